@@ -1,0 +1,204 @@
+"""What the application needs of the world, named for the need."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from eucora.domain.findings import ArtifactFacts, SbomFacts, ScanFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who caused what: goes into every event and job. ``intent_id`` is empty where no deployment intent is meant."""
+
+    actor: str
+    correlation_id: str
+    causation_id: UUID | None = None
+    intent_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as it stands in the log."""
+
+    position: int  # dense from 0 over the whole log
+    stream: str
+    version: int  # dense from 1 within the stream
+    id: UUID
+    type: str  # stored name: "deployment_intent.proposed"
+    at: datetime  # UTC
+    event: object  # a domain event, brought up to today's version
+    actor: str
+    correlation_id: str
+    causation_id: UUID | None
+    intent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A stream read back. ``version`` 0: it does not exist."""
+
+    stream: str
+    version: int
+    events: Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """Work to be done after the append that it is inserted with. JSON-ready payload.
+
+    ``lock_key``: jobs with the same key never run side by side. ``dedupe_key``: at most one of them waits or runs.
+    """
+
+    kind: str
+    payload: Mapping[str, object]
+    run_at: datetime
+    lock_key: str | None = None
+    dedupe_key: str | None = None
+    priority: int = 100  # lower goes first: halt 0, rollback 10, rollout 100, upkeep 200
+    attempts_max: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to finish one claimed job; void once another worker took the job over."""
+
+    job_id: int
+    worker: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An idempotency record: the answer to a request, kept with the events that it caused.
+
+    ``fingerprint`` is the SHA-256 of what was asked; the same key with another fingerprint is a misuse.
+    """
+
+    owner: str
+    key: str
+    fingerprint: str
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Events for one stream that must stand at ``expected_version``."""
+
+    stream: str
+    expected_version: int
+    events: Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """``version`` is the (first) stream's version after the append, ``position`` that of its last event."""
+
+    version: int
+    position: int
+
+
+class StreamConflict(Exception):
+    """The stream no longer stands at the version that the decision was made on."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.stream = stream
+
+
+class LeaseLost(Exception):
+    """The job was handed to another worker meanwhile; nothing was appended."""
+
+
+class KeyTaken(Exception):
+    """The idempotency key is on record already; nothing was appended."""
+
+
+class EventStore(Protocol):
+    """The append-only log. An append is one transaction: events, jobs, idempotency record and the end of a job."""
+
+    async def read(self, stream: str, *, as_of: int | datetime | None = None) -> History:
+        """The stream, up to a position or a time where ``as_of`` names one."""
+        ...
+
+    async def append(
+        self,
+        writes: Sequence[Write],
+        *,
+        context: Context,
+        at: datetime,
+        jobs: Sequence[NewJob] = (),
+        finishes: Lease | None = None,
+        reply: Reply | None = None,
+    ) -> Appended:
+        """Append all or nothing. Raises StreamConflict, LeaseLost, KeyTaken."""
+        ...
+
+    async def read_all(self, after: int, limit: int) -> Sequence[Recorded]:
+        """Up to ``limit`` events with position > ``after``, in order, without a gap. Begin with ``after=-1``."""
+        ...
+
+    async def head(self) -> int:
+        """Position of the last event; -1 when the log is empty."""
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Files by their SHA-256; created once, never changed."""
+
+    async def put(self, chunks: AsyncIterator[bytes], *, size_max: int) -> tuple[str, int]:
+        """Store a stream; its digest and size. Raises ValueError when it exceeds ``size_max`` bytes."""
+        ...
+
+    async def put_file(self, path: Path) -> tuple[str, int]: ...
+
+    async def get(self, sha256: str, *, size_max: int) -> bytes:
+        """A small file whole. Raises KeyError when it is not there."""
+        ...
+
+    async def size(self, sha256: str) -> int | None: ...
+
+    def local_copy(self, sha256: str) -> AbstractAsyncContextManager[Path]:
+        """A local file with the bytes as they are stored now; the caller hashes them where it matters."""
+        ...
+
+
+class EvidenceReader(Protocol):
+    """Reads evidence files. Each raises :class:`eucora.domain.findings.UnreadableEvidence`."""
+
+    def artifact(self, path: Path, file_name: str) -> ArtifactFacts: ...
+
+    def sbom(self, data: bytes) -> SbomFacts: ...
+
+    def scan(self, data: bytes) -> ScanFacts: ...
+
+    def strangers(self, scan: ScanFacts, sbom: SbomFacts) -> str | None:
+        """None when the scan is about the SBOM's components; else a sentence that says why not."""
+        ...
+
+    def pack_windows(self, source: Path, setup_file: str, target: Path) -> None:
+        """Write the ``.intunewin`` for an installer."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Ids(Protocol):
+    def new(self) -> UUID:
+        """A fresh UUID, version 7."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A job's wish to run again: not a failure, and no attempt is counted."""
+
+    at: datetime
+    payload: Mapping[str, object] = field(default_factory=dict)

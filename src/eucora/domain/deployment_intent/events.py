@@ -1,0 +1,345 @@
+"""What happened to a deployment intent. Persons are ids, times are UTC and were handed in by the caller."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from eucora.domain.conditions import Condition
+from eucora.domain.gate_types import GatePolicy, GateRun
+from eucora.domain.people import Scope
+from eucora.domain.planes import Plane
+from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan
+from eucora.domain.risk_types import ApplicationProfile, ApprovalRoute, RiskAssessment
+
+SERVICE = "eucora|service"  # the actor of what the service itself does
+
+
+class ChangeKind(StrEnum):
+    """The three kinds of change."""
+
+    STANDARD = "standard"
+    NORMAL = "normal"
+    EMERGENCY = "emergency"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseArtifact:
+    """What one plane will deliver: the registered artifact and the exact file that is uploaded for it (SHA-256 each)."""
+
+    plane: Plane
+    artifact: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The immutable thing that moves."""
+
+    application: ApplicationProfile
+    evidence_pack: str
+    artifacts: tuple[ReleaseArtifact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What an approval is bound to. ``digest`` is the SHA-256 over the other five."""
+
+    evidence_pack: str
+    artifacts: tuple[str, ...]
+    ring_plan: str
+    risk_model: str
+    gate_policy: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentIntentProposed:
+    """A packaging engineer asked for a release to be rolled out; it was scored and routed in the same decision."""
+
+    intent_id: str
+    release: Release
+    ring_plan: RingPlan
+    scope: Scope
+    change_kind: ChangeKind
+    policy: GatePolicy
+    risk: RiskAssessment
+    route: ApprovalRoute
+    binding: Binding
+    packagers: tuple[str, ...]  # registered an artifact or assembled the pack
+    requested_by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AutomatedApprovalGranted:
+    """No CAB is needed: low score, no privileged tooling, no critical class. A decision of its own, with its reason."""
+
+    binding: str
+    reason: str
+    at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CabReviewRequested:
+    review_id: str
+    binding: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CabApprovalRecorded:
+    """CAB approved what ``binding`` names, under ``conditions``."""
+
+    review_id: str
+    binding: str
+    conditions: tuple[Condition, ...]
+    at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CabRefusalRecorded:
+    """The review ended without an approval: rejected, changes_requested, withdrawn or expired."""
+
+    review_id: str
+    outcome: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRevoked:
+    review_id: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStarted:
+    """The lab ring was opened by a publisher."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RingPromoted:
+    """``from_ring`` was left with every gate passed, and ``to_ring`` opened."""
+
+    from_ring: Ring
+    to_ring: Ring
+    by: str
+    automatic: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CohortFrozen:
+    """The device list of a ring was resolved. ``digest`` is the SHA-256 over its sorted ``plane:device`` lines."""
+
+    ring: Ring
+    digest: str
+    counts: tuple[CohortCount, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRefused:
+    """A ring could not be opened because a group is gone or holds no device."""
+
+    ring: Ring
+    plane: Plane
+    group: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContentPublished:
+    """The exact bytes (``content``, hashed again just before) exist on the plane as ``ref``."""
+
+    ring: Ring
+    plane: Plane
+    ref: str
+    content_version: str
+    content: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContentMismatchFound:
+    """The stored file no longer has the digest that was approved. Nothing was sent; the rollout is halted."""
+
+    ring: Ring
+    plane: Plane
+    expected: str
+    found: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAssigned:
+    """The release is offered to ``group``: ``install``, or ``uninstall`` while a rollback is rehearsed or runs."""
+
+    ring: Ring
+    plane: Plane
+    group: str
+    ref: str
+    offer: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OffersWithdrawn:
+    """Our offers were taken back on a plane, after a pause, halt or abort."""
+
+    plane: Plane
+    groups: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneOperationFailed:
+    """An operation on a plane gave up. The other plane goes on."""
+
+    ring: Ring
+    plane: Plane
+    operation: str  # publish, assign, observe, withdraw
+    kind: str  # transient, permanent, policy_violation
+    detail: str
+    attempts: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RingMeasured:
+    ring: Ring
+    measurement: Measurement
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GateRunCompleted:
+    run: GateRun
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRehearsalStarted:
+    """The lab ring takes the release off again, to prove that a rollback works."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRehearsed:
+    passed: bool
+    reverted: int
+    devices: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPaused:
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutHalted:
+    """Stopped until somebody decides. ``trigger``: failure_rule, incident, content_mismatch, approval or operator."""
+
+    ring: Ring
+    trigger: str
+    reason: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutResumed:
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutAborted:
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackStarted:
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackMeasured:
+    """The tail: devices that had the release and do not report its removal yet."""
+
+    reverted: int
+    remaining: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackCompleted:
+    reverted: int
+    remaining: int  # given up, by a person, when not 0
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentCompleted:
+    """The last ring's gates passed and its soak is over."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRefused:
+    """Somebody tried to publish what he packaged, or without the scope for it; on record."""
+
+    person: str
+    code: str
+    reason: str
+    at: datetime
+
+
+Event = (
+    DeploymentIntentProposed
+    | AutomatedApprovalGranted
+    | CabReviewRequested
+    | CabApprovalRecorded
+    | CabRefusalRecorded
+    | ApprovalRevoked
+    | RolloutStarted
+    | RingPromoted
+    | CohortFrozen
+    | CohortRefused
+    | ContentPublished
+    | ContentMismatchFound
+    | GroupAssigned
+    | OffersWithdrawn
+    | PlaneOperationFailed
+    | RingMeasured
+    | GateRunCompleted
+    | RollbackRehearsalStarted
+    | RollbackRehearsed
+    | RolloutPaused
+    | RolloutHalted
+    | RolloutResumed
+    | RolloutAborted
+    | RollbackStarted
+    | RollbackMeasured
+    | RollbackCompleted
+    | DeploymentCompleted
+    | PublishRefused
+)

@@ -1,0 +1,54 @@
+"""Who acts: roles, scopes, and the person that every rule on separation of duties binds."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Roles of governance; a person may hold several."""
+
+    PLATFORM_ADMIN = "platform_admin"
+    PACKAGING_ENGINEER = "packaging_engineer"
+    PUBLISHER = "publisher"
+    CAB_APPROVER = "cab_approver"
+    SECURITY_REVIEWER = "security_reviewer"
+    ENDPOINT_OPERATOR = "endpoint_operator"
+    AUDITOR = "auditor"
+
+
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where something applies: business unit, acquisition boundary, site; ``*`` is every one."""
+
+    business_unit: str = ANY
+    boundary: str = ANY
+    site: str = ANY
+
+    def covers(self, other: "Scope") -> bool:
+        """Whether ``other`` lies inside this scope in all three dimensions."""
+        mine, theirs = (self.business_unit, self.boundary, self.site), (other.business_unit, other.boundary, other.site)
+        return all(held in (ANY, asked) for held, asked in zip(mine, theirs, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One role, held inside one scope."""
+
+    role: Role
+    scope: Scope = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The caller. ``id`` is ``<issuer>|<subject>`` for a person, ``eucora|<token id>`` for a service token."""
+
+    id: str
+    name: str
+    grants: tuple[Grant, ...]
+
+    def holds(self, role: Role, scope: Scope | None = None) -> bool:
+        """Whether the role is held, and covers ``scope`` where one is asked for."""
+        return any(g.role is role and (scope is None or g.scope.covers(scope)) for g in self.grants)

@@ -1,0 +1,98 @@
+"""Rings, the plan that names their targets, and what is counted in them."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from eucora.domain.planes import Plane, SiteClass
+
+
+class Ring(IntEnum):
+    """The five rings, in the order in which a release meets them."""
+
+    LAB = 0
+    CANARY = 1
+    PILOT = 2
+    DEPARTMENT = 3
+    GLOBAL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RingTarget:
+    """One group on one plane. ``devices`` is the count resolved when the plan was proposed."""
+
+    plane: Plane
+    group: str  # the plane's own id of the group
+    devices: int
+    site_class: SiteClass = SiteClass.ONLINE
+    critical: bool = False  # the group holds critical devices
+
+
+@dataclass(frozen=True, slots=True)
+class RingSpec:
+    """The targets of one ring."""
+
+    ring: Ring
+    targets: tuple[RingTarget, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RingPlan:
+    """Rings in ascending order without a gap, beginning with the lab."""
+
+    rings: tuple[RingSpec, ...]
+
+    @property
+    def devices(self) -> int:
+        """Devices over all rings and planes."""
+        return sum(target.devices for spec in self.rings for target in spec.targets)
+
+    @property
+    def last(self) -> Ring:
+        return self.rings[-1].ring
+
+    @property
+    def planes(self) -> tuple[Plane, ...]:
+        return tuple(sorted({target.plane for spec in self.rings for target in spec.targets}))
+
+    def of(self, ring: Ring) -> RingSpec | None:
+        return next((spec for spec in self.rings if spec.ring is ring), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CohortCount:
+    """How many devices were frozen into a ring's cohort, by plane and site class."""
+
+    plane: Plane
+    site_class: SiteClass
+    devices: int
+    unenrolled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Devices of one plane and site class in one ring, at one moment. Denominators are always there to be shown.
+
+    ``targeted`` = exempt + installed + failed + pending + not_installed + unknown. ``reachable`` checked in lately
+    enough to count for coverage, ``reported`` are those of the reachable that the plane has a state for.
+    """
+
+    plane: Plane
+    site_class: SiteClass
+    targeted: int
+    exempt: int
+    installed: int
+    failed: int
+    pending: int
+    not_installed: int
+    unknown: int
+    reachable: int
+    reported: int
+    compliance_p90_s: int | None = None  # None: fewer than 90 % are installed yet
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One reading of a ring. ``failures`` holds the vendors' codes with how often each was seen, most frequent first."""
+
+    counts: tuple[Counts, ...]
+    failures: tuple[tuple[str, int], ...] = ()
