@@ -182,9 +182,7 @@ def _device(
         jamf_id="" if windows else str(number),
         udid=draw_uuid(seed, "udid", index).upper(),
         name=f"{'WIN' if windows else 'MAC'}-{number:04d}",
-        serial="".join(
-            _SERIAL_LETTERS[int(draw(seed, "serial", index, place) * len(_SERIAL_LETTERS))] for place in range(10)
-        ),
+        serial=_serial(seed, index),
         os_version=versions[int(draw(seed, "os", index) * len(versions))],
         user=f"user{index:04d}@lab.example",
         check_in_period_s=period * (_LATE_FACTOR if late else 1.0),
@@ -193,6 +191,15 @@ def _device(
         late=late,
         missing_days=3.0 + 37.0 * draw(seed, "missing", index) if missing else None,
     )
+
+
+def _serial(seed: int, index: int) -> str:
+    """Ten letters and digits of a vendor's alphabet: 34 ** 10 possibilities."""
+    number, letters = int.from_bytes(_digest(seed, ("serial", index))[:8], "big"), ""
+    for _ in range(10):
+        number, letter = divmod(number, len(_SERIAL_LETTERS))
+        letters += _SERIAL_LETTERS[letter]
+    return letters
 
 
 def _strangers(seed: int) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseArtifact:
-    """What one plane will deliver: the registered artifact and the exact file that is uploaded for it (SHA-256 each)."""
+    """What one plane delivers: the registered artifact and the exact file that is uploaded for it (SHA-256 each)."""
 
     plane: Plane
     artifact: str
@@ -132,6 +132,7 @@ class RingPromoted:
     by: str
     automatic: bool
     at: datetime
+    acknowledged: tuple[str, ...] = ()  # the text conditions of CAB that the publisher read
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""CAB review: people decide whether one exact release may go on. Stream: ``cab_review-<id>``."""
+"""What happened in a CAB review."""
 
 from dataclasses import dataclass
 from datetime import datetime

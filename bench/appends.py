@@ -1,0 +1,68 @@
+"""Appends: ours, and raw asyncpg inserts of the same columns and bytes as the floor."""
+
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+import asyncpg
+
+from bench.workload import AT, CONTEXT, EVENT, STREAM_LENGTH, Rate, drive
+from eucora.application.ports import Write
+from eucora.codec.envelope import seal
+from eucora.store.database import connected
+from eucora.store.embedded import Server
+from eucora.store.database import APP
+from eucora.store.ids import RandomIds
+from eucora.store.log import EventLog
+
+# A key that numbers itself and nothing else: no second index, no order, no check, no stream version.
+_FLOOR_TABLE = """
+create table if not exists floor_event (
+  position bigserial primary key, stream text not null, version int not null, id uuid not null, type text not null,
+  schema smallint not null, at timestamptz not null, actor text not null, correlation_id text not null,
+  causation_id uuid, intent_id text not null, body bytea not null)
+"""
+_FLOOR_INSERT = """
+insert into floor_event (stream, version, id, type, schema, at, actor, correlation_id, causation_id, intent_id, body)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+
+
+async def floor(server: Server, database: str, writers: int, *, seconds: float) -> Rate:
+    """One connection a writer, a prepared statement, one row and one commit a step. The bytes are made beforehand."""
+    async with AsyncExitStack() as stack:
+        connections = []
+        for _ in range(writers):
+            connection = await asyncpg.connect(server.dsn(database))
+            stack.push_async_callback(connection.close)
+            connections.append(connection)
+        await connections[0].execute(_FLOOR_TABLE)
+        inserts = [await connection.prepare(_FLOOR_INSERT) for connection in connections]
+        new_id = RandomIds().new
+        entry = seal(EVENT, id=new_id(), stream="incident-0", version=1, at=AT, context=CONTEXT)
+        run = uuid4().hex
+
+        async def step(writer: int, count: int) -> None:
+            stream, version = f"incident-{run}-{writer}-{count // STREAM_LENGTH}", count % STREAM_LENGTH + 1
+            await inserts[writer].fetchval(
+                stream, version, new_id(), entry.type, entry.schema, AT, CONTEXT.actor, CONTEXT.correlation_id,
+                None, CONTEXT.intent_id, entry.body,
+            )  # fmt: skip
+
+        return await drive(writers, step, seconds=seconds)
+
+
+async def ours(server: Server, database: str, writers: int, *, seconds: float) -> Rate:
+    """The whole append: encode, canonical bytes, order, version check, uniqueness, group commit."""
+    async with connected(server.dsn(database, APP)) as pool:
+        log = EventLog(pool, RandomIds())
+        run = uuid4().hex
+        events = [EVENT]
+
+        async def step(writer: int, count: int) -> None:
+            stream = f"incident-{run}-{writer}-{count // STREAM_LENGTH}"
+            await log.append([Write(stream, count % STREAM_LENGTH, events)], context=CONTEXT, at=AT)
+
+        try:
+            return await drive(writers, step, seconds=seconds)
+        finally:
+            await log.close()

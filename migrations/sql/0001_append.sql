@@ -1,0 +1,107 @@
+-- Appends of one process that wait together come as one call: one round trip, one transaction, one fsync.
+-- Positions come from the counter row, which stays locked until the commit: dense, and visible in order.
+--
+-- Each append keeps its own result: what is named in "stale", "lost" or "taken" was left out, all the rest is in.
+-- The caller sees to it that no two appends of one call touch the same stream.
+create function append_events(
+  check_append int[], check_stream text[], check_version int[],
+  event_append int[], event_stream text[], event_version int[], event_id uuid[], event_type text[],
+  event_schema smallint[], event_at timestamptz[], event_actor text[], event_correlation text[],
+  event_causation uuid[], event_intent text[], event_body bytea[],
+  leases jsonb,   -- [{append, job_id, worker, attempt}]: jobs that end with the append
+  replies jsonb,  -- [{append, owner, key, fingerprint, status, body (base64), at}]
+  jobs jsonb,     -- [{append, kind, payload, lock_key, dedupe_key, priority, run_at, attempts_max, correlation_id, ...}]
+  out first_position bigint, out stale int[], out lost int[], out taken int[]
+) language plpgsql as $$
+declare
+  refused int[] := '{}';
+  inserted bigint;
+begin
+  -- Under contention an advisory lock queues far better than the row; correctness rests on the row alone.
+  perform pg_advisory_xact_lock(731601);
+  select next into strict first_position from log_head for update;
+
+  -- Each statement of this function has a snapshot of its own, taken after the lock: the heads read here are current.
+  select coalesce(array_agg(distinct c.append), '{}') into stale
+  from unnest(check_append, check_stream, check_version) as c (append, stream, version)
+  where c.version <> coalesce((select max(e.version) from event e where e.stream = c.stream), 0);
+  refused := stale;
+
+  lost := '{}';
+  if leases is not null then
+    select coalesce(array_agg(l.append), '{}') into lost
+    from jsonb_to_recordset(leases) as l (append int, job_id bigint, worker text, attempt int)
+    where not l.append = any (refused) and not exists (
+      select from job j
+      where j.id = l.job_id and j.worker = l.worker and j.attempt = l.attempt and j.state = 'running'
+      for update);
+    refused := refused || lost;
+  end if;
+
+  taken := '{}';
+  if replies is not null then
+    with asked as (
+      select * from jsonb_to_recordset(replies)
+        as r (append int, owner text, key text, fingerprint text, status smallint, body text, at timestamptz)
+      where not r.append = any (refused)
+    ), written as (
+      insert into reply (owner, key, fingerprint, status, body, at)
+      select a.owner, a.key, a.fingerprint, a.status, decode(a.body, 'base64'), a.at from asked a
+      on conflict do nothing returning owner, key
+    )
+    select coalesce(array_agg(a.append), '{}') into taken
+    from asked a where not exists (select from written w where w.owner = a.owner and w.key = a.key);
+    refused := refused || taken;
+  end if;
+
+  if leases is not null then
+    delete from job j using jsonb_to_recordset(leases) as l (append int, job_id bigint)
+    where j.id = l.job_id and not l.append = any (refused);
+  end if;
+
+  insert into event (position, stream, version, id, type, schema, at, actor, correlation_id, causation_id, intent_id, body)
+  select first_position + row_number() over (order by e.nr) - 1, e.stream, e.version, e.id, e.type, e.schema, e.at,
+         e.actor, e.correlation, e.causation, e.intent, e.body
+  from unnest(event_append, event_stream, event_version, event_id, event_type, event_schema, event_at, event_actor,
+              event_correlation, event_causation, event_intent, event_body) with ordinality
+    as e (append, stream, version, id, type, schema, at, actor, correlation, causation, intent, body, nr)
+  where not e.append = any (refused);
+  get diagnostics inserted = row_count;
+  update log_head set next = first_position + inserted;
+
+  if jobs is not null then
+    insert into job (kind, payload, lock_key, dedupe_key, priority, run_at, attempts_max, correlation_id, intent_id, causation_id)
+    select n.kind, n.payload, n.lock_key, n.dedupe_key, n.priority, n.run_at, n.attempts_max, n.correlation_id, n.intent_id,
+           n.causation_id
+    from jsonb_to_recordset(jobs)
+      as n (append int, kind text, payload jsonb, lock_key text, dedupe_key text, priority smallint, run_at timestamptz,
+            attempts_max int, correlation_id text, intent_id text, causation_id uuid)
+    where not n.append = any (refused)
+    on conflict (dedupe_key) where state = 'ready' and dedupe_key is not null do nothing;
+  end if;
+end $$;
+alter function append_events(int[], text[], int[], int[], text[], int[], uuid[], text[], smallint[], timestamptz[], text[],
+  text[], uuid[], text[], bytea[], jsonb, jsonb, jsonb) owner to eucora_owner;
+
+-- The case of one writer: one event, nothing beside it. Null when the stream does not stand at expected_version.
+create function append_event(
+  event_stream text, expected_version int, event_id uuid, event_type text, event_schema smallint, event_at timestamptz,
+  event_actor text, event_correlation text, event_causation uuid, event_intent text, event_body bytea
+) returns bigint language plpgsql as $$
+declare
+  taken bigint;
+begin
+  perform pg_advisory_xact_lock(731601);
+  select next into strict taken from log_head for update;
+  insert into event (position, stream, version, id, type, schema, at, actor, correlation_id, causation_id, intent_id, body)
+  select taken, event_stream, expected_version + 1, event_id, event_type, event_schema, event_at, event_actor,
+         event_correlation, event_causation, event_intent, event_body
+  where expected_version = coalesce((select max(e.version) from event e where e.stream = event_stream), 0);
+  if not found then
+    return null;
+  end if;
+  update log_head set next = taken + 1;
+  return taken;
+end $$;
+alter function append_event(text, int, uuid, text, smallint, timestamptz, text, text, uuid, text, bytea)
+  owner to eucora_owner;

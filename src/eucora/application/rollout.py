@@ -1,0 +1,354 @@
+"""The jobs of a rollout, one function a kind: what a worker does, and the commands that say how it went.
+
+Each may be killed between any two lines and run again: planes find before they create, commands that are on record
+already lead to no event.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from eucora.application.devices import CohortDevice
+from eucora.application.execute import load
+from eucora.application.planes import (
+    Assignment,
+    Detection,
+    FileDetection,
+    GroupNotFound,
+    MsiDetection,
+    Offer,
+    PlaneError,
+    PlanePort,
+    PlaneUnavailable,
+    Publication,
+    ReceiptDetection,
+    RegistryDetection,
+    ReturnCode,
+    Watch,
+    Withdrawal,
+)
+from eucora.application.world import World
+from eucora.domain import artifact, evidence_pack
+from eucora.domain.deployment_intent import commands
+from eucora.domain.deployment_intent.decide import DECIDER
+from eucora.domain.deployment_intent.events import DeploymentIntentProposed, ReleaseArtifact
+from eucora.domain.deployment_intent.state import ENDED, DeploymentIntent, IntentStatus, Rehearsal
+from eucora.domain.evidence_pack import InstallPlan
+from eucora.domain.planes import Plane
+from eucora.domain.rings import Ring, RingTarget
+
+SLOW = 10  # how many times more rarely a ring is looked at that the rollout has left, or that stands still
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a job led to: commands to run in order, and when to come back (None: the job is over)."""
+
+    commands: Sequence[commands.Command] = ()
+    again_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A job about one intent, with the intent as it stands."""
+
+    world: World
+    payload: Mapping[str, Any]
+    correlation_id: str
+    state: DeploymentIntent
+    proposed: DeploymentIntentProposed
+
+    @property
+    def intent_id(self) -> str:
+        return self.proposed.intent_id
+
+    @property
+    def ring(self) -> Ring:
+        return Ring(self.payload["ring"])
+
+    @property
+    def plane(self) -> Plane:
+        return Plane(self.payload["plane"])
+
+    @property
+    def offer(self) -> Offer:
+        return Offer(self.payload["offer"])
+
+    @property
+    def port(self) -> PlanePort:
+        return self.world.planes[self.plane]
+
+    @property
+    def targets(self) -> Sequence[RingTarget]:
+        spec = self.proposed.ring_plan.of(self.ring)
+        return [target for target in spec.targets if target.plane is self.plane] if spec else []
+
+    @property
+    def file(self) -> ReleaseArtifact:
+        return next(file for file in self.proposed.release.artifacts if file.plane is self.plane)
+
+    @property
+    def key(self) -> str:
+        """Written into the vendor's object: the same release of the same intent is the same object."""
+        return f"eucora:{self.intent_id}:{self.file.artifact}"
+
+    @property
+    def name(self) -> str:
+        return self.proposed.release.application.name
+
+    @property
+    def version(self) -> str:
+        return self.proposed.release.application.version
+
+    def soon(self, times: int = 1) -> datetime:
+        return self.world.clock.now() + timedelta(seconds=self.proposed.policy.measure_every_s * times)
+
+
+async def task_for(world: World, payload: Mapping[str, Any], correlation_id: str) -> Task:
+    """Raises KeyError when the intent was never proposed."""
+    state = await load(world.store, DECIDER, payload["intent_id"])
+    if state.proposed is None:
+        raise KeyError(payload["intent_id"])
+    return Task(world, payload, correlation_id, state, state.proposed)
+
+
+async def resolve_cohort(task: Task) -> Work:
+    """Resolve the ring's groups and freeze the list of devices."""
+    progress = task.state.rings.get(task.ring)
+    spec = task.proposed.ring_plan.of(task.ring)
+    if progress is None or progress.frozen_at is not None or spec is None or task.state.status in ENDED:
+        return Work()
+    devices: list[CohortDevice] = []
+    for target in spec.targets:
+        try:
+            group = await task.world.planes[target.plane].resolve(target.group, correlation_id=task.correlation_id)
+        except GroupNotFound:
+            return Work([_refused(task, target, "the plane knows no such group any more")])
+        if not group.devices:
+            return Work([_refused(task, target, "the group holds no enrolled device")])
+        devices += [
+            CohortDevice(
+                plane=target.plane,
+                id=device.id,
+                name=device.name,
+                serial=device.serial,
+                site_class=target.site_class,
+                critical=target.critical,
+                group=target.group,
+                last_check_in=device.last_check_in,
+            )
+            for device in group.devices
+        ]
+    frozen = await task.world.devices.freeze(task.intent_id, task.ring, devices)
+    return Work([commands.FreezeCohort(task.ring, frozen.digest, frozen.counts, task.world.clock.now())])
+
+
+def _refused(task: Task, target: RingTarget, reason: str) -> commands.RefuseCohort:
+    return commands.RefuseCohort(task.ring, target.plane, target.group, reason, task.world.clock.now())
+
+
+async def publish(task: Task) -> Work:
+    """Hash the stored file once more, and make exactly it exist on the plane."""
+    if task.state.status is not IntentStatus.ROLLING_OUT:
+        return Work()  # resuming asks again
+    world, file = task.world, task.file
+    pack = (await load(world.store, evidence_pack.DECIDER, task.proposed.release.evidence_pack)).assembled
+    registered = (await load(world.store, artifact.DECIDER, file.artifact)).registered
+    if pack is None or registered is None:
+        raise AssertionError("an intent is proposed only on a pack and artifacts that are on record")
+    plan = next(plan for plan in pack.installs if plan.plane is task.plane)
+    async with world.artifacts.local_copy(file.content) as path:
+        found = await asyncio.to_thread(_sha256, path)
+        if found != file.content:
+            now = world.clock.now()
+            return Work([commands.RecordContentMismatch(task.ring, task.plane, file.content, found, now)])
+        published = await task.port.publish(
+            Publication(
+                key=task.key,
+                name=task.name,
+                version=task.version,
+                publisher=task.proposed.release.application.publisher,
+                content=path,
+                content_sha256=file.content,
+                content_size=registered.content_size,
+                file_name=registered.content_file_name,
+                install_command=plan.install_command,
+                uninstall_command=plan.uninstall_command,
+                detection=detection_of(plan),
+                return_codes=[ReturnCode(code, meaning) for code, meaning in plan.return_codes],
+            ),
+            correlation_id=task.correlation_id,
+        )
+    now = world.clock.now()
+    return Work(
+        [commands.RecordPublished(task.ring, task.plane, published.ref, published.content_version, file.content, now)]
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def detection_of(plan: InstallPlan) -> Detection:
+    """The evidence pack's detection as a plane wants it. Raises ValueError for a kind that does not exist."""
+    rule = plan.detection
+    match rule.kind:
+        case "file":
+            return FileDetection(rule.path, rule.name, rule.value or None)
+        case "registry":
+            return RegistryDetection(rule.path, rule.name, rule.value or None)
+        case "msi":
+            return MsiDetection(rule.name, rule.value or None)
+        case "receipt":
+            return ReceiptDetection(rule.name, rule.value)
+        case _:
+            raise ValueError(f"no detection of kind {rule.kind!r}")
+
+
+async def assign(task: Task) -> Work:
+    """Offer the release, or its removal, to the ring's groups on one plane."""
+    if not _offer_stands(task):
+        return Work()
+    published = task.state.published.get((task.ring, task.plane))
+    if published is None:
+        return Work()
+    done: list[commands.Command] = []
+    pack = (await load(task.world.store, evidence_pack.DECIDER, task.proposed.release.evidence_pack)).assembled
+    uninstall = next((plan.uninstall_command for plan in pack.installs if plan.plane is task.plane), "") if pack else ""
+    for target in task.targets:
+        assigned = await task.port.assign(
+            Assignment(
+                key=task.key,
+                ref=published.ref,
+                name=task.name,
+                version=task.version,
+                group=target.group,
+                offer=task.offer,
+                uninstall_command=uninstall,
+            ),
+            correlation_id=task.correlation_id,
+        )
+        done.append(
+            commands.RecordAssigned(
+                task.ring, task.plane, target.group, assigned.ref, task.offer.value, task.world.clock.now()
+            )
+        )
+    return Work(done)
+
+
+def _offer_stands(task: Task) -> bool:
+    """Whether the offer is still wanted: a job may have waited while people decided otherwise."""
+    rehearsing = task.state.rehearsal is Rehearsal.RUNNING and task.ring is Ring.LAB
+    if task.offer is Offer.INSTALL:
+        return task.state.status is IntentStatus.ROLLING_OUT and not rehearsing
+    return rehearsing or task.state.status is IntentStatus.ROLLING_BACK
+
+
+async def withdraw(task: Task) -> Work:
+    """Take our offers back on one plane: devices that did not install yet will not."""
+    if task.state.status in (IntentStatus.ROLLING_OUT, IntentStatus.ROLLING_BACK):
+        return Work()  # resumed meanwhile, or the removal is being offered
+    refs = [event.ref for (_, plane), event in task.state.published.items() if plane is task.plane]
+    groups = tuple(group for plane, group in task.state.offers if plane is task.plane)
+    if not refs or not groups:
+        return Work()
+    taken = await task.port.withdraw(
+        Withdrawal(task.key, refs[-1], task.name, task.version, groups), correlation_id=task.correlation_id
+    )
+    gone = tuple(sorted({*groups, *taken.groups}))
+    return Work([commands.RecordWithdrawn(task.plane, gone, task.world.clock.now())])
+
+
+async def observe(task: Task) -> Work:
+    """Ask the plane how far the devices of a ring are."""
+    if task.state.status in ENDED and task.offer is Offer.INSTALL:
+        return Work()
+    if task.offer is Offer.UNINSTALL and not _offer_stands(task):
+        return Work()
+    devices = await task.world.devices.watched(task.intent_id, task.ring, task.plane, task.offer)
+    published = task.state.published.get((task.ring, task.plane))
+    rehearsing = task.state.rehearsal is Rehearsal.RUNNING and task.ring is Ring.LAB
+    if published is None or (not devices and task.ring is not task.state.ring and not rehearsing):
+        return Work()
+    if devices and not (rehearsing and task.offer is Offer.INSTALL):
+        watch = Watch(task.key, published.ref, task.name, task.version, task.offer, devices)
+        async for batch in task.port.observe(watch, correlation_id=task.correlation_id):
+            await task.world.devices.record(task.intent_id, task.ring, task.plane, batch, now=task.world.clock.now())
+    current = task.ring is task.state.ring and task.state.status is IntentStatus.ROLLING_OUT
+    busy = current or task.offer is Offer.UNINSTALL
+    return Work(again_at=task.soon(1 if busy else SLOW))
+
+
+async def measure(task: Task) -> Work:
+    """Count the ring where the rollout is; halting, gates, automatic promotion and completion follow in the domain."""
+    progress = task.state.rings.get(task.ring)
+    if task.state.status in ENDED or task.ring is not task.state.ring or progress is None or progress.frozen_at is None:
+        return Work()
+    if task.state.rehearsal is Rehearsal.RUNNING or task.state.status is IntentStatus.ROLLING_BACK:
+        return Work(again_at=task.soon())  # the devices are being emptied on purpose; their counts would mislead
+    now = task.world.clock.now()
+    measurement = await task.world.devices.measure(
+        task.intent_id,
+        task.ring,
+        started_at=progress.frozen_at,
+        now=now,
+        reachable_within_s=task.proposed.policy.reachable_within_s,
+    )
+    incidents = await task.world.facts.incidents(task.intent_id)
+    return Work([commands.RecordMeasurement(task.ring, measurement, incidents, now)], again_at=task.soon())
+
+
+async def check_rehearsal(task: Task) -> Work:
+    """See whether the lab ring is free of the release again."""
+    if task.state.rehearsal is not Rehearsal.RUNNING:
+        return Work()
+    seen = await task.world.devices.reverted(task.intent_id, [Ring.LAB])
+    started = task.state.rehearsal_started_at
+    limit = max((seconds for _, seconds in task.proposed.policy.time_to_compliance_s), default=0)
+    late = started is not None and task.world.clock.now() >= started + timedelta(seconds=limit)
+    if seen.remaining and not late:
+        return Work(again_at=task.soon())
+    devices = seen.reverted + seen.remaining
+    return Work([commands.RecordRehearsal(seen.reverted, devices, task.world.clock.now())])
+
+
+async def check_rollback(task: Task) -> Work:
+    """Count the devices that still have the release."""
+    if task.state.status is not IntentStatus.ROLLING_BACK:
+        return Work()
+    seen = await task.world.devices.reverted(task.intent_id, [*task.state.rings])
+    command = commands.RecordRollback(seen.reverted, seen.remaining, task.world.clock.now())
+    return Work([command], again_at=task.soon() if seen.remaining else None)
+
+
+def failure_of(task: Task, operation: str, error: PlaneError, attempts: int) -> Work:
+    """What is put on record when an operation gave up."""
+    ring = Ring(task.payload.get("ring", task.state.ring or Ring.LAB))
+    return Work(
+        [
+            commands.RecordOperationFailed(
+                ring, error.plane, operation, error.kind, error.detail, attempts, task.world.clock.now()
+            )
+        ]
+    )
+
+
+def worth_another_try(error: PlaneError) -> bool:
+    return isinstance(error, PlaneUnavailable)
+
+
+TASKS = {
+    "resolve_cohort": resolve_cohort,
+    "publish": publish,
+    "assign": assign,
+    "withdraw": withdraw,
+    "observe": observe,
+    "measure": measure,
+    "check_rehearsal": check_rehearsal,
+    "check_rollback": check_rollback,
+}

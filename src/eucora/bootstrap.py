@@ -1,0 +1,164 @@
+"""The only place that joins adapters to ports."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from eucora.application.planes import PlanePort, RateBudget
+from eucora.application.world import World
+from eucora.connectors.http import Upstream, upstream_client
+from eucora.connectors.intune.connect import GRAPH_URL, LOGIN_URL, IntuneAccess, connect_intune
+from eucora.connectors.jamf.api import CONNECTIONS_MAX
+from eucora.connectors.jamf.plane import JamfPlane
+from eucora.domain.planes import Plane
+from eucora.formats.evidence import EvidenceFiles
+from eucora.projections.catalogue import all_projections
+from eucora.projections.history import FactReader
+from eucora.projections.runner import ProjectionRunner
+from eucora.projections.wake import listen
+from eucora.settings import Settings
+from eucora.store import migrate
+from eucora.store.artifacts import LocalArtifacts
+from eucora.store.budget import SharedBudget
+from eucora.store.database import Pool, connected
+from eucora.store.devices import PostgresDevices
+from eucora.store.embedded import OWNER, EmbeddedPostgres
+from eucora.store.ids import RandomIds
+from eucora.store.jobs import JobQueue
+from eucora.store.log import EventLog
+from eucora.workers.effects import EffectsWorker
+
+JAMF_PER_S, JAMF_BURST = 25.0, 50  # Jamf sets no limit but five connections; this keeps its small servers usable
+
+
+class SystemClock:
+    """The machine's clock, in UTC."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything a process of ours works with."""
+
+    settings: Settings
+    url: str
+    pool: Pool
+    log: EventLog
+    world: World
+    runner: ProjectionRunner
+    queue: JobQueue
+    cursor_key: bytes
+
+
+@contextmanager
+def database(settings: Settings, *, migrated: bool) -> Iterator[str]:
+    """The app's way into the database, migrated on the way in where ``migrated`` asks for it.
+
+    The one named in the settings, or the embedded one, which every process of this data folder shares and the last one
+    stops. Raises EmbeddedPostgresFailed, UnsafeDatabase.
+    """
+    if settings.database is not None:
+        if migrated and settings.migration_database is not None:
+            migrate.upgrade(settings.migration_database)
+        yield settings.database
+        return
+    with EmbeddedPostgres(settings.data_dir / "postgres", binaries=settings.pg_bin) as server:
+        asyncio.run(_create_database(server.dsn("postgres")))
+        migrate.upgrade(server.dsn())  # the embedded one is ours alone: it is always brought up to date
+        yield server.dsn(user="eucora_app")
+
+
+async def _create_database(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"create database {OWNER}")
+    except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+        return  # there already, or made by another process in this moment
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
+    """Open everything, and close it in reverse. Raises UnsafeDatabase."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(connected(url))
+        log = EventLog(pool, RandomIds())
+        stack.push_async_callback(log.close)
+        runner = ProjectionRunner(pool, log, all_projections())
+        await runner.ensure()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        world = World(
+            store=log,
+            artifacts=LocalArtifacts(settings.data_dir / "artifacts"),
+            evidence=EvidenceFiles(),
+            devices=PostgresDevices(pool),
+            planes=await _planes(settings, SharedBudget(pool), stack),
+            facts=FactReader(pool, log, runner),
+            clock=SystemClock(),
+            ids=RandomIds(),
+        )
+        cursor_key = bytes(await pool.fetchval("select cursor_key from installation"))
+        queue = JobQueue(pool, f"{socket.gethostname()}:{os.getpid()}")
+        yield Runtime(settings, url, pool, log, world, runner, queue, cursor_key)
+
+
+async def _planes(settings: Settings, budget: RateBudget, stack: AsyncExitStack) -> Mapping[Plane, PlanePort]:
+    """A connector for every plane that the settings describe."""
+    planes: dict[Plane, PlanePort] = {}
+    if settings.intune_tenant_id and settings.intune_client_id and settings.intune_client_secret:
+        intune = connect_intune(
+            IntuneAccess(
+                settings.intune_tenant_id,
+                settings.intune_client_id,
+                settings.intune_client_secret.get_secret_value(),
+                settings.intune_graph_url or GRAPH_URL,
+                settings.intune_login_url or LOGIN_URL,
+            ),
+            budget=budget,
+        )
+        stack.push_async_callback(intune.aclose)
+        planes[Plane.INTUNE] = intune.plane
+    if settings.jamf_server_url and settings.jamf_client_id and settings.jamf_client_secret:
+        client = upstream_client(
+            Upstream("jamf", settings.jamf_server_url, urlsplit(settings.jamf_server_url).netloc),
+            budget=budget,
+            per_s=JAMF_PER_S,
+            burst=JAMF_BURST,
+            max_connections=CONNECTIONS_MAX,
+        )
+        jamf = JamfPlane(
+            client,
+            client_id=settings.jamf_client_id,
+            client_secret=settings.jamf_client_secret.get_secret_value(),
+            now=SystemClock().now,
+        )
+        stack.push_async_callback(jamf.aclose)
+        planes[Plane.JAMF] = jamf
+    return planes
+
+
+async def project(runtime: Runtime, stop: asyncio.Event) -> None:
+    """Keep the read models up with the log until ``stop``."""
+    wake = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(listen(lambda: asyncpg.connect(runtime.url), wake, stop))
+        group.create_task(runtime.runner.run(stop, wake))
+
+
+async def work(runtime: Runtime, stop: asyncio.Event) -> None:
+    """Run jobs until ``stop``; what is under way is finished first."""
+    wake = asyncio.Event()
+    worker = EffectsWorker(runtime.world, runtime.queue, wake)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(listen(lambda: asyncpg.connect(runtime.url), wake, stop))
+        group.create_task(worker.run(stop))

@@ -1,0 +1,38 @@
+"""The correlation id that goes out with every request of a call."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+CORRELATION_HEADER: Final = "X-Correlation-ID"
+CLIENT_REQUEST_HEADER: Final = "client-request-id"  # Microsoft's own name; it has to be a GUID
+
+_correlation: ContextVar[str | None] = ContextVar("eucora_outgoing_correlation", default=None)
+
+
+@contextmanager
+def correlation(correlation_id: str) -> Iterator[None]:
+    """Every request sent inside carries ``correlation_id``.
+
+    Do not hold it open over the ``yield`` of an async generator: the generator may be closed from another context.
+    """
+    token = _correlation.set(correlation_id)
+    try:
+        yield
+    finally:
+        _correlation.reset(token)
+
+
+def outgoing_correlation() -> str | None:
+    """The id of the call in progress; None outside of one."""
+    return _correlation.get()
+
+
+def as_guid(correlation_id: str) -> str:
+    """``correlation_id`` itself when it is a GUID, else one derived from it, so that a look-up leads back."""
+    try:
+        return str(uuid.UUID(correlation_id))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"eucora:correlation:{correlation_id}"))

@@ -1,0 +1,123 @@
+"""Our offers among everybody's assignments of an app. ``/assign`` replaces them all, so: read, merge, write, read back.
+
+Source: powershell-intune-samples issue 36, confirmed there by a Microsoft maintainer: assigning one lost 103 others.
+The merge is pure; ``AssignmentDesk`` carries it out. v1.0 shows no assignment filters, so none can be kept that a
+person set on such an app by the beta interface.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from eucora.application.planes import Offer, PlaneUnavailable
+from eucora.connectors.errors import report
+from eucora.connectors.intune import wire
+from eucora.connectors.intune.graph import APPS, Graph, JsonObject
+from eucora.domain.planes import Plane
+
+_READ_ONLY: Final = ("id", "source", "sourceId")
+ROUNDS_MAX: Final = 2  # our write, and one more when another writer came in between
+READ_BACK_WAITS_S: Final = (0.0, 1.0, 2.0)  # before each look: what was written may take a moment to be seen
+
+
+def with_offer(standing: Sequence[JsonObject], group: str, offer: Offer) -> list[JsonObject]:
+    """``standing`` and our offer to ``group``; an offer of the other kind to the same group gives way to it."""
+    group = group.lower()
+    ours = [a for a in standing if (made := wire.offer_of(a)) is not None and made[0] == group]
+    if [wire.offer_of(a) for a in ours] == [(group, offer)]:
+        return list(standing)
+    return [a for a in standing if a not in ours] + [wire.assignment(group, offer)]
+
+
+def without_offers(standing: Sequence[JsonObject], groups: Collection[str]) -> list[JsonObject]:
+    """``standing`` without our offers to ``groups``; without any offer of ours when ``groups`` is empty.
+
+    An assignment carries no owner. An app published under a key of ours is ours, so its required and uninstall
+    assignments to groups count as our offers; exclusions, all-devices and available ones never do.
+    """
+    wanted = {group.lower() for group in groups}
+    return [a for a in standing if (made := wire.offer_of(a)) is None or (bool(wanted) and made[0] not in wanted)]
+
+
+def offers(standing: Sequence[JsonObject]) -> list[tuple[str, Offer]]:
+    """Group and offer of each assignment that counts as ours."""
+    return [made for a in standing if (made := wire.offer_of(a)) is not None]
+
+
+def holds(wanted: Sequence[JsonObject], read: Sequence[JsonObject], gone: Collection[str]) -> bool:
+    """Whether ``read`` has all that is ``wanted`` and no offer to a group in ``gone``.
+
+    What another writer added is no harm. Offers of ours are compared by group and kind, because the service fills in
+    settings; everything else must have come back as it was.
+    """
+    there = Counter(_identity(a) for a in read)
+    missing = Counter(_identity(a) for a in wanted) - there
+    return not missing and not any(group in gone for group, _ in offers(read))
+
+
+def _identity(assignment: JsonObject) -> str:
+    made = wire.offer_of(assignment)
+    if made is not None:
+        return f"{made[1]} {made[0]}"
+    return json.dumps(_without_nulls(assignment), sort_keys=True)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+class AssignmentDesk:
+    """Reads and writes the assignments of one app at a time."""
+
+    def __init__(self, graph: Graph, *, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._graph, self._sleep = graph, sleep
+
+    async def standing(self, operation: str, app: str) -> list[JsonObject]:
+        """Every assignment of ``app``, as it would be written again."""
+        path = f"{APPS}/{quote(app, safe='')}/assignments"
+        return [
+            {name: value for name, value in assignment.items() if name not in _READ_ONLY}
+            async for page in self._graph.pages(operation, path)
+            for assignment in page
+        ]
+
+    async def offer(self, app: str, group: str, offer: Offer) -> bool:
+        """Make the offer stand; False when it did. Raises PlaneUnavailable when another writer keeps undoing it."""
+        return bool(await self._change("assign", app, lambda standing: with_offer(standing, group, offer)))
+
+    async def take_back(self, app: str, groups: Sequence[str]) -> list[str]:
+        """Take our offers back from ``groups`` (all when empty); the groups that had one."""
+        return await self._change("withdraw", app, lambda standing: without_offers(standing, groups))
+
+    async def _change(
+        self, operation: str, app: str, merge: Callable[[Sequence[JsonObject]], list[JsonObject]]
+    ) -> list[str]:
+        """Groups whose offer was changed: added, replaced or taken. Empty when all stood as wanted."""
+        changed: set[str] = set()
+        for _ in range(ROUNDS_MAX):
+            standing = await self.standing(operation, app)
+            wanted = merge(standing)
+            if wanted == standing:
+                return sorted(changed)
+            before, after = set(offers(standing)), set(offers(wanted))
+            changed |= {group for group, _ in before ^ after}
+            await self._graph.post(
+                operation, f"{APPS}/{quote(app, safe='')}/assign", {"mobileAppAssignments": list(wanted)}
+            )
+            gone = {group for group, _ in before} - {group for group, _ in after}
+            if await self._reads_back(operation, app, wanted, gone):
+                return sorted(changed)
+        detail = "another writer changed the assignments at the same time"
+        raise report(PlaneUnavailable(Plane.INTUNE, operation, detail))
+
+    async def _reads_back(self, operation: str, app: str, wanted: Sequence[JsonObject], gone: Collection[str]) -> bool:
+        for wait_s in READ_BACK_WAITS_S:
+            if wait_s:
+                await self._sleep(wait_s)
+            if holds(wanted, await self.standing(operation, app), gone):
+                return True
+        return False

@@ -1,0 +1,107 @@
+"""The three services behind Intune, each with its own stack: the login, Graph, and the storage that content goes to."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx
+
+from eucora.application.planes import PlanePort, RateBudget
+from eucora.connectors.breaker import BreakerSettings, BreakerState
+from eucora.connectors.entra.auth import BearerAuth, ClientCredentials, EntraTokens
+from eucora.connectors.http import TIMEOUT_S, Rate, RetrySettings, Upstream, upstream_client
+from eucora.connectors.intune.content import BLOCK_BYTES, Patience
+from eucora.connectors.intune.plane import IntunePlane
+from eucora.domain.planes import Plane
+
+GRAPH_URL: Final = "https://graph.microsoft.com/v1.0"
+LOGIN_URL: Final = "https://login.microsoftonline.com"
+
+# Under Microsoft's limits for Intune apps, for one app registration in one tenant: 100 writes and 1,000 requests of any
+# kind in 20 s (GDOC includes/throttling-intune-applications.md). burst + 20 s x rate stays below each.
+GRAPH_WRITES: Final = Rate(per_s=3.5, burst=25)
+GRAPH_ANY: Final = Rate(per_s=40.0, burst=150)
+LOGIN_ANY: Final = Rate(per_s=1.0, burst=10)
+STORAGE_ANY: Final = Rate(per_s=20.0, burst=40)
+STORAGE_TIMEOUT_S: Final = 120.0  # a block of 6 MiB over a thin line
+
+
+@dataclass(frozen=True, slots=True)
+class IntuneAccess:
+    """Where Intune is and who we are there. The secret never shows in a repr."""
+
+    tenant: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    graph_url: str = GRAPH_URL
+    login_url: str = LOGIN_URL
+
+
+@dataclass(frozen=True, slots=True)
+class IntuneConnection:
+    """The plane and the clients under it. Close it when done; its breakers live as long as it does."""
+
+    plane: PlanePort
+    clients: tuple[httpx.AsyncClient, ...]
+
+    async def aclose(self) -> None:
+        for client in self.clients:
+            await client.aclose()
+
+
+def connect_intune(
+    access: IntuneAccess,
+    *,
+    budget: RateBudget,
+    retry: RetrySettings | None = None,
+    breaker: BreakerSettings | None = None,
+    patience: Patience | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    inner: httpx.AsyncBaseTransport | None = None,
+    on_breaker: Callable[[Upstream, BreakerState], None] | None = None,
+) -> IntuneConnection:
+    """A plane over fresh clients; one for each process and tenant, because the breakers are in them.
+
+    ``inner`` stands for the network in tests. The breakers of login, Graph and storage are apart: content that cannot
+    be stored is no reason to stop reading states.
+    """
+
+    def client(
+        name: str,
+        base_url: str,
+        rate: Rate,
+        *,
+        writes: Rate | None = None,
+        auth: httpx.Auth | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> httpx.AsyncClient:
+        return upstream_client(
+            Upstream(name, base_url, access.tenant),
+            budget=budget,
+            per_s=rate.per_s,
+            burst=rate.burst,
+            writes=writes,
+            breaker=breaker,
+            retry=retry,
+            now=now,
+            monotonic=monotonic,
+            sleep=sleep,
+            inner=inner,
+            auth=auth,
+            on_breaker=on_breaker,
+            timeout_s=timeout_s,
+        )
+
+    login = client("entra", access.login_url, LOGIN_ANY)
+    credentials = ClientCredentials(access.tenant, access.client_id, access.client_secret)
+    tokens = EntraTokens(login, credentials, plane=Plane.INTUNE, monotonic=monotonic)
+    graph = client("graph", access.graph_url, GRAPH_ANY, writes=GRAPH_WRITES, auth=BearerAuth(tokens))
+    storage = client("intune-storage", "", STORAGE_ANY, timeout_s=STORAGE_TIMEOUT_S)
+    plane = IntunePlane(graph, storage, now=now, sleep=sleep, patience=patience, block_bytes=block_bytes)
+    return IntuneConnection(plane, (login, graph, storage))

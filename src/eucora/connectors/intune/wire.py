@@ -1,0 +1,258 @@
+"""Intune's words into ours and back. Vendor names stop here.
+
+Source: Microsoft Graph v1.0 metadata (msgraph-metadata f54f11b6, read 2026-11-22): win32LobApp, its rules, return
+codes, assignments and their settings; numeric install states are those of Graph's ``resultantAppState``.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from eucora.application.planes import (
+    Detection,
+    FileDetection,
+    MsiDetection,
+    Offer,
+    PlaneRejected,
+    Publication,
+    ReceiptDetection,
+    RegistryDetection,
+    ReturnCode,
+)
+from eucora.connectors.errors import report
+from eucora.connectors.intune.graph import JsonObject
+from eucora.domain.planes import InstallState, Plane
+from eucora.formats.intunewin import IntunewinPackage
+
+WIN32_APP: Final = "#microsoft.graph.win32LobApp"
+GROUP_TARGET: Final = "#microsoft.graph.groupAssignmentTarget"
+OLDEST_RELEASE: Final = "1607"  # the first Windows 10 release that the Intune management extension runs on
+
+# What Microsoft's own samples send when nobody says otherwise.
+RETURN_CODES: Final = (
+    ReturnCode(0, "success"),
+    ReturnCode(1707, "success"),
+    ReturnCode(3010, "soft_reboot"),
+    ReturnCode(1641, "hard_reboot"),
+    ReturnCode(1618, "retry"),
+)
+_RETURN_TYPES: Final = {
+    "success": "success",
+    "soft_reboot": "softReboot",
+    "hard_reboot": "hardReboot",
+    "retry": "retry",
+    "failed": "failed",
+}
+INTENTS: Final = {Offer.INSTALL: "required", Offer.UNINSTALL: "uninstall"}
+_OFFERS: Final = {intent: offer for offer, intent in INTENTS.items()}
+
+_WORDS: Final = {
+    "installed": "installed",
+    "failed": "failed",
+    "notinstalled": "notinstalled",
+    "uninstallfailed": "uninstallfailed",
+    "pendinginstall": "pendinginstall",
+    "pending": "pendinginstall",
+    "notapplicable": "notapplicable",
+    "1": "installed",
+    "2": "failed",
+    "3": "notinstalled",
+    "4": "uninstallfailed",
+    "5": "pendinginstall",
+    "-1": "notapplicable",
+}
+_STATES: Final = {
+    Offer.INSTALL: {
+        "installed": InstallState.INSTALLED,
+        "failed": InstallState.FAILED,
+        "notinstalled": InstallState.NOT_INSTALLED,
+        "uninstallfailed": InstallState.PENDING,  # news of an earlier removal; the install is still to come
+        "pendinginstall": InstallState.PENDING,
+        "notapplicable": InstallState.NOT_APPLICABLE,
+    },
+    Offer.UNINSTALL: {
+        "installed": InstallState.INSTALLED,  # still there
+        "failed": InstallState.PENDING,  # news of the install before; the removal is still to come
+        "notinstalled": InstallState.NOT_INSTALLED,
+        "uninstallfailed": InstallState.FAILED,
+        "pendinginstall": InstallState.PENDING,
+        "notapplicable": InstallState.NOT_APPLICABLE,
+    },
+}
+
+
+def display_name(name: str, version: str) -> str:
+    """What the app is called in Intune; v1.0 has no field of its own for a Win32 app's version."""
+    return f"{name} {version}".strip()
+
+
+def carries(app: JsonObject, key: str) -> bool:
+    """Whether ``key`` stands on a line of its own in the app's notes."""
+    notes = app.get("notes")
+    return isinstance(notes, str) and key in (line.strip() for line in notes.splitlines())
+
+
+def win32_app(publication: Publication, package: IntunewinPackage) -> JsonObject:
+    """The body that creates the app. Raises PlaneRejected for a detection that Windows has no rule for."""
+    named = display_name(publication.name, publication.version)
+    return {
+        "@odata.type": WIN32_APP,
+        "displayName": named,
+        "description": named,
+        "publisher": publication.publisher,
+        "notes": publication.key,
+        "isFeatured": False,
+        "fileName": package.file_name,
+        "setupFilePath": package.setup_file.replace("/", "\\"),
+        "installCommandLine": publication.install_command,
+        "uninstallCommandLine": publication.uninstall_command,
+        "applicableArchitectures": "x64,x86",
+        "minimumSupportedWindowsRelease": OLDEST_RELEASE,
+        "installExperience": {"runAsAccount": "system", "deviceRestartBehavior": "basedOnReturnCode"},
+        "returnCodes": [_return_code(code) for code in publication.return_codes or RETURN_CODES],
+        "rules": [_rule(publication.detection)],
+    }
+
+
+def _return_code(code: ReturnCode) -> JsonObject:
+    if code.meaning not in _RETURN_TYPES:
+        raise _refused(f"no return code means {code.meaning!r}")
+    return {"returnCode": code.code, "type": _RETURN_TYPES[code.meaning]}
+
+
+def _rule(detection: Detection) -> JsonObject:
+    match detection:
+        case FileDetection(folder, file_name, version):
+            return {
+                "@odata.type": "#microsoft.graph.win32LobAppFileSystemRule",
+                "ruleType": "detection",
+                "path": folder,
+                "fileOrFolderName": file_name,
+                "check32BitOn64System": False,
+                **_comparison(version, "version", "greaterThanOrEqual"),
+            }
+        case RegistryDetection(key_path, value_name, value):
+            return {
+                "@odata.type": "#microsoft.graph.win32LobAppRegistryRule",
+                "ruleType": "detection",
+                "keyPath": key_path,
+                "valueName": value_name,
+                "check32BitOn64System": False,
+                **_comparison(value, "string", "equal"),
+            }
+        case MsiDetection(product_code, version):
+            return {
+                "@odata.type": "#microsoft.graph.win32LobAppProductCodeRule",
+                "ruleType": "detection",
+                "productCode": product_code,
+                "productVersion": version,
+                "productVersionOperator": "notConfigured" if version is None else "greaterThanOrEqual",
+            }
+        case ReceiptDetection():
+            raise _refused("a package receipt is macOS's; Windows needs a file, registry or MSI detection")
+
+
+def _comparison(value: str | None, kind: str, operator: str) -> JsonObject:
+    if value is None:
+        return {"operationType": "exists", "operator": "notConfigured", "comparisonValue": None}
+    return {"operationType": kind, "operator": operator, "comparisonValue": value}
+
+
+def content_file(package: IntunewinPackage) -> JsonObject:
+    """The body that announces the encrypted file."""
+    return {
+        "@odata.type": "#microsoft.graph.mobileAppContentFile",
+        "name": package.file_name,
+        "size": package.unencrypted_size,
+        "sizeEncrypted": package.encrypted_size,
+        "manifest": None,
+        "isDependency": False,
+    }
+
+
+def describes(file: JsonObject, package: IntunewinPackage) -> bool:
+    """Whether Intune's record of a file is of this package's content, as far as it tells."""
+    return (file.get("name"), file.get("size"), file.get("sizeEncrypted")) == (
+        package.file_name,
+        package.unencrypted_size,
+        package.encrypted_size,
+    )
+
+
+def commit(package: IntunewinPackage) -> JsonObject:
+    """The body that hands Intune the keys to the uploaded bytes."""
+    return {
+        "fileEncryptionInfo": {
+            "encryptionKey": package.encryption_key,
+            "macKey": package.mac_key,
+            "initializationVector": package.initialization_vector,
+            "mac": package.mac,
+            "profileIdentifier": package.profile_identifier,
+            "fileDigest": package.file_digest,
+            "fileDigestAlgorithm": package.file_digest_algorithm,
+        }
+    }
+
+
+def assignment(group: str, offer: Offer) -> JsonObject:
+    """Our assignment to a group, with the settings that Intune's own console starts from."""
+    return {
+        "@odata.type": "#microsoft.graph.mobileAppAssignment",
+        "intent": INTENTS[offer],
+        "target": {"@odata.type": GROUP_TARGET, "groupId": group},
+        "settings": {
+            "@odata.type": "#microsoft.graph.win32LobAppAssignmentSettings",
+            "notifications": "showAll",
+            "deliveryOptimizationPriority": "notConfigured",
+            "installTimeSettings": None,
+            "restartSettings": None,
+        },
+    }
+
+
+def offer_of(assignment: JsonObject) -> tuple[str, Offer] | None:
+    """The group and the offer, when the assignment is of the kind that we make; None for any other."""
+    target = assignment.get("target")
+    offer = _OFFERS.get(str(assignment.get("intent")))
+    if offer is None or not isinstance(target, dict) or target.get("@odata.type") != GROUP_TARGET:
+        return None
+    group = target.get("groupId")
+    return (group.lower(), offer) if isinstance(group, str) else None
+
+
+def install_state(offer: Offer, *words: Any) -> InstallState:
+    """Our state for the first of ``words`` (text or number, any case and spacing) that is known; else UNKNOWN."""
+    for word in words:
+        text = re.sub(r"[^a-z0-9-]", "", str(word).lower()) if isinstance(word, str | int) else ""
+        if text in _WORDS:
+            return _STATES[offer][_WORDS[text]]
+    return InstallState.UNKNOWN
+
+
+def error_code(number: Any, hexadecimal: Any) -> str:
+    """``0x87D1041C`` from either form of a code; signed decimals are read as 32 bits. Empty for none."""
+    if isinstance(hexadecimal, str) and re.fullmatch(r"(0x)?[0-9A-Fa-f]{1,8}", hexadecimal.strip()):
+        value = int(hexadecimal.strip(), 16)
+    else:
+        try:
+            value = int(number)
+        except (TypeError, ValueError):
+            return ""
+    return f"0x{value & 0xFFFFFFFF:08X}" if value else ""
+
+
+def moment(text: Any) -> datetime | None:
+    """A vendor's time in UTC; without an offset it is taken for UTC. None for none, and for Intune's year 1."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    if at.year < 2000:
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _refused(detail: str) -> PlaneRejected:
+    return report(PlaneRejected(Plane.INTUNE, "publish", detail))

@@ -1,0 +1,190 @@
+"""Jamf Pro as a plane: a package for each release, one policy that installs it and one that removes it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import httpx
+
+from eucora.application.planes import (
+    Assigned,
+    Assignment,
+    Group,
+    Inspection,
+    Observation,
+    Offer,
+    PlaneRejected,
+    Publication,
+    Published,
+    Watch,
+    Withdrawal,
+    Withdrawn,
+)
+from eucora.connectors.correlation import correlation
+from eucora.connectors.jamf.api import CONNECTIONS_MAX, JamfApi
+from eucora.connectors.jamf.auth import JamfTokens
+from eucora.connectors.jamf.history import ReleasePolicies, policy_runs, verdict
+from eucora.connectors.jamf.inventory import Computer, computers, find_group
+from eucora.connectors.jamf.names import release_name, removal_name, version_in
+from eucora.connectors.jamf.offers import find_policy, offer, take_back
+from eucora.connectors.jamf.packages import find_package, publish_package
+from eucora.connectors.jamf.policy import PolicySpec, ScopedGroup
+from eucora.domain.planes import Plane
+
+_BATCH: Final = 100  # devices whose histories are read before their states are handed on
+# A computer sends its policy log some time after the check-in that ran the policy.
+_LOG_GRACE: Final = timedelta(hours=1)
+
+
+class JamfPlane:
+    """``PlanePort`` for one Jamf Pro server. Nothing of a rollout is kept here: a new object goes on where one stopped.
+
+    ``http`` is the server's own client from ``upstream_client`` (its base URL is the server's, its cookie jar the
+    plane's alone, at most ``CONNECTIONS_MAX`` connections). ``now`` gives UTC; ``sleep`` takes seconds.
+    """
+
+    plane: Plane = Plane.JAMF
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        client_id: str,
+        client_secret: str,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._http, self._sleep = http, sleep
+        self._tokens = JamfTokens(http, client_id=client_id, client_secret=client_secret, now=now)
+        self._gate = asyncio.Semaphore(CONNECTIONS_MAX)
+
+    async def resolve(self, group: str, *, correlation_id: str) -> Group:
+        """The managed computers of a group, given by id or name. Raises GroupNotFound."""
+        with correlation(correlation_id):
+            api = self._api("resolve")
+            found = await find_group(api, group)
+            inventory = await computers(api, found.computers) if found.computers else {}
+        devices = [inventory[id_].device for id_ in found.computers if id_ in inventory and inventory[id_].managed]
+        return Group(ref=found.id, name=found.name, devices=devices, unenrolled=len(found.computers) - len(devices))
+
+    async def publish(self, publication: Publication, *, correlation_id: str) -> Published:
+        """One package record for the key, with exactly the content of the publication."""
+        with correlation(correlation_id):
+            return await publish_package(self._api("publish"), publication, self._sleep)
+
+    async def assign(self, assignment: Assignment, *, correlation_id: str) -> Assigned:
+        """Put the group into the scope of the policy that does what is offered, and out of the opposite one's.
+
+        Jamf runs both policies once per computer: a computer that installed, removed and is offered the same key again
+        keeps quiet until its policy log is flushed. Raises GroupNotFound, and PlaneRejected without a command to run.
+        """
+        if assignment.offer is Offer.UNINSTALL and not assignment.uninstall_command.strip():
+            raise PlaneRejected(Plane.JAMF, "assign", "an uninstall on Jamf Pro needs a command to run")
+        install, removal = _policy_names(assignment)
+        if assignment.offer is Offer.INSTALL:
+            opposite, spec = removal, PolicySpec(install, package_id=assignment.ref)
+        else:
+            opposite, spec = install, PolicySpec(removal, command=assignment.uninstall_command)
+        with correlation(correlation_id):
+            api = self._api("assign")
+            found = await find_group(api, assignment.group)
+            group = ScopedGroup(found.id, found.name)
+            # taken off first: a kill in between leaves the group without an offer, never with two that fight
+            taken = await take_back(api, opposite, [group.id], self._sleep)
+            policy, changed = await offer(api, spec, group, self._sleep)
+        return Assigned(ref=policy.id, changed=changed or bool(taken))
+
+    async def observe(self, watch: Watch, *, correlation_id: str) -> AsyncIterator[Sequence[Observation]]:
+        """What the policy logs of the watched computers say about the release.
+
+        With ``since``, computers that have not checked in from an hour before it on are left out: they have no news.
+        """
+        api = self._api("observe")
+        with correlation(correlation_id):
+            policies = ReleasePolicies(*[await self._policy_id(api, name) for name in _policy_names(watch)])
+            if not watch.devices or policies == ReleasePolicies(None, None):
+                return
+            inventory = await computers(api, watch.devices)
+        asked = [id_ for id_ in dict.fromkeys(watch.devices) if _may_have_news(inventory.get(id_), watch.since)]
+        for start in range(0, len(asked), _BATCH):
+            with correlation(correlation_id):
+                batch = await self._histories(api, asked[start : start + _BATCH], inventory, policies, watch.offer)
+            if batch:
+                yield batch
+
+    async def withdraw(self, withdrawal: Withdrawal, *, correlation_id: str) -> Withdrawn:
+        """Take groups out of both policies' scopes; a policy that no group is left in is turned off."""
+        wanted = withdrawal.groups or None
+        taken: list[ScopedGroup] = []
+        with correlation(correlation_id):
+            api = self._api("withdraw")
+            for name in _policy_names(withdrawal):
+                taken += await take_back(api, name, wanted, self._sleep)
+        # in the caller's own words, where it named the groups
+        said = [next((word for word in wanted or () if own.is_called(word)), own.id) for own in taken]
+        return Withdrawn(list(dict.fromkeys(said)))
+
+    async def inspect(self, key: str, name: str, version: str, *, correlation_id: str) -> Inspection:
+        """The package that carries ``key``, and the groups (ids) that our policies offer it to while they are on."""
+        groups: list[tuple[str, Offer]] = []
+        with correlation(correlation_id):
+            api = self._api("inspect")
+            record = await find_package(api, key)
+            names = (release_name(name, version, key), removal_name(name, version, key))
+            for policy_name, kind in zip(names, (Offer.INSTALL, Offer.UNINSTALL), strict=True):
+                policy = await find_policy(api, policy_name)
+                if policy is not None and policy.enabled:
+                    groups += [(group.id, kind) for group in policy.groups]
+        if record is None:
+            return Inspection(ref=None, version="", content_version="", groups=groups)
+        held = version if record.name == names[0] else version_in(record.name, name, key)
+        return Inspection(ref=record.id, version=held, content_version=record.digest, groups=groups)
+
+    async def aclose(self) -> None:
+        """Close the client's connections."""
+        await self._http.aclose()
+
+    def _api(self, operation: str) -> JamfApi:
+        return JamfApi(self._http, self._tokens, self._gate, operation)
+
+    async def _policy_id(self, api: JamfApi, name: str) -> str | None:
+        policy = await find_policy(api, name)
+        return None if policy is None else policy.id
+
+    async def _histories(
+        self,
+        api: JamfApi,
+        devices: Sequence[str],
+        inventory: Mapping[str, Computer],
+        policies: ReleasePolicies,
+        offered: Offer,
+    ) -> Sequence[Observation]:
+        async def history(device_id: str) -> Observation | None:
+            if not device_id.isdecimal():
+                return None  # no id of Jamf's; it must not become a part of a path
+            path = f"/JSSResource/computerhistory/id/{device_id}/subset/PolicyLogs"
+            document = await api.get_xml(path, "computer_history")
+            if document is None:  # deleted since
+                return None
+            computer = inventory.get(device_id)
+            seen = computer.device.last_check_in if computer else None
+            return verdict(device_id, policy_runs(document), policies, offered, seen)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                reads = [group.create_task(history(device)) for device in devices]
+        except ExceptionGroup as failures:
+            # the port promises one PlaneError; the others of the group fell to the same cause or were cancelled
+            raise failures.exceptions[0] from None
+        return [seen for read in reads if (seen := read.result()) is not None]
+
+
+def _policy_names(release: Assignment | Watch | Withdrawal) -> tuple[str, str]:
+    identity = (release.name, release.version, release.key)
+    return release_name(*identity), removal_name(*identity)
+
+
+def _may_have_news(computer: Computer | None, since: datetime | None) -> bool:
+    seen = computer.device.last_check_in if computer else None
+    return since is None or seen is None or seen >= since - _LOG_GRACE

@@ -1,0 +1,281 @@
+"""What can be asked of a deployment intent. Facts from other streams are handed in as fields; times are UTC."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from eucora.domain.cab_review.events import Outcome
+from eucora.domain.conditions import Condition
+from eucora.domain.deployment_intent.events import ChangeKind
+from eucora.domain.evidence_pack import EvidencePackAssembled
+from eucora.domain.gate_types import GatePolicy, IncidentFacts
+from eucora.domain.people import Scope
+from eucora.domain.planes import Plane
+from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan
+from eucora.domain.risk_types import History
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeIntent:
+    """Roll a release out by a plan. ``policy`` is the active gate policy, ``history`` that of earlier releases."""
+
+    intent_id: str
+    pack: EvidencePackAssembled
+    ring_plan: RingPlan
+    scope: Scope
+    change_kind: ChangeKind
+    policy: GatePolicy
+    history: History
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCabReview:
+    """Ask CAB about exactly what was proposed; the review itself is a stream of its own."""
+
+    review_id: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCabDecision:
+    """A review ended. ``expires_at`` is set for approvals, and for them only."""
+
+    review_id: str
+    outcome: Outcome
+    binding: str
+    conditions: tuple[Condition, ...]
+    at: datetime
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeApproval:
+    """CAB took its approval back."""
+
+    review_id: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StartRollout:
+    """Open the lab ring. ``in_scope``: the publisher's scope covers the intent's."""
+
+    by: str
+    in_scope: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteRing:
+    """Leave the ring where the rollout is, and open ``to_ring``; the gates are evaluated on the facts given here.
+
+    ``measurement`` is the latest reading of the ring being left (None: nobody measured it), ``acknowledged`` are the
+    text conditions that the publisher read. ``automatic``: the service asks, under the policy's rule for the ring.
+    """
+
+    to_ring: Ring
+    by: str
+    automatic: bool
+    in_scope: bool
+    measurement: Measurement | None
+    incidents: IncidentFacts
+    acknowledged: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeCohort:
+    """The groups of an opened ring were resolved to devices. ``digest`` as in CohortFrozen."""
+
+    ring: Ring
+    digest: str
+    counts: tuple[CohortCount, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseCohort:
+    """A group of an opened ring is gone or holds no device."""
+
+    ring: Ring
+    plane: Plane
+    group: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPublished:
+    """The plane holds ``content`` (SHA-256, hashed again just before it was sent) as ``ref``."""
+
+    ring: Ring
+    plane: Plane
+    ref: str
+    content_version: str
+    content: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordContentMismatch:
+    """The stored file hashes to ``found``, and ``expected`` was approved. Nothing was sent."""
+
+    ring: Ring
+    plane: Plane
+    expected: str
+    found: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAssigned:
+    """The plane offers ``ref`` to ``group``: ``offer`` is ``install`` or ``uninstall``."""
+
+    ring: Ring
+    plane: Plane
+    group: str
+    ref: str
+    offer: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWithdrawn:
+    """Our offers to ``groups`` were taken back on the plane."""
+
+    plane: Plane
+    groups: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOperationFailed:
+    """An operation on a plane gave up after ``attempts``. ``kind``: transient, permanent or policy_violation."""
+
+    ring: Ring
+    plane: Plane
+    operation: str
+    kind: str
+    detail: str
+    attempts: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordMeasurement:
+    """A ring was read; halt rule, gates, automatic promotion and completion follow from it."""
+
+    ring: Ring
+    measurement: Measurement
+    incidents: IncidentFacts
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StartRehearsal:
+    """Take the release off the lab ring again, to prove that a rollback works."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRehearsal:
+    """The rehearsal is over: ``reverted`` of ``devices`` reported the removal."""
+
+    reverted: int
+    devices: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRollout:
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HaltRollout:
+    """Stop until somebody decides. ``trigger`` as in RolloutHalted: ``incident`` or ``operator`` from outside."""
+
+    trigger: str
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRollout:
+    """Go on after a pause or a halt, on a fresh reading of the ring (None: nobody measured it)."""
+
+    by: str
+    reason: str
+    measurement: Measurement | None
+    incidents: IncidentFacts
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AbortRollout:
+    """End the intent for good, before or during its rollout."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StartRollback:
+    """Take the release off every ring it reached. No gate, window or approval stands in the way."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRollback:
+    """How far the rollback came: devices that had the release, and those that do not report its removal yet."""
+
+    reverted: int
+    remaining: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpRollback:
+    """Stop waiting for the tail; the devices that remain are on record."""
+
+    by: str
+    at: datetime
+
+
+Command = (
+    ProposeIntent
+    | RequestCabReview
+    | RecordCabDecision
+    | RevokeApproval
+    | StartRollout
+    | PromoteRing
+    | FreezeCohort
+    | RefuseCohort
+    | RecordPublished
+    | RecordContentMismatch
+    | RecordAssigned
+    | RecordWithdrawn
+    | RecordOperationFailed
+    | RecordMeasurement
+    | StartRehearsal
+    | RecordRehearsal
+    | PauseRollout
+    | HaltRollout
+    | ResumeRollout
+    | AbortRollout
+    | StartRollback
+    | RecordRollback
+    | GiveUpRollback
+)

@@ -1,0 +1,172 @@
+"""Gates that read a ring's measurement: success rate, time to compliance, coverage, failure budget."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from eucora.domain import halting
+from eucora.domain.gate_types import GatePolicy, GateResult, SuccessRule, Verdict
+from eucora.domain.rings import Counts, Measurement, Ring
+from eucora.domain.statistics import devices_needed, percent, percent_of, reaches, wilson_lower
+
+WORST_FIRST: Final = (Verdict.ERROR, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A ring over all planes, in devices. ``base`` = targeted − exempt; ``open``: may still become installed."""
+
+    base: int
+    installed: int
+    failed: int
+    unknown: int
+    open: int
+    reachable: int
+    reported: int
+
+    @classmethod
+    def of(cls, counts: Sequence[Counts]) -> "Totals":
+        unknown = sum(count.unknown for count in counts)
+        return cls(
+            base=sum(count.targeted - count.exempt for count in counts),
+            installed=sum(count.installed for count in counts),
+            failed=sum(count.failed for count in counts),
+            unknown=unknown,
+            open=unknown + sum(count.pending + count.not_installed for count in counts),
+            reachable=sum(count.reachable for count in counts),
+            reported=sum(count.reported for count in counts),
+        )
+
+
+def measured_gates(policy: GatePolicy, ring: Ring, measurement: Measurement, elapsed_s: int) -> tuple[GateResult, ...]:
+    """The four gates, ``elapsed_s`` seconds after the cohort was frozen; errors when the measurement is unusable."""
+    counts = measurement.counts
+    problem = unusable(counts)
+    if problem is not None:
+        names = ("success_rate", "time_to_compliance", "coverage", "failure_budget")
+        return tuple(GateResult(name, Verdict.ERROR, "not measurable", "devices to measure", problem) for name in names)
+    totals = Totals.of(counts)
+    return (
+        success_rate("success_rate", policy.of(ring).success_min, policy.success_rule, totals),
+        _time_to_compliance(policy, counts, elapsed_s),
+        _coverage(policy.coverage_min, totals),
+        _failure_budget(policy, ring, measurement, totals),
+    )
+
+
+def unusable(counts: Sequence[Counts]) -> str | None:
+    """Why nothing can be concluded from ``counts``: no device, or numbers that contradict each other."""
+    for count in counts:
+        parts = (count.exempt, count.installed, count.failed, count.pending, count.not_installed, count.unknown)
+        if min(*parts, count.reported) < 0 or sum(parts) != count.targeted or count.reported > count.reachable:
+            return (
+                f"the counts of {count.plane} {count.site_class} contradict each other: {count.targeted} targeted; "
+                f"exempt, installed, failed, pending, not installed, unknown: {', '.join(map(str, parts))}; "
+                f"{count.reported} reported of {count.reachable} reachable"
+            )
+    if not any(count.targeted for count in counts):
+        return "the ring's cohort holds no device"
+    if not any(count.targeted - count.exempt for count in counts):
+        return "every device of the ring's cohort is exempt"
+    return None
+
+
+def success_rate(gate: str, minimum: Decimal, rule: SuccessRule, totals: Totals) -> GateResult:
+    """Passed at the threshold; failed once it is out of reach; else inconclusive.
+
+    Under the rule ``bound`` a cohort can be too small to prove the threshold even when all of it installs. That is a
+    lack of evidence, not evidence against, and therefore inconclusive too.
+    """
+    base, asked = totals.base, percent(minimum)
+    bound = wilson_lower(totals.installed, base)
+    met = reaches(totals.installed, base, minimum) if rule is SuccessRule.POINT else bound >= minimum
+    still = "" if not totals.open else f"{totals.open} devices have not finished, {totals.unknown} of them unknown"
+    if met:
+        verdict, reason = Verdict.PASSED, still or "every device has finished"
+    elif not reaches(totals.installed + totals.open, base, minimum):
+        verdict, reason = Verdict.FAILED, f"{totals.failed} failed devices put {asked} out of reach"
+    elif reaches(totals.installed, base, minimum) or not totals.open:
+        verdict, reason = Verdict.INCONCLUSIVE, f"{base} devices do not prove {asked} yet"
+        reason = f"{reason}; {still}" if still else reason
+    else:
+        verdict, reason = Verdict.INCONCLUSIVE, f"{still}; {asked} can still be reached"
+    needed = devices_needed(minimum)
+    proof = "no number of devices proves it" if needed is None else f"{needed} devices without a failure prove it"
+    return GateResult(
+        gate,
+        verdict,
+        value=f"{percent_of(totals.installed, base)} ({totals.installed} of {base}), "
+        f"95 % lower bound {percent(bound)}, {totals.unknown} unknown",
+        threshold=f"{'rate' if rule is SuccessRule.POINT else '95 % lower bound'} ≥ {asked} ({proof})",
+        reason=reason,
+    )
+
+
+def _time_to_compliance(policy: GatePolicy, counts: Sequence[Counts], elapsed_s: int) -> GateResult:
+    """Each plane and site class for itself: when each keeps the limit, so do all devices of the site class."""
+    limits = dict(policy.time_to_compliance_s)
+    asked = [count for count in counts if count.targeted > count.exempt]
+    verdicts, values, thresholds, reasons = set(), [], [], []
+    for count in asked:
+        where = f"{count.plane} {count.site_class}"
+        p90_s, limit_s = count.compliance_p90_s, limits.get(count.site_class)
+        values.append(f"{where} {'not yet' if p90_s is None else span(p90_s)}")
+        if limit_s is None:
+            verdicts.add(Verdict.ERROR)
+            reasons.append(f"policy {policy.version} has no limit for {count.site_class}")
+            continue
+        thresholds.append(f"{count.site_class} ≤ {span(limit_s)}")
+        if p90_s is not None:
+            verdicts.add(Verdict.PASSED if p90_s <= limit_s else Verdict.FAILED)
+            reasons.append(f"{where}: 90 % were installed within {span(p90_s)}")
+        elif elapsed_s <= limit_s:
+            verdicts.add(Verdict.INCONCLUSIVE)
+            reasons.append(f"{where}: fewer than 90 % are installed, {span(limit_s - elapsed_s)} are left")
+        else:
+            verdicts.add(Verdict.FAILED)
+            reasons.append(f"{where}: fewer than 90 % are installed after {span(elapsed_s)}")
+    return GateResult(
+        "time_to_compliance",
+        next(verdict for verdict in WORST_FIRST if verdict in verdicts),
+        value=", ".join(values),
+        threshold="p90 " + (", ".join(dict.fromkeys(thresholds)) or "without a limit"),
+        reason="; ".join(reasons),
+    )
+
+
+def _coverage(minimum: Decimal, totals: Totals) -> GateResult:
+    gate, threshold = "coverage", f"reported / reachable ≥ {percent(minimum)}"
+    if totals.reachable == 0:
+        return GateResult(gate, Verdict.INCONCLUSIVE, "0 reachable", threshold, "no device has checked in lately")
+    enough = reaches(totals.reported, totals.reachable, minimum)
+    return GateResult(
+        gate,
+        Verdict.PASSED if enough else Verdict.FAILED,
+        value=f"{percent_of(totals.reported, totals.reachable)} ({totals.reported} of {totals.reachable} reachable)",
+        threshold=threshold,
+        reason=f"{totals.reachable - totals.reported} reachable devices have not reported a state",
+    )
+
+
+def _failure_budget(policy: GatePolicy, ring: Ring, measurement: Measurement, totals: Totals) -> GateResult:
+    halt, finished = policy.halt, totals.installed + totals.failed
+    problem = halting.check(policy, ring, measurement)
+    few = f"fewer than {halt.finished_min} devices have finished: too few to halt on"
+    return GateResult(
+        "failure_budget",
+        Verdict.PASSED if problem is None else Verdict.FAILED,
+        value=f"{totals.failed} of {finished} finished devices failed",
+        threshold=f"failures < {percent(halt.failure_max)} from {halt.finished_min} finished devices on",
+        reason=problem or (few if finished < halt.finished_min else "within the failure budget"),
+    )
+
+
+def span(seconds: int) -> str:
+    """A duration for people, to the second: "3 d 2 h", "20 s"; a limit and what exceeds it never look the same."""
+    left, parts = max(0, seconds), []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if left >= size:
+            parts.append(f"{left // size} {unit}")
+            left %= size
+    return " ".join(parts) or "0 s"

@@ -1,0 +1,226 @@
+"""Gates that a ring must pass before it is left: one result each, with value, threshold and reason for people.
+
+A gate that lacks facts is inconclusive, one that cannot be computed is an error; neither lets a ring be left.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal, localcontext
+from typing import Final
+
+from eucora.domain.conditions import Condition, ConditionKind
+from eucora.domain.gate_measures import WORST_FIRST, Totals, measured_gates, span, success_rate, unusable
+from eucora.domain.gate_types import GatePolicy, GateResult, GateRun, IncidentFacts, SuccessRule, Verdict
+from eucora.domain.rings import Measurement, Ring
+from eucora.domain.statistics import ARITHMETIC, percent
+
+_HOUR_S: Final = 3_600
+_NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+
+
+@dataclass(frozen=True, slots=True)
+class GateFacts:
+    """Everything a gate run looks at. A ``…_problem`` is a sentence for people; None: there is none.
+
+    ``started_at``: when the ring's cohort was frozen. ``rollback_validated``: None while it was not rehearsed.
+    ``last_ring``: the last ring of the plan; leaving it completes the deployment and opens no other.
+    """
+
+    measurement: Measurement
+    started_at: datetime
+    now: datetime
+    incidents: IncidentFacts
+    rollback_validated: bool | None
+    approval_problem: str | None
+    exceptions_problem: str | None = None
+    window_problem: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    last_ring: Ring = Ring.GLOBAL
+
+    @property
+    def elapsed_s(self) -> int:
+        """Whole seconds since the cohort was frozen."""
+        return (self.now - self.started_at) // timedelta(seconds=1)
+
+
+def evaluate(policy: GatePolicy, ring: Ring, facts: GateFacts) -> GateRun:
+    """Every gate of ``ring`` at ``facts.now``, and the worst of their verdicts.
+
+    A condition of free text is no gate: the publisher acknowledges it when promoting.
+
+    Raises:
+        KeyError: the policy has no rule for ``ring``.
+    """
+    measured = facts.measurement.counts
+    results = (
+        *measured_gates(policy, ring, facts.measurement, facts.elapsed_s),
+        _none_open("security_incidents", facts.incidents.attributable_security, "attributable security incidents"),
+        _none_open("p1_p2_incidents", facts.incidents.p1_p2, "P1 or P2 incidents"),
+        _rollback_validated(ring, facts.rollback_validated),
+        _no_problem("approval", facts.approval_problem, "valid, and bound to this content"),
+        _no_problem("exceptions", facts.exceptions_problem, "none expired"),
+        _no_problem("change_window", facts.window_problem, "open, no freeze"),
+        _soak(policy.of(ring).soak_s, facts),
+        *_conditions(policy.success_rule, ring, facts, Totals.of(measured) if unusable(measured) is None else None),
+    )
+    verdicts = {result.verdict for result in results}
+    return GateRun(ring, facts.now, next(verdict for verdict in WORST_FIRST if verdict in verdicts), results)
+
+
+def _none_open(gate: str, count: int, what: str) -> GateResult:
+    verdict = Verdict.FAILED if count else Verdict.PASSED
+    return GateResult(gate, verdict, str(count), "0", f"{count or 'no'} {what} open against this release")
+
+
+def _rollback_validated(ring: Ring, validated: bool | None) -> GateResult:
+    """The lab decides. A later ring without a rehearsal lacks what the lab had to prove: that is a failure."""
+    gate, threshold = "rollback_validated", "rehearsed in the lab ring"
+    if validated:
+        return GateResult(gate, Verdict.PASSED, "passed", threshold, "the rehearsed rollback brought the devices back")
+    if validated is False:
+        return GateResult(gate, Verdict.FAILED, "failed", threshold, "the rehearsed rollback did not bring enough back")
+    verdict = Verdict.INCONCLUSIVE if ring is Ring.LAB else Verdict.FAILED
+    return GateResult(gate, verdict, "not rehearsed", threshold, "no rollback has been rehearsed")
+
+
+def _no_problem(gate: str, problem: str | None, threshold: str) -> GateResult:
+    if problem is None:
+        return GateResult(gate, Verdict.PASSED, "no problem", threshold, "as required")
+    return GateResult(gate, Verdict.FAILED, "problem", threshold, problem)
+
+
+def _soak(policy_s: int, facts: GateFacts) -> GateResult:
+    """The longer of the policy's soak and the longest that CAB asked for."""
+    gate, elapsed_s = "soak", facts.elapsed_s
+    try:
+        asked_s = [_seconds(text) for text in _values(facts.conditions, ConditionKind.MIN_SOAK_HOURS)]
+    except _Unreadable as problem:
+        return GateResult(gate, Verdict.ERROR, span(elapsed_s), "hours", str(problem))
+    soak_s = max((policy_s, *asked_s))
+    over = elapsed_s >= soak_s
+    by = "the gate policy" if soak_s == policy_s else "a CAB condition"
+    reason = (
+        f"the soak asked for by {by} is over" if over else f"{span(soak_s - elapsed_s)} are left, asked for by {by}"
+    )
+    return GateResult(
+        gate, Verdict.PASSED if over else Verdict.INCONCLUSIVE, span(elapsed_s), f"≥ {span(soak_s)}", reason
+    )
+
+
+def unreadable(condition: Condition) -> str | None:
+    """Why ``condition`` could never be judged, for people; None when it can. To be asked before a vote is counted."""
+    try:
+        _READERS[condition.kind](condition.value)
+    except _Unreadable as problem:
+        return str(problem)
+    return None
+
+
+class _Unreadable(ValueError):
+    """The value of a condition is not what its kind says."""
+
+
+def _conditions(rule: SuccessRule, ring: Ring, facts: GateFacts, totals: Totals | None) -> tuple[GateResult, ...]:
+    """One result for each kind of condition that CAB set; where several votes set one, the strictest counts."""
+    judges: dict[ConditionKind, Callable[[Sequence[str]], GateResult]] = {
+        ConditionKind.MIN_SUCCESS_RATE: lambda texts: _min_success_rate(texts, rule, totals),
+        ConditionKind.MAX_RING: lambda texts: _max_ring(texts, ring, facts.last_ring),
+        ConditionKind.MONITOR_UNTIL: lambda texts: _monitor_until(texts, facts.now),
+    }
+    results = []
+    for kind, judge in judges.items():
+        texts = _values(facts.conditions, kind)
+        try:
+            results += [judge(texts)] if texts else []
+        except _Unreadable as problem:
+            value = ", ".join(texts)
+            results.append(GateResult(f"condition_{kind}", Verdict.ERROR, value, "a readable value", str(problem)))
+    return tuple(results)
+
+
+def _min_success_rate(texts: Sequence[str], rule: SuccessRule, totals: Totals | None) -> GateResult:
+    gate, minimum = "condition_min_success_rate", max(_share(text) for text in texts)
+    if totals is None:
+        return GateResult(gate, Verdict.ERROR, "not measurable", f"≥ {percent(minimum)}", "see gate success_rate")
+    return success_rate(gate, minimum, rule, totals)
+
+
+def _max_ring(texts: Sequence[str], ring: Ring, last_ring: Ring) -> GateResult:
+    highest = min(_ring(text) for text in texts)
+    opens = ring if ring >= last_ring else Ring(ring + 1)
+    allowed = opens <= highest
+    return GateResult(
+        "condition_max_ring",
+        Verdict.PASSED if allowed else Verdict.FAILED,
+        value=f"ring {opens:d}",
+        threshold=f"≤ ring {highest:d}",
+        reason=f"CAB approved up to ring {highest:d} ({highest.name.lower()})",
+    )
+
+
+def _monitor_until(texts: Sequence[str], now: datetime) -> GateResult:
+    until = max(_instant(text) for text in texts)
+    over = now >= until
+    return GateResult(
+        "condition_monitor_until",
+        Verdict.PASSED if over else Verdict.INCONCLUSIVE,
+        value=now.isoformat(),
+        threshold=f"≥ {until.isoformat()}",
+        reason="the monitoring that CAB asked for is over" if over else "CAB asked for monitoring until then",
+    )
+
+
+def _values(conditions: Sequence[Condition], kind: ConditionKind) -> tuple[str, ...]:
+    return tuple(condition.value for condition in conditions if condition.kind is kind)
+
+
+def _number(text: str) -> Decimal:
+    if _NUMBER.fullmatch(text) is None:
+        raise _Unreadable(f"{text!r} is not a number such as 48 or 0.985")
+    return Decimal(text)
+
+
+def _seconds(hours: str) -> int:
+    with localcontext(ARITHMETIC):
+        return int((_number(hours) * _HOUR_S).to_integral_value(rounding=ROUND_CEILING))
+
+
+def _share(text: str) -> Decimal:
+    share = _number(text)
+    if share > 1:
+        raise _Unreadable(f"{text!r} is not a rate in 0..1")
+    return share
+
+
+def _ring(text: str) -> Ring:
+    for ring in Ring:
+        if text == f"{ring:d}":
+            return ring
+    raise _Unreadable(f"{text!r} is not a ring in 0..4")
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise _Unreadable(f"{text!r} is not a time") from None
+    if instant.tzinfo is None:
+        raise _Unreadable(f"{text!r} names no time zone")
+    return instant.astimezone(UTC)
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise _Unreadable("a condition of free text needs a text")
+    return text
+
+
+_READERS: Final[dict[ConditionKind, Callable[[str], object]]] = {
+    ConditionKind.MAX_RING: _ring,
+    ConditionKind.MIN_SOAK_HOURS: _seconds,
+    ConditionKind.MIN_SUCCESS_RATE: _share,
+    ConditionKind.MONITOR_UNTIL: _instant,
+    ConditionKind.TEXT: _text,
+}

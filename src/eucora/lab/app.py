@@ -1,0 +1,107 @@
+"""The whole lab as one ASGI app: the simulated vendors side by side, with the lab's own switches in front of them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+
+from eucora.lab.admin import create_admin
+from eucora.lab.blob import BlobStore, create_blob
+from eucora.lab.clock import Clock
+from eucora.lab.entra import Directory, create_entra
+from eucora.lab.faults import FaultMiddleware, Faults
+from eucora.lab.fleet import Fleet
+from eucora.lab.graph.service import create_graph
+from eucora.lab.graph.state import Tenant
+from eucora.lab.jamf import JamfStore, create_jamf
+from eucora.lab.oidc import create_issuer
+from eucora.lab.recorder import Recorder, RecorderMiddleware
+from eucora.lab.roster import draw_token, draw_uuid
+
+# Seconds at pace 1 until an uploaded package is on Jamf's distribution point, and the least it takes at any pace.
+_JAMF_TRANSFER_S = 60.0
+_JAMF_TRANSFER_FLOOR_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What stands behind the lab's app; ``app.state.lab`` of it."""
+
+    fleet: Fleet
+    clock: Clock
+    directory: Directory
+    tenant: Tenant
+    jamf: JamfStore
+    jamf_client_id: str
+    jamf_client_secret: str
+    faults: Faults
+
+    def contents(self) -> list[dict[str, Any]]:
+        """Each vendor object with content, and the digests of what it holds as read back from the upload.
+
+        Both planes name ``plane``, ``ref`` and ``setup_sha256`` (the installer itself) and ``encrypted_sha256``; the
+        last is None on Jamf, where content travels as it is.
+        """
+        packages = [
+            {
+                "plane": "jamf",
+                "ref": package["package_id"],
+                "setup_file": package["file_name"],
+                "setup_sha256": package["sha256"],
+                "encrypted_sha256": None,
+                "size": package["size"],
+            }
+            for package in self.jamf.contents()
+        ]
+        return [*self.tenant.contents(), *packages]
+
+
+def create_lab(
+    *,
+    seed: int,
+    clock: Clock,
+    pace: float,
+    base_url: str,
+    windows: int = 1200,
+    macs: int = 800,
+    token_lifetime_s: int | None = None,
+    recorder: Recorder | None = None,
+) -> Starlette:
+    """The lab reached at ``base_url`` (no slash at the end): ``/entra``, ``/graph/v1.0``, ``/blob``, ``/jamf``,
+    ``/oidc`` and ``/admin``.
+
+    ``pace`` is how many times faster than real the devices and the vendors' background work are. ``token_lifetime_s``
+    fixes the life of Entra's tokens, which is drawn otherwise. ``app.state.lab`` is the Lab.
+    """
+    fleet = Fleet(seed, clock, windows=windows, macs=macs, pace=pace)
+    directory = Directory(seed, clock, token_lifetime_s=token_lifetime_s)
+    blobs = BlobStore(seed, clock, f"{base_url}/blob")
+    tenant = Tenant(fleet, clock, blobs, f"{base_url}/graph/v1.0")
+    jamf_client_id, jamf_client_secret = draw_uuid(seed, "jamf-client"), draw_token(seed, "jamf-secret")
+    jamf = create_jamf(
+        fleet,
+        clock,
+        client_id=jamf_client_id,
+        client_secret=jamf_client_secret,
+        transfer=timedelta(seconds=max(_JAMF_TRANSFER_FLOOR_S, _JAMF_TRANSFER_S / pace)),
+    )
+    lab = Lab(fleet, clock, directory, tenant, jamf.state.jamf, jamf_client_id, jamf_client_secret, Faults(clock))
+    middleware = [Middleware(FaultMiddleware, faults=lab.faults)]
+    if recorder is not None:
+        middleware.insert(0, Middleware(RecorderMiddleware, recorder=recorder))
+    app = Starlette(
+        routes=[
+            Mount("/entra", create_entra(directory, clock)),
+            Mount("/graph", create_graph(tenant, directory, clock, lab.faults)),
+            Mount("/blob", create_blob(blobs)),
+            Mount("/jamf", jamf),
+            Mount("/oidc", create_issuer(f"{base_url}/oidc", seed, clock)),
+            Mount("/admin", create_admin(fleet, clock, lab.faults, lab.contents)),
+        ],
+        middleware=middleware,
+    )
+    app.state.lab = lab
+    return app

@@ -1,0 +1,175 @@
+"""Simulated Microsoft Entra: the token endpoint for client credentials, and Graph's check of its tokens."""
+
+import base64
+import binascii
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import parse_qsl, unquote_plus
+from uuid import uuid4
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from eucora.lab.clock import Clock
+from eucora.lab.roster import draw, draw_token, draw_uuid
+
+GRAPH_RESOURCE: Final = "https://graph.microsoft.com"
+# Entra's default access tokens live between 60 and 90 minutes, drawn anew for each token.
+_LIFETIME_S: Final = (3600, 5400)
+_MISSING_PARAMETER: Final = 900144
+
+
+class TokenRejected(Exception):
+    """A bearer token that Graph does not take; the text is Graph's own wording."""
+
+
+class _Refusal(Exception):
+    """A token request that Entra answers with an OAuth error."""
+
+    def __init__(self, status: int, error: str, number: int, text: str) -> None:
+        super().__init__(text)
+        self.status, self.error, self.number, self.text = status, error, number, text
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The one application registered in the simulated tenant."""
+
+    tenant: str
+    client_id: str
+    client_secret: str
+
+
+class Directory:
+    """One tenant with one application; issues its tokens and checks them.
+
+    ``token_lifetime_s`` fixes the life of tokens; None draws it as Entra does.
+    """
+
+    def __init__(self, seed: int, clock: Clock, *, token_lifetime_s: int | None = None) -> None:
+        self.credentials: Final = Credentials(
+            draw_uuid(seed, "tenant"), draw_uuid(seed, "client"), draw_token(seed, "client-secret")
+        )
+        self._seed, self._clock, self._lifetime_s = seed, clock, token_lifetime_s
+        self._key = OctKey.import_key(draw_token(seed, "token-key"))
+        self._issued = 0
+
+    def token_for(self, tenant: str, form: Mapping[str, str]) -> dict[str, object]:
+        """The token answer for one request. Raises _Refusal as Entra would answer."""
+        if tenant != self.credentials.tenant:
+            raise _Refusal(400, "invalid_request", 90002, f"Tenant '{tenant}' not found.")
+        for name in ("grant_type", "client_id"):
+            if not form.get(name):
+                text = f"The request body must contain the following parameter: '{name}'."
+                raise _Refusal(400, "invalid_request", _MISSING_PARAMETER, text)
+        if form["grant_type"] != "client_credentials":
+            raise _Refusal(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
+        if form["client_id"] != self.credentials.client_id:
+            text = f"Application with identifier '{form['client_id']}' was not found in the directory."
+            raise _Refusal(400, "unauthorized_client", 700016, text)
+        if not form.get("client_secret"):
+            text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+            raise _Refusal(401, "invalid_client", 7000218, text)
+        if form["client_secret"] != self.credentials.client_secret:
+            raise _Refusal(401, "invalid_client", 7000215, "Invalid client secret provided.")
+        _check_scope(form.get("scope", ""))
+        return self._issue()
+
+    def _issue(self) -> dict[str, object]:
+        self._issued += 1
+        least, most = _LIFETIME_S
+        drawn = least + int(draw(self._seed, "token", self._issued) * (most - least))
+        lifetime = self._lifetime_s or drawn
+        now = math.floor(self._clock.now().timestamp())
+        claims: dict[str, object] = {
+            "aud": GRAPH_RESOURCE,
+            "iss": f"https://sts.windows.net/{self.credentials.tenant}/",
+            "iat": now,
+            "nbf": now,
+            "exp": now + lifetime,
+            "appid": self.credentials.client_id,
+            "tid": self.credentials.tenant,
+            "jti": draw_uuid(self._seed, "jti", self._issued, now),
+        }
+        token = jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, self._key)
+        return {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}
+
+    def check(self, authorization: str | None) -> None:
+        """Pass when the Authorization header carries a token of ours that has not expired.
+
+        Raises:
+            TokenRejected: no token, not ours, or expired.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise TokenRejected("Access token is empty.")
+        try:
+            claims = jwt.decode(token, self._key, algorithms=["HS256"]).claims
+        except (JoseError, ValueError) as error:
+            raise TokenRejected("Access token validation failure. Invalid signature.") from error
+        if self._clock.now().timestamp() >= float(claims["exp"]):
+            raise TokenRejected("Lifetime validation failed, the token is expired.")
+
+
+def create_entra(directory: Directory, clock: Clock) -> Starlette:
+    """``POST /{tenant}/oauth2/v2.0/token``. Source: Microsoft's client credentials page, as in the project's papers."""
+
+    async def token(request: Request) -> Response:
+        correlation_id = request.headers.get("client-request-id", str(uuid4()))
+        headers = {"cache-control": "no-store", "client-request-id": correlation_id, "x-ms-request-id": str(uuid4())}
+        try:
+            answer = directory.token_for(request.path_params["tenant"], await _form(request))
+        except _Refusal as refusal:
+            body = _error(refusal, clock.now(), correlation_id)
+            return JSONResponse(body, refusal.status, headers=headers)
+        return JSONResponse(answer, headers=headers)
+
+    return Starlette(routes=[Route("/{tenant}/oauth2/v2.0/token", token, methods=["POST"])])
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The form fields; a Basic header takes the place of client_id and client_secret."""
+    form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise _Refusal(401, "invalid_client", 7000215, "Invalid client secret provided.") from error
+        form |= {"client_id": unquote_plus(client), "client_secret": unquote_plus(secret)}
+    return form
+
+
+def _check_scope(scope: str) -> None:
+    if not scope:
+        text = "The request body must contain the following parameter: 'scope'."
+        raise _Refusal(400, "invalid_request", _MISSING_PARAMETER, text)
+    if not scope.endswith("/.default"):
+        raise _Refusal(400, "invalid_scope", 70011, f"The provided value for scope {scope} is not valid.")
+    if scope != f"{GRAPH_RESOURCE}/.default":
+        text = f"The resource principal named {scope.removesuffix('/.default')} was not found in the tenant."
+        raise _Refusal(400, "invalid_resource", 500011, text)
+
+
+def _error(refusal: _Refusal, now: datetime, correlation_id: str) -> dict[str, object]:
+    trace_id = str(uuid4())
+    stamp = time.strftime("%Y-%m-%d %H:%M:%SZ", now.utctimetuple())
+    return {
+        "error": refusal.error,
+        "error_description": f"AADSTS{refusal.number}: {refusal.text} Trace ID: {trace_id} "
+        f"Correlation ID: {correlation_id} Timestamp: {stamp}",
+        "error_codes": [refusal.number],
+        "timestamp": stamp,
+        "trace_id": trace_id,
+        "correlation_id": correlation_id,
+        "error_uri": f"https://login.microsoftonline.com/error?code={refusal.number}",
+    }

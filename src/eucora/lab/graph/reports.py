@@ -1,0 +1,147 @@
+"""``retrieveDeviceAppInstallationStatusReport``: what devices have said about one application.
+
+The shape of the stream (TotalRowCount, Schema, Values) and its columns are those seen in the field; Microsoft's own
+description says only that there is a stream.
+"""
+
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from eucora.lab.fleet import DeviceState, Outcome
+from eucora.lab.graph.answers import Body, bad_request, read_body, stamp
+from eucora.lab.graph.odata import FilterInvalid, parse_filter
+from eucora.lab.graph.state import App, Tenant
+from eucora.lab.roster import LabDevice
+
+_TOP: Final = 50
+_TOP_MAX: Final = 1000
+_WORDS: Final = {
+    DeviceState.PENDING: "pendingInstall",
+    DeviceState.INSTALLED: "installed",
+    DeviceState.NOT_INSTALLED: "notInstalled",
+}
+_COLUMNS: Final = {
+    "ApplicationId": "String",
+    "DeviceId": "String",
+    "DeviceName": "String",
+    "UserPrincipalName": "String",
+    "UserName": "String",
+    "Platform": "String",
+    "AppVersion": "String",
+    "InstallState": "String",
+    "InstallStateDetail": "String",
+    "AppInstallState": "String",
+    "AppInstallStateDetails": "String",
+    "ErrorCode": "Int32",
+    "HexErrorCode": "String",
+    "LastModifiedDateTime": "DateTime",
+}
+
+
+class ReportRoutes:
+    """The handlers over one tenant."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def routes(self) -> list[Route]:
+        """Paths below ``/v1.0``."""
+        path = "/deviceManagement/reports/retrieveDeviceAppInstallationStatusReport"
+        return [Route(path, self.device_install_status, methods=["POST"])]
+
+    async def device_install_status(self, request: Request) -> Response:
+        """A page of the report; only devices that have reported are in it."""
+        body = await read_body(request)
+        columns = _texts(body, "select") or list(_COLUMNS)
+        _check_columns(columns)
+        rows = self._rows(body)
+        skip = _whole(body, "skip", 0)
+        top = min(_whole(body, "top", _TOP) or _TOP, _TOP_MAX)
+        answer = {
+            "TotalRowCount": len(rows),
+            "Schema": [{"Column": column, "PropertyType": _COLUMNS[column]} for column in columns],
+            "Values": [[row[column] for column in columns] for row in rows[skip : skip + top]],
+            "SessionId": "",
+        }
+        return Response(orjson.dumps(answer), media_type="application/octet-stream")
+
+    def _rows(self, body: Body) -> Sequence[Body]:
+        """Every row that the filter and the search let through, in the order asked for."""
+        text = str(body.get("filter") or "")
+        try:
+            wanted = parse_filter(text)
+        except FilterInvalid as error:
+            raise bad_request(f"Invalid filter: {error}.") from error
+        if ("ApplicationId", "eq") not in wanted.uses or any(name not in _COLUMNS for name, _ in wanted.uses):
+            raise bad_request("The filter must name an ApplicationId, and columns of the report only.")
+        named = [app for app in self._tenant.apps.values() if app.id in text.lower()]
+        found = [row for app in named for row in self._reported(app)]
+        search = str(body.get("search") or "").casefold()
+        kept = [row for row in found if wanted.matches(row) and search in row["DeviceName"].casefold()]
+        for order in reversed(_texts(body, "orderBy")):
+            column, _, direction = order.partition(" ")
+            _check_columns([column])
+            kept.sort(key=itemgetter(column), reverse=direction.strip().lower() == "desc")
+        return kept
+
+    def _reported(self, app: App) -> Iterator[Body]:
+        heard_until = self._tenant.clock.now() - self._tenant.report_lag
+        key = app.package_key(self._tenant.clock.now())
+        for device in self._tenant.devices:
+            spans = self._tenant.spans(app, device)
+            if spans:
+                outcome = self._tenant.fleet.outcome(device, key, spans, heard_until)
+                if outcome.reported_at is not None:
+                    yield _row(app, device, outcome)
+
+
+def _row(app: App, device: LabDevice, outcome: Outcome) -> Body:
+    failed = outcome.state is DeviceState.FAILED
+    # A failure with the application on the disk is the failure of a removal.
+    state = ("uninstallFailed" if outcome.installed else "failed") if failed else _WORDS[outcome.state]
+    code = int(outcome.error_code, 16) if outcome.error_code else 0
+    assert outcome.reported_at is not None
+    return {
+        "ApplicationId": app.id,
+        "DeviceId": device.managed_id,
+        "DeviceName": device.name,
+        "UserPrincipalName": device.user,
+        "UserName": device.user.partition("@")[0],
+        "Platform": "Windows",
+        "AppVersion": "",
+        "InstallState": state,
+        "InstallStateDetail": outcome.error_text,
+        "AppInstallState": state,
+        "AppInstallStateDetails": outcome.error_text,
+        "ErrorCode": code - (1 << 32) if code >= 1 << 31 else code,
+        "HexErrorCode": f"0x{code:08X}",
+        "LastModifiedDateTime": stamp(outcome.reported_at),
+    }
+
+
+def _texts(body: Body, name: str) -> list[str]:
+    value = body.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise bad_request(f"{name} must be a collection of strings.")
+    return value
+
+
+def _check_columns(columns: Sequence[str]) -> None:
+    for column in columns:
+        if column not in _COLUMNS:
+            raise bad_request(f"The report has no column '{column}'.")
+
+
+def _whole(body: Body, name: str, default: int) -> int:
+    value = body.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise bad_request(f"Invalid value '{value}' for {name}.")
+    return value

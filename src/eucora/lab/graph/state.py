@@ -1,0 +1,229 @@
+"""What the simulated Intune tenant holds: applications, their content and files, and the offers made to groups."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from eucora.domain.planes import Plane
+from eucora.lab.blob import BlobStore
+from eucora.lab.clock import Clock
+from eucora.lab.fleet import Fleet, OfferKind, OfferSpan
+from eucora.lab.roster import LabDevice, LabGroup
+from eucora.lab.sealed import EncryptionInfo, OpenedContent, SealBroken, open_content
+
+# Seconds at pace 1; a shorter wait than the floor would hide the pending states from every client.
+_URI_S: Final = 2.0
+_COMMIT_S: Final = 5.0
+_PUBLISH_S: Final = 8.0
+_FLOOR_S: Final = 0.05
+_REPORT_LAG_S: Final = 60.0
+# Microsoft's older upload sample renews the signed URL after 7.5 minutes; it lives on the vendor's time, not the pace.
+_SAS_S: Final = 600.0
+
+
+@dataclass(slots=True)
+class ContentFile:
+    """One file of a content version and where its upload stands. Sizes in bytes, times UTC."""
+
+    id: str
+    name: str
+    size: int
+    size_encrypted: int
+    manifest: str | None
+    is_dependency: bool
+    created: datetime
+    path: str  # in the blob store
+    step: str = "azureStorageUriRequest"
+    ready_at: datetime | None = None  # when the step is over
+    uri: str | None = None
+    uri_expires: datetime | None = None
+    opened: OpenedContent | None = None
+    broken: str = ""
+
+    def upload_state(self, now: datetime) -> str:
+        """Graph's mobileAppContentFileUploadState."""
+        if self.ready_at is not None and now < self.ready_at:
+            return f"{self.step}Pending"
+        return f"{self.step}Failed" if self.step == "commitFile" and self.opened is None else f"{self.step}Success"
+
+    def committed(self, now: datetime) -> bool:
+        """The service has checked the file and taken it."""
+        return self.upload_state(now) == "commitFileSuccess"
+
+
+@dataclass(slots=True)
+class App:
+    """One application; ``body`` holds its properties under Graph's names."""
+
+    id: str
+    body: dict[str, Any]
+    created: datetime
+    modified: datetime
+    versions: dict[str, dict[str, ContentFile]] = field(default_factory=dict)
+    committed_version: str | None = None
+    published_at: datetime | None = None
+    assignments: list[dict[str, Any]] = field(default_factory=list)
+    offers: list["Offer"] = field(default_factory=list)
+
+    def publishing_state(self, now: datetime) -> str:
+        """Graph's mobileAppPublishingState."""
+        if self.published_at is None:
+            return "notPublished"
+        return "published" if now >= self.published_at else "processing"
+
+    def content(self, now: datetime) -> ContentFile | None:
+        """The file of the committed version that the devices get."""
+        files = self.versions.get(self.committed_version or "", {}).values()
+        return next((file for file in files if file.committed(now) and not file.is_dependency), None)
+
+    def package_key(self, now: datetime) -> str:
+        """How the fleet knows the release: the name, then what is really inside."""
+        file = self.content(now)
+        return f"{self.body['displayName']}#{file.opened.plain_sha256 if file and file.opened else ''}"
+
+
+@dataclass(slots=True)
+class Offer:
+    """That an application was offered to, or kept from, a target for a time. ``group`` None: every device."""
+
+    group: str | None
+    intent: str  # required, uninstall or, for a group that is left out, exclude
+    starts: datetime
+    ends: datetime | None = None
+
+
+class Tenant:
+    """The tenant's Intune, in memory."""
+
+    def __init__(self, fleet: Fleet, clock: Clock, blobs: BlobStore, graph_url: str) -> None:
+        self.fleet, self.clock, self.blobs, self.graph_url = fleet, clock, blobs, graph_url
+        self.apps: dict[str, App] = {}
+        self.groups: Final = {group.id: group for group in fleet.groups_on(Plane.INTUNE)}
+        self.devices: Final = fleet.on(Plane.INTUNE)
+        self.by_object_id: Final = {device.entra_object_id: device for device in self.devices}
+        self.by_managed_id: Final = {device.managed_id: device for device in self.devices}
+        self._groups_of: dict[int, set[str]] = {}
+        for group in self.groups.values():
+            for index in group.devices:
+                self._groups_of.setdefault(index, set()).add(group.id)
+
+    @property
+    def report_lag(self) -> timedelta:
+        """How long a device's word takes to reach the reports."""
+        return timedelta(seconds=_REPORT_LAG_S / self.fleet.pace)
+
+    def group(self, group_id: str) -> LabGroup | None:
+        """The group of that id."""
+        return self.groups.get(group_id)
+
+    # the upload
+
+    def open_file(self, app: App, version: str, name: str, size: int, size_encrypted: int, manifest: str | None,
+                  *, is_dependency: bool) -> ContentFile:  # fmt: skip
+        """Register a file; its upload URL is there after a moment."""
+        file_id, now = str(uuid4()), self.clock.now()
+        file = ContentFile(
+            file_id, name, size, size_encrypted, manifest, is_dependency, now, f"{app.id}/{version}-{file_id}.bin"
+        )
+        self._hand_out_url(file, "azureStorageUriRequest")
+        app.versions[version][file_id] = file
+        return file
+
+    def renew(self, file: ContentFile) -> None:
+        """Start a fresh upload URL for a file under way."""
+        self._hand_out_url(file, "azureStorageUriRenewal")
+
+    def commit(self, app: App, file: ContentFile, info: EncryptionInfo) -> None:
+        """Check the uploaded bytes; what came of it shows when the commit's time is over."""
+        data = self.blobs.content(file.path)
+        file.opened, file.broken = None, ""
+        try:
+            if data is None:
+                raise SealBroken("no block list was put")
+            file.opened = open_content(
+                data, info, size=file.size, size_encrypted=file.size_encrypted, setup_file=app.body["setupFilePath"]
+            )
+        except SealBroken as broken:
+            file.broken = str(broken)
+        else:
+            self.blobs.forget(file.path)  # what is worth keeping is in ``opened``
+        file.step, file.ready_at = "commitFile", self._after(_COMMIT_S)
+
+    def publish(self, app: App, version: str) -> None:
+        """Make ``version`` the one that devices get."""
+        app.committed_version, app.published_at = version, self._after(_PUBLISH_S)
+
+    def _hand_out_url(self, file: ContentFile, step: str) -> None:
+        file.step, file.ready_at = step, self._after(_URI_S)
+        file.uri, file.uri_expires = self.blobs.signed_url(file.path, lifetime_s=_SAS_S)
+
+    def _after(self, real_s: float) -> datetime:
+        return self.clock.now() + timedelta(seconds=max(_FLOOR_S, real_s / self.fleet.pace))
+
+    # what devices are offered
+
+    def spans(self, app: App, device: LabDevice) -> Sequence[OfferSpan]:
+        """Every offer of ``app`` that ``device`` ever had: exclusion beats inclusion, required beats uninstall."""
+        groups = self._groups_of.get(device.index, set())
+        own = [offer for offer in app.offers if offer.group is None or offer.group in groups]
+        if not own:
+            return ()
+        excluded = [(offer.starts, offer.ends) for offer in own if offer.intent == "exclude"]
+        required = [(offer.starts, offer.ends) for offer in own if offer.intent == "required"]
+        spans = []
+        for offer in own:
+            if offer.intent == "required":
+                kind, without = OfferKind.INSTALL, excluded
+            elif offer.intent == "uninstall":
+                kind, without = OfferKind.UNINSTALL, excluded + required
+            else:
+                continue
+            left = _without((offer.starts, offer.ends), without)
+            spans += [OfferSpan(kind, starts, ends) for starts, ends in left]
+        return sorted(spans, key=lambda span: span.starts)
+
+    def contents(self) -> list[dict[str, Any]]:
+        """Each committed file as read back from what was uploaded."""
+        now = self.clock.now()
+        return [
+            {
+                "plane": "intune",
+                "ref": app.id,
+                "name": app.body["displayName"],
+                "notes": app.body["notes"],
+                "content_version": version,
+                "file_id": file.id,
+                "committed": version == app.committed_version,
+                "encrypted_sha256": file.opened.encrypted_sha256,
+                "encrypted_size": file.opened.encrypted_size,
+                "plain_sha256": file.opened.plain_sha256,
+                "setup_file": app.body["setupFilePath"],
+                "setup_sha256": file.opened.setup_sha256,
+            }
+            for app in self.apps.values()
+            for version, files in app.versions.items()
+            for file in files.values()
+            if file.opened is not None and file.committed(now)
+        ]
+
+
+_Interval = tuple[datetime, datetime | None]
+
+
+def _without(whole: _Interval, holes: Sequence[_Interval]) -> Iterator[_Interval]:
+    """What is left of ``whole`` outside the ``holes``; an end of None is open."""
+    starts, ends = whole
+    for hole_starts, hole_ends in sorted(holes, key=lambda hole: hole[0]):
+        if hole_ends is not None and hole_ends <= starts:
+            continue
+        if ends is not None and hole_starts >= ends:
+            break
+        if hole_starts > starts:
+            yield starts, hole_starts
+        if hole_ends is None:
+            return
+        starts = max(starts, hole_ends)
+    if ends is None or starts < ends:
+        yield starts, ends

@@ -1,0 +1,109 @@
+"""Which policies a computer ran, and how each run ended: worked out from the policies' past and the fleet."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from eucora.lab.fleet import DeviceState, Fleet, OfferSpan, Outcome
+from eucora.lab.jamf.packages import PackageShelf
+from eucora.lab.jamf.policies import NOBODY, Policy, Reach
+from eucora.lab.roster import LabDevice
+
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished run of a policy on a computer; ``ended_at`` in UTC, ``text`` the installer's words for a failure."""
+
+    policy: Policy
+    completed: bool
+    ended_at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of one release on one computer: the runs, oldest first, and the packages that left it there.
+
+    ``installed`` holds package ids, and none when the release is not on the disk now.
+    """
+
+    release: str
+    runs: tuple[Run, ...]
+    installed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    span: OfferSpan
+    policy: Policy
+    packages: tuple[str, ...]
+
+
+class Histories:
+    """Runs of every policy on any computer."""
+
+    def __init__(self, fleet: Fleet, shelf: PackageShelf) -> None:
+        self._fleet, self._shelf = fleet, shelf
+
+    def of(
+        self, computer: LabDevice, groups: frozenset[str], policies: Iterable[Policy], now: datetime
+    ) -> Iterator[History]:
+        """One history for each release that was ever offered to ``computer``, a member of ``groups``, by ``now``."""
+        releases: dict[str, list[_Offer]] = {}
+        for policy in policies:
+            for span, reach in self._spans(policy, computer.jamf_id, groups):
+                releases.setdefault(policy.release, []).append(_Offer(span, policy, reach.packages))
+        for release, offers in releases.items():
+            offers.sort(key=lambda offer: offer.span.starts)
+            yield self._history(computer, release, offers, now)
+
+    def _spans(self, policy: Policy, computer_id: str, groups: frozenset[str]) -> Iterator[tuple[OfferSpan, Reach]]:
+        """The unbroken stretches in which the policy offered the same thing to the computer."""
+        since, offered = _NEVER, NOBODY
+        for at, reach in (*policy.reaches, (_NEVER, NOBODY)):
+            now = reach if reach.covers(computer_id, groups) else NOBODY
+            if (now.kind, now.packages) == (offered.kind, offered.packages):
+                continue
+            if offered.kind is not None:
+                ends = None if at is _NEVER else at
+                yield from self._once_ready(OfferSpan(offered.kind, since, ends), offered)
+            since, offered = at, now
+
+    def _once_ready(self, span: OfferSpan, offered: Reach) -> Iterator[tuple[OfferSpan, Reach]]:
+        """The span, from when all its packages are on the distribution point: before, there is nothing to install."""
+        ready = [self._shelf.first_ready_at(package_id) for package_id in offered.packages]
+        if None in ready:
+            return
+        starts = max([span.starts, *(at for at in ready if at is not None)])
+        if span.ends is None or starts < span.ends:
+            yield replace(span, starts=starts), offered
+
+    def _history(self, computer: LabDevice, release: str, offers: list[_Offer], now: datetime) -> History:
+        runs: list[Run] = []
+        spans: list[OfferSpan] = []
+        packages: tuple[str, ...] = ()
+        done_for_good: set[str] = set()
+        outcome = self._fleet.outcome(computer, release, spans, now)
+        for offer in offers:
+            # A policy that runs once per computer does not run again where it completed, however often it is offered.
+            if offer.policy.id in done_for_good:
+                continue
+            spans.append(offer.span)
+            before, outcome = outcome, self._fleet.outcome(computer, release, spans, now)
+            if (run := _run(offer.policy, before, outcome)) is None:
+                continue
+            runs.append(run)
+            packages = offer.packages or packages
+            if run.completed and offer.policy.once:
+                done_for_good.add(offer.policy.id)
+        return History(release, tuple(runs), packages if outcome.installed else ())
+
+
+def _run(policy: Policy, before: Outcome, after: Outcome) -> Run | None:
+    """The run that the latest offer led to, if it has ended: an offer that led to none left the outcome as it was."""
+    if after == before or after.reported_at is None or after.state in (DeviceState.PENDING, DeviceState.UNREPORTED):
+        return None
+    return Run(policy, after.state is not DeviceState.FAILED, after.reported_at, after.error_text)

@@ -1,0 +1,101 @@
+"""Everything one simulated Jamf Pro server knows."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+from eucora.domain.planes import Plane
+from eucora.lab.clock import Clock
+from eucora.lab.fleet import Fleet
+from eucora.lab.jamf.packages import PackageShelf
+from eucora.lab.jamf.policies import NO_CATEGORY, PolicyBook, References
+from eucora.lab.jamf.runs import Histories, History
+from eucora.lab.jamf.tokens import Tokens
+from eucora.lab.roster import LabDevice, LabGroup
+
+CATEGORIES: Final = {"1": "Applications", "2": "Security", "3": "Utilities"}
+NO_CATEGORY_ID: Final = "-1"
+
+
+class JamfStore:
+    """Packages, policies, groups and computers of one server.
+
+    ``concurrent_max`` is the most requests that were ever being answered at one time; Jamf asks for five at most.
+    Source: https://developer.jamf.com/developer-guide/docs/jamf-pro-api-scalability-best-practices, read 2026-11-22.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        clock: Clock,
+        *,
+        client_id: str,
+        client_secret: str,
+        token_lifetime: timedelta,
+        transfer: timedelta,
+    ) -> None:
+        self.fleet, self.clock = fleet, clock
+        self.tokens = Tokens(clock, client_id=client_id, client_secret=client_secret, lifetime=token_lifetime)
+        self.categories: Mapping[str, str] = CATEGORIES
+        self.computers: Mapping[str, LabDevice] = {device.jamf_id: device for device in fleet.on(Plane.JAMF)}
+        self.groups: Mapping[str, LabGroup] = {group.id: group for group in fleet.groups_on(Plane.JAMF)}
+        self._memberships = self._invert()
+        self.packages = PackageShelf(
+            clock, transfer=transfer, category_exists=lambda key: key == NO_CATEGORY_ID or key in self.categories
+        )
+        self.policies = PolicyBook(
+            clock, References(self._find_package, self._find_group, self._find_computer, self._find_category)
+        )
+        self._histories = Histories(fleet, self.packages)
+        self.concurrent_now = self.concurrent_max = 0
+
+    def groups_of(self, computer: LabDevice) -> frozenset[str]:
+        """Ids of the groups that the computer is in."""
+        return self._memberships.get(computer.index, frozenset())
+
+    def histories(self, computer: LabDevice) -> Iterator[History]:
+        """What the computer did under the policies so far."""
+        groups = self.groups_of(computer)
+        return self._histories.of(computer, groups, self.policies.ever(), self.clock.now())
+
+    def contents(self) -> list[dict[str, str | int]]:
+        """For each package with content: package_id, file_name, sha256 and size (bytes), as read back from the disk."""
+        found: list[dict[str, str | int]] = []
+        for package in self.packages:
+            if package.content is None:
+                continue
+            with package.content.path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+            name = str(package.fields["fileName"])
+            found.append({"package_id": package.id, "file_name": name, "sha256": sha256, "size": size})
+        return found
+
+    def _invert(self) -> dict[int, frozenset[str]]:
+        memberships: dict[int, set[str]] = {}
+        for group in self.groups.values():
+            for index in group.devices:
+                memberships.setdefault(index, set()).add(group.id)
+        return {index: frozenset(groups) for index, groups in memberships.items()}
+
+    def _find_package(self, key: str, name: str) -> tuple[str, str] | None:
+        return _find({package.id: package.name for package in self.packages}, key, name)
+
+    def _find_group(self, key: str, name: str) -> tuple[str, str] | None:
+        return _find({group.id: group.name for group in self.groups.values()}, key, name)
+
+    def _find_computer(self, key: str, name: str) -> tuple[str, str] | None:
+        return _find({device.jamf_id: device.name for device in self.computers.values()}, key, name)
+
+    def _find_category(self, key: str, name: str) -> tuple[str, str] | None:
+        if not key and name in ("", NO_CATEGORY):
+            return NO_CATEGORY_ID, NO_CATEGORY
+        return _find(self.categories, key, name)
+
+
+def _find(names: Mapping[str, str], key: str, name: str) -> tuple[str, str] | None:
+    """(id, name) by id when one is given, else by name."""
+    if key:
+        return (key, names[key]) if key in names else None
+    return next(((other, label) for other, label in names.items() if label == name), None)

@@ -1,0 +1,370 @@
+"""What a person needs to know about one deployment intent, folded from its stream."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from eucora.application.ports import Recorded
+from eucora.domain.cab_review.events import Outcome
+from eucora.domain.conditions import Condition
+from eucora.domain.deployment_intent import events as e
+from eucora.domain.deployment_intent.state import NOT_STARTED, IntentStatus
+from eucora.domain.gate_types import GatePolicy, GateRun
+from eucora.domain.people import Scope
+from eucora.domain.planes import Plane
+from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan, RingTarget
+from eucora.domain.risk_types import ApprovalRoute, RiskAssessment
+
+
+class ApprovalStatus(StrEnum):
+    """The approval has a status beside the intent's, because canary may run before CAB decides."""
+
+    NONE = "none"
+    PENDING = "pending"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """``source``: automated or cab, empty before either. ``reason``: why it was granted, refused or revoked."""
+
+    status: ApprovalStatus = ApprovalStatus.NONE
+    source: str = ""
+    review_id: str = ""
+    binding: str = ""
+    reason: str = ""
+    conditions: tuple[Condition, ...] = ()
+    at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why it does not move. ``kind``: paused, halted or aborted; ``trigger`` says what halted it."""
+
+    kind: str
+    trigger: str
+    reason: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The rollback rehearsed in the lab. ``passed`` is None while it runs."""
+
+    started_at: datetime
+    by: str
+    passed: bool | None = None
+    reverted: int = 0
+    devices: int = 0
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """``remaining`` devices had the release and do not report its removal yet; None: not measured yet."""
+
+    by: str
+    reason: str
+    started_at: datetime
+    reverted: int = 0
+    remaining: int | None = None
+    completed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RingView:
+    """One ring of the plan, with the latest that is known of it. ``opened_at`` None: not reached."""
+
+    ring: Ring
+    targets: tuple[RingTarget, ...]
+    opened_at: datetime | None = None
+    opened_by: str = ""
+    opened_automatically: bool = False
+    frozen_at: datetime | None = None  # the soak counts from here
+    cohort_digest: str = ""
+    cohort: tuple[CohortCount, ...] = ()
+    cohort_refusal: str = ""  # why the ring could not be opened, when it could not
+    measurement: Measurement | None = None
+    measured_at: datetime | None = None
+    gate_run: GateRun | None = None
+    left_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneOperation:
+    """The latest word on one operation of a plane. ``ring`` is None where it was not about one ring."""
+
+    ring: Ring | None
+    plane: Plane
+    operation: str  # publish, assign, observe, withdraw
+    group: str
+    outcome: str  # done, failed, mismatch
+    ref: str
+    content: str  # SHA-256 of the content published, or found in a mismatch
+    detail: str
+    attempts: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IntentView:
+    """``version`` is the stream's, for strong ETags; ``ring`` the ring that is open, None before the lab."""
+
+    id: str
+    position: int
+    created: int
+    version: int
+    status: IntentStatus
+    release: e.Release
+    ring_plan: RingPlan
+    scope: Scope
+    change_kind: e.ChangeKind
+    policy: GatePolicy
+    risk: RiskAssessment
+    route: ApprovalRoute
+    binding: e.Binding
+    packagers: tuple[str, ...]
+    requested_by: str
+    proposed_at: datetime
+    updated_at: datetime
+    approval: Approval
+    ring: Ring | None
+    rings: tuple[RingView, ...]
+    open_review: str = ""  # the CAB review under way
+    rejected_by: str = ""  # the CAB review that rejected the release
+    acknowledged: tuple[str, ...] = ()  # text conditions that the publisher read
+    operations: tuple[PlaneOperation, ...] = ()
+    hold: Hold | None = None
+    rehearsal: Rehearsal | None = None
+    rollback: Rollback | None = None
+    completed_at: datetime | None = None
+    refusals: int = 0  # attempts to publish that were refused and put on record
+
+    def of(self, ring: Ring) -> RingView | None:
+        return next((view for view in self.rings if view.ring is ring), None)
+
+
+def evolve(view: IntentView | None, recorded: Recorded) -> IntentView | None:
+    """The view after an event of the intent's stream."""
+    event = recorded.event
+    if isinstance(event, e.DeploymentIntentProposed):
+        view = _proposed(event, recorded)
+    if view is None:
+        return None
+    view = _operations(_measured(_opened(_stopped(_approved(view, event), event), event), event), event)
+    return replace(view, position=recorded.position, version=recorded.version, updated_at=recorded.at)
+
+
+def _proposed(event: e.DeploymentIntentProposed, recorded: Recorded) -> IntentView:
+    return IntentView(
+        id=event.intent_id,
+        position=recorded.position,
+        created=recorded.position,
+        version=recorded.version,
+        status=IntentStatus.PROPOSED,
+        release=event.release,
+        ring_plan=event.ring_plan,
+        scope=event.scope,
+        change_kind=event.change_kind,
+        policy=event.policy,
+        risk=event.risk,
+        route=event.route,
+        binding=event.binding,
+        packagers=event.packagers,
+        requested_by=event.requested_by,
+        proposed_at=event.at,
+        updated_at=recorded.at,
+        approval=Approval(),
+        ring=None,
+        rings=tuple(RingView(spec.ring, spec.targets) for spec in event.ring_plan.rings),
+    )
+
+
+def _approved(view: IntentView, event: object) -> IntentView:
+    approval, in_force = view.approval, view.approval.status is ApprovalStatus.APPROVED
+    match event:
+        case e.AutomatedApprovalGranted(binding=binding, at=at):
+            approval = Approval(
+                ApprovalStatus.APPROVED,
+                "automated",
+                binding=binding,
+                reason=event.reason,
+                at=at,
+                expires_at=event.expires_at,
+            )
+        case e.CabReviewRequested(review_id=review, at=at):
+            if not in_force:
+                approval = Approval(ApprovalStatus.PENDING, "cab", review, event.binding, at=at)
+            view = replace(view, open_review=review)
+        case e.CabApprovalRecorded(review_id=review, at=at):
+            approval = Approval(
+                ApprovalStatus.APPROVED,
+                "cab",
+                review,
+                event.binding,
+                conditions=event.conditions,
+                at=at,
+                expires_at=event.expires_at,
+            )
+            view = replace(view, open_review="")
+        case e.CabRefusalRecorded(review_id=review, outcome=outcome, at=at):
+            if not in_force:
+                approval = Approval(ApprovalStatus.REFUSED, "cab", review, approval.binding, outcome, at=at)
+            rejected_by = review if outcome == Outcome.REJECTED else view.rejected_by
+            view = replace(view, open_review="", rejected_by=rejected_by)
+        case e.ApprovalRevoked():
+            approval = replace(approval, status=ApprovalStatus.REVOKED, reason=event.reason, at=event.at)
+        case _:
+            return view
+    return _settled(replace(view, approval=approval))
+
+
+def _settled(view: IntentView) -> IntentView:
+    """Until the rollout starts, the status is what the approvals make it."""
+    if view.status not in NOT_STARTED:
+        return view
+    if view.rejected_by:
+        return replace(view, status=IntentStatus.REJECTED)
+    if view.open_review:
+        return replace(view, status=IntentStatus.AWAITING_CAB)
+    approved = view.approval.status is ApprovalStatus.APPROVED
+    return replace(view, status=IntentStatus.APPROVED if approved else IntentStatus.PROPOSED)
+
+
+def _stopped(view: IntentView, event: object) -> IntentView:
+    match event:
+        case e.RolloutPaused():
+            hold = Hold("paused", "operator", event.reason, event.by, event.at)
+            return replace(view, status=IntentStatus.PAUSED, hold=hold)
+        case e.RolloutHalted():
+            hold = Hold("halted", event.trigger, event.reason, event.by, event.at)
+            return replace(view, status=IntentStatus.HALTED, hold=hold)
+        case e.RolloutResumed():
+            return replace(view, status=IntentStatus.ROLLING_OUT, hold=None)
+        case e.RolloutAborted():
+            hold = Hold("aborted", "operator", event.reason, event.by, event.at)
+            return replace(view, status=IntentStatus.ABORTED, hold=hold)
+        case e.RollbackStarted():
+            rollback = Rollback(event.by, event.reason, event.at)
+            return replace(view, status=IntentStatus.ROLLING_BACK, rollback=rollback)
+        case e.RollbackMeasured() if view.rollback:
+            rollback = replace(view.rollback, reverted=event.reverted, remaining=event.remaining)
+            return replace(view, rollback=rollback)
+        case e.RollbackCompleted() if view.rollback:
+            rollback = replace(view.rollback, reverted=event.reverted, remaining=event.remaining, completed_at=event.at)
+            return replace(view, status=IntentStatus.ROLLED_BACK, rollback=rollback)
+        case e.PublishRefused():
+            return replace(view, refusals=view.refusals + 1)
+        case _:
+            return view
+
+
+def _opened(view: IntentView, event: object) -> IntentView:
+    match event:
+        case e.RolloutStarted():
+            opened = _ring(view, Ring.LAB, opened_at=event.at, opened_by=event.by)
+            return replace(opened, status=IntentStatus.ROLLING_OUT, ring=Ring.LAB)
+        case e.RingPromoted():
+            left = _ring(view, event.from_ring, left_at=event.at)
+            opened = _ring(
+                left,
+                event.to_ring,
+                opened_at=event.at,
+                opened_by=event.by,
+                opened_automatically=event.automatic,
+                cohort_refusal="",
+            )
+            acknowledged = (*view.acknowledged, *event.acknowledged)
+            return replace(opened, ring=event.to_ring, acknowledged=acknowledged)
+        case e.CohortFrozen():
+            return _ring(
+                view,
+                event.ring,
+                frozen_at=event.at,
+                cohort_digest=event.digest,
+                cohort=event.counts,
+                cohort_refusal="",
+            )
+        case e.CohortRefused():
+            return _ring(view, event.ring, cohort_refusal=f"{event.plane} group {event.group}: {event.reason}")
+        case e.DeploymentCompleted():
+            done = view if view.ring is None else _ring(view, view.ring, left_at=event.at)
+            return replace(done, status=IntentStatus.COMPLETED, completed_at=event.at, hold=None)
+        case e.RollbackRehearsalStarted():
+            return replace(view, rehearsal=Rehearsal(event.at, event.by))
+        case e.RollbackRehearsed() if view.rehearsal:
+            rehearsal = replace(
+                view.rehearsal,
+                passed=event.passed,
+                reverted=event.reverted,
+                devices=event.devices,
+                finished_at=event.at,
+            )
+            return replace(view, rehearsal=rehearsal)
+        case _:
+            return view
+
+
+def _measured(view: IntentView, event: object) -> IntentView:
+    match event:
+        case e.RingMeasured():
+            return _ring(view, event.ring, measurement=event.measurement, measured_at=event.at)
+        case e.GateRunCompleted(run=run):
+            return _ring(view, run.ring, gate_run=run)
+        case _:
+            return view
+
+
+def _operations(view: IntentView, event: object) -> IntentView:
+    kept, done = [known for known in view.operations if not _healed(known, event)], plane_operations(event)
+    if not done and len(kept) == len(view.operations):
+        return view
+    latest = {(known.ring, known.plane, known.operation, known.group): known for known in kept}
+    latest |= {(one.ring, one.plane, one.operation, one.group): one for one in done}
+    return replace(view, operations=tuple(latest.values()))
+
+
+def _healed(known: PlaneOperation, event: object) -> bool:
+    """Whether a failure is over, because the same operation succeeded since."""
+    if known.outcome == "done":
+        return False
+    match event:
+        case e.ContentPublished() | e.GroupAssigned():
+            done = "publish" if isinstance(event, e.ContentPublished) else "assign"
+            return (known.ring, known.plane, known.operation) == (event.ring, event.plane, done)
+        case e.OffersWithdrawn():
+            return (known.plane, known.operation) == (event.plane, "withdraw")
+        case e.RingMeasured():
+            return (known.ring, known.operation) == (event.ring, "observe")
+        case _:
+            return False
+
+
+def plane_operations(event: object) -> tuple[PlaneOperation, ...]:
+    """What an event says about operations on a plane; mostly nothing."""
+    match event:
+        case e.ContentPublished(ring=ring, plane=plane, at=at):
+            return (PlaneOperation(ring, plane, "publish", "", "done", event.ref, event.content, "", 0, at),)
+        case e.ContentMismatchFound(ring=ring, plane=plane, at=at):
+            detail = f"the approved digest is {event.expected}"
+            return (PlaneOperation(ring, plane, "publish", "", "mismatch", "", event.found, detail, 0, at),)
+        case e.GroupAssigned(ring=ring, plane=plane, at=at):
+            return (PlaneOperation(ring, plane, "assign", event.group, "done", event.ref, "", event.offer, 0, at),)
+        case e.OffersWithdrawn(plane=plane, at=at):
+            detail = ", ".join(event.groups)
+            return (PlaneOperation(None, plane, "withdraw", "", "done", "", "", detail, 0, at),)
+        case e.PlaneOperationFailed(ring=ring, plane=plane, at=at):
+            detail = f"{event.kind}: {event.detail}"
+            return (PlaneOperation(ring, plane, event.operation, "", "failed", "", "", detail, event.attempts, at),)
+        case _:
+            return ()
+
+
+def _ring(view: IntentView, ring: Ring, **changes: object) -> IntentView:
+    # The field names are checked by replace itself; mypy cannot follow keyword arguments through a helper.
+    rings = tuple(replace(known, **changes) if known.ring is ring else known for known in view.rings)  # type: ignore[arg-type]
+    return replace(view, rings=rings)

@@ -1,0 +1,159 @@
+"""One sentence for every event that a timeline shows. Persons are ids here; who reads puts the names in."""
+
+from eucora.domain import cab_review as cab
+from eucora.domain import incident as inc
+from eucora.domain.deployment_intent import events as e
+from eucora.domain.gate_types import Verdict
+from eucora.domain.rings import CohortCount, Measurement, Ring
+
+
+def summary(event: object) -> str:
+    """What happened, in one sentence without a full stop; empty for an event that is not known here."""
+    for part in (_approval, _rollout, _plane, _stop, _review, _incident):
+        if said := part(event):
+            return said
+    return ""
+
+
+def _approval(event: object) -> str:
+    match event:
+        case e.DeploymentIntentProposed(release=release, risk=risk, route=route):
+            app = release.application
+            last = event.ring_plan.last.name.lower()
+            way = (
+                "automated approval suffices" if route.cab_from_ring is None else f"CAB from ring {route.cab_from_ring}"
+            )
+            blocked = ", blocked by a critical vulnerability" if risk.blocked else ""
+            return f"{app.name} {app.version} was proposed up to ring {last}: risk {risk.score}{blocked}, {way}"
+        case e.AutomatedApprovalGranted():
+            return f"Approved without CAB: {event.reason}"
+        case e.CabReviewRequested():
+            return f"CAB review {event.review_id} was requested"
+        case e.CabApprovalRecorded():
+            under = f" under {len(event.conditions)} conditions" if event.conditions else ""
+            return f"CAB approved{under}, until {event.expires_at:%Y-%m-%d %H:%M} UTC"
+        case e.CabRefusalRecorded():
+            return f"CAB review ended without approval: {event.outcome.replace('_', ' ')}"
+        case e.ApprovalRevoked():
+            return f"The approval was revoked: {event.reason}"
+        case e.PublishRefused():
+            return f"A publish was refused ({event.code}): {event.reason}"
+    return ""
+
+
+def _rollout(event: object) -> str:
+    match event:
+        case e.RolloutStarted():
+            return "The rollout started in the lab ring"
+        case e.RingPromoted():
+            how = "automatically" if event.automatic else "by a publisher"
+            return f"Promoted {how} from {_name(event.from_ring)} to {_name(event.to_ring)}"
+        case e.CohortFrozen():
+            return f"The device list of {_name(event.ring)} was frozen: {_cohort(event.counts)}"
+        case e.CohortRefused():
+            return f"{_name(event.ring)} could not be opened on {event.plane}: group {event.group} {event.reason}"
+        case e.RingMeasured():
+            return f"{_name(event.ring)} measured: {_measured(event.measurement)}"
+        case e.GateRunCompleted(run=run):
+            because = ", ".join(result.gate for result in run.results if result.verdict is run.verdict)
+            which = "" if run.verdict is Verdict.PASSED else f" ({because})"
+            return f"Gates of {_name(run.ring)}: {run.verdict}{which}"
+        case e.RollbackRehearsalStarted():
+            return "A rehearsal of the rollback started in the lab ring"
+        case e.RollbackRehearsed():
+            return (
+                f"The rehearsed rollback {_passed(event.passed)}: {event.reverted} of {event.devices} devices came back"
+            )
+        case e.DeploymentCompleted():
+            return "The deployment is complete: the last ring passed its gates"
+    return ""
+
+
+def _plane(event: object) -> str:
+    match event:
+        case e.ContentPublished():
+            return f"Content {event.content[:12]} is on {event.plane} as {event.ref}"
+        case e.ContentMismatchFound():
+            found, approved = event.found[:12], event.expected[:12]
+            return f"Nothing was sent to {event.plane}: content {found} is not the approved {approved}"
+        case e.GroupAssigned():
+            return f"{event.offer.capitalize()} offered to group {event.group} on {event.plane} ({_name(event.ring)})"
+        case e.OffersWithdrawn():
+            return f"Offers withdrawn on {event.plane} from {len(event.groups)} groups"
+        case e.PlaneOperationFailed():
+            what = event.operation.capitalize()
+            return f"{what} on {event.plane} gave up after {event.attempts} attempts: {event.detail}"
+    return ""
+
+
+def _stop(event: object) -> str:
+    match event:
+        case e.RolloutPaused():
+            return f"Paused: {event.reason}"
+        case e.RolloutHalted():
+            return f"Halted in {_name(event.ring)} ({event.trigger.replace('_', ' ')}): {event.reason}"
+        case e.RolloutResumed():
+            return f"Resumed: {event.reason}"
+        case e.RolloutAborted():
+            return f"Aborted: {event.reason}"
+        case e.RollbackStarted():
+            return f"Rollback started: {event.reason}"
+        case e.RollbackMeasured():
+            return f"Rollback: {event.reverted} devices came back, {event.remaining} remain"
+        case e.RollbackCompleted():
+            rest = f", {event.remaining} were given up" if event.remaining else ""
+            return f"Rollback complete: {event.reverted} devices came back{rest}"
+    return ""
+
+
+def _review(event: object) -> str:
+    match event:
+        case cab.CabReviewOpened():
+            return f"CAB review opened: quorum {event.quorum}, due {event.due_at:%Y-%m-%d %H:%M} UTC"
+        case cab.CabVoteCast():
+            return f"A CAB member voted {event.vote.replace('_', ' ')}: {event.reason}"
+        case cab.CabVoteRefused():
+            return f"A vote was refused: {event.rule.replace('_', ' ')}"
+        case cab.CabReviewDecided():
+            return f"CAB decided: {event.outcome.replace('_', ' ')}"
+        case cab.CabReviewReminded():
+            return f"Reminder: {event.votes} votes so far, due {event.due_at:%Y-%m-%d %H:%M} UTC"
+        case cab.CabApprovalRevoked():
+            return f"CAB revoked its approval: {event.reason}"
+    return ""
+
+
+def _incident(event: object) -> str:
+    match event:
+        case inc.IncidentReported():
+            what = f"{event.severity.upper()} {event.kind} incident"
+            return f"{what} on {event.affected_devices} devices: {event.description}"
+        case inc.IncidentReclassified():
+            due = {"yes": "caused by the release", "no": "not caused by the release", "unknown": "cause unknown"}
+            what = f"{event.severity.upper()} {event.kind}, {due[event.attributable]}"
+            return f"Incident reclassified {what}: {event.reason}"
+        case inc.IncidentResolved():
+            return f"Incident resolved: {event.root_cause}"
+    return ""
+
+
+def _name(ring: Ring) -> str:
+    return f"ring {int(ring)} ({ring.name.lower()})"
+
+
+def _cohort(counts: tuple[CohortCount, ...]) -> str:
+    by_plane: dict[str, int] = {}
+    for count in counts:
+        by_plane[count.plane] = by_plane.get(count.plane, 0) + count.devices
+    return ", ".join(f"{devices} on {plane}" for plane, devices in by_plane.items()) or "no device"
+
+
+def _measured(measurement: Measurement) -> str:
+    counts = measurement.counts
+    targeted, installed = sum(count.targeted for count in counts), sum(count.installed for count in counts)
+    failed, unknown = sum(count.failed for count in counts), sum(count.unknown for count in counts)
+    return f"{installed} of {targeted} installed, {failed} failed, {unknown} unknown"
+
+
+def _passed(passed: bool) -> str:
+    return "passed" if passed else "failed"

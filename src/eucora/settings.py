@@ -1,0 +1,156 @@
+"""Settings, from the environment; every secret also from a file named by ``…_FILE``. Read in bootstrap and cli only."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+SECRETS = ("INTUNE_CLIENT_SECRET", "JAMF_CLIENT_SECRET", "EUCORA_DATABASE_URL", "EUCORA_MIGRATION_DATABASE_URL")
+FILE_MAX = 64 * 1024  # bytes a secret file may have
+
+
+class SettingsInvalid(Exception):
+    """A setting is wrong or missing. The message is one line that names it."""
+
+
+class _FromFiles(PydanticBaseSettingsSource):
+    """``NAME_FILE``: the secret is the content of that file, without the line end that editors leave."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # pydantic-settings asks for it and never calls it: __call__ answers for all fields
+
+    def __call__(self) -> dict[str, Any]:
+        values = {}
+        for name in SECRETS:
+            if path := os.environ.get(f"{name}_FILE"):
+                values[name] = _content(f"{name}_FILE", Path(path))
+        return values
+
+
+def _content(name: str, path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(FILE_MAX + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{name}={path}: cannot be read: {error.__class__.__name__}") from error
+    if not 0 < len(text.strip()) <= FILE_MAX:
+        raise SettingsInvalid(f"{name}={path}: is empty, or larger than {FILE_MAX} bytes")
+    return text.strip()
+
+
+class Settings(BaseSettings):
+    """What an installation is told. A plane is connected when all of its settings are there."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(None, validation_alias="EUCORA_DATABASE_URL")
+    migration_database_url: SecretStr | None = Field(None, validation_alias="EUCORA_MIGRATION_DATABASE_URL")
+    pg_bin: Path | None = Field(None, validation_alias="EUCORA_PG_BIN")
+    data_dir: Path = Field(Path("var"), validation_alias="EUCORA_DATA_DIR")
+
+    host: str = Field("127.0.0.1", validation_alias="EUCORA_HOST")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, validation_alias="EUCORA_PORT")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="EUCORA_CORS_ORIGINS")
+    log_level: str = Field("info", validation_alias="EUCORA_LOG_LEVEL")
+
+    oidc_issuer: str | None = Field(None, validation_alias="EUCORA_OIDC_ISSUER")
+    oidc_audience: str = Field("eucora", validation_alias="EUCORA_OIDC_AUDIENCE")
+
+    intune_tenant_id: str | None = Field(None, validation_alias="INTUNE_TENANT_ID")
+    intune_client_id: str | None = Field(None, validation_alias="INTUNE_CLIENT_ID")
+    intune_client_secret: SecretStr | None = Field(None, validation_alias="INTUNE_CLIENT_SECRET")
+    intune_graph_url: str | None = Field(None, validation_alias="INTUNE_GRAPH_URL")
+    intune_login_url: str | None = Field(None, validation_alias="INTUNE_LOGIN_URL")
+
+    jamf_server_url: str | None = Field(None, validation_alias="JAMF_SERVER_URL")
+    jamf_client_id: str | None = Field(None, validation_alias="JAMF_CLIENT_ID")
+    jamf_client_secret: SecretStr | None = Field(None, validation_alias="JAMF_CLIENT_SECRET")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FromFiles(settings_cls)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("oidc_issuer", "intune_graph_url", "intune_login_url", "jamf_server_url")
+    @classmethod
+    def _web_address(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        secure = value.startswith("https://")
+        loopback = value.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+        if not secure and not loopback:
+            raise ValueError("must be an https:// address (plain http only to this machine)")
+        return value.rstrip("/")
+
+    @field_validator("database_url", "migration_database_url")
+    @classmethod
+    def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.lower() not in ("debug", "info", "warning", "error"):
+            raise ValueError("must be debug, info, warning or error")
+        return value.lower()
+
+    @model_validator(mode="after")
+    def _whole_planes(self) -> "Settings":
+        groups: tuple[Mapping[str, object], ...] = (
+            {
+                "INTUNE_TENANT_ID": self.intune_tenant_id,
+                "INTUNE_CLIENT_ID": self.intune_client_id,
+                "INTUNE_CLIENT_SECRET": self.intune_client_secret,
+            },
+            {
+                "JAMF_SERVER_URL": self.jamf_server_url,
+                "JAMF_CLIENT_ID": self.jamf_client_id,
+                "JAMF_CLIENT_SECRET": self.jamf_client_secret,
+            },
+        )
+        for group in groups:
+            missing = [name for name, value in group.items() if value is None]
+            if missing and len(missing) < len(group):
+                raise ValueError(f"{', '.join(missing)} missing: set all of {', '.join(group)}, or none of them")
+        return self
+
+    @property
+    def database(self) -> str | None:
+        return self.database_url.get_secret_value() if self.database_url else None
+
+    @property
+    def migration_database(self) -> str | None:
+        """The way in for migrations; the app's own where none is named."""
+        url = self.migration_database_url or self.database_url
+        return url.get_secret_value() if url else None
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsInvalid: the first problem, in one line; never with the value of a secret.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # aliases, as the environment spells them
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsInvalid(f"{name}: {message}" if name else message) from error

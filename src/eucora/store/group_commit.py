@@ -1,0 +1,268 @@
+"""Appends of one process that wait at the same moment go to the database as one call.
+
+There is no timer: while one batch commits, the next one gathers; an append that finds nobody before it goes at once. So
+one writer pays one round trip, and thirty-two writers share one transaction, one lock and one fsync.
+"""
+
+import asyncio
+from base64 import b64encode
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import asyncpg
+import orjson
+
+from eucora.application.ports import KeyTaken, Lease, LeaseLost, NewJob, Reply, StreamConflict
+from eucora.codec.envelope import Entry
+from eucora.store.database import CONNECTION_LOST, Connection, Pool
+
+BATCH_MAX = 256  # appends in one call
+ATTEMPTS_MAX = 5  # connections tried for one batch before its callers are told
+CHANNEL = "eucora_event"
+
+_APPEND = "select * from append_events($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)"
+_APPEND_ONE = "select append_event($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)"
+_ON_RECORD = "select position from event where id = any($1) order by position"
+
+
+@dataclass(slots=True, eq=False)
+class Append:
+    """One append on its way. ``heads`` are the streams it touches with the version that each must stand at."""
+
+    heads: Sequence[tuple[str, int]]
+    entries: Sequence[Entry]
+    jobs: Sequence[NewJob] = ()
+    lease: Lease | None = None
+    reply: Reply | None = None
+    done: "asyncio.Future[int]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def alone(self) -> bool:
+        return len(self.entries) == 1 and not self.jobs and self.lease is None and self.reply is None
+
+
+class GroupCommit:
+    """The one road into the log. ``append`` returns the position of the last event once it is durable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._waiting: deque[Append] = deque()
+        self._writer: asyncio.Task[None] | None = None
+        self._notifier: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+
+    async def append(self, append: Append) -> int:
+        """Raises StreamConflict, LeaseLost, KeyTaken, or the driver's error when the database stays away."""
+        self._waiting.append(append)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write(), name="group-commit")
+        # Shielded: a caller that is cancelled must not take the others' batch with it, nor leave its own in doubt.
+        return await asyncio.shield(append.done)
+
+    async def close(self) -> None:
+        """Waits for what is under way."""
+        if self._writer is not None:
+            await asyncio.gather(self._writer, return_exceptions=True)
+        if self._notifier is not None:
+            self._notifier.cancel()
+            await asyncio.gather(self._notifier, return_exceptions=True)
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch = self._gather()
+            try:
+                await self._commit(batch)
+            except Exception as error:
+                for append in batch:
+                    _fail(append, error)
+            self._hint()
+
+    def _gather(self) -> list[Append]:
+        """The next batch, in order of arrival. Two appends to one stream never share a call: the second one must be
+        judged against the head that the first one leaves."""
+        batch: list[Append] = []
+        touched: set[str] = set()
+        later: deque[Append] = deque()
+        while self._waiting and len(batch) < BATCH_MAX:
+            append = self._waiting.popleft()
+            streams = {stream for stream, _ in append.heads}
+            if append.done.cancelled():
+                continue
+            if streams & touched:
+                later.append(append)
+            else:
+                batch.append(append)
+            touched |= streams
+        self._waiting.extendleft(reversed(later))
+        return batch
+
+    async def _commit(self, batch: list[Append]) -> None:
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                async with self._pool.acquire() as connection:
+                    if attempt > 1:
+                        batch = await _leave_out_recorded(connection, batch)
+                    await _call(connection, batch)
+                return
+            except CONNECTION_LOST:
+                # The commit may have happened: the next round first asks which events are on record.
+                if attempt == ATTEMPTS_MAX:
+                    raise
+                await asyncio.sleep(0.05 * 2**attempt)
+            except asyncpg.PostgresError:
+                # Something in it is refused as a whole (a bad value, an event id used twice): let each fail alone.
+                if len(batch) == 1:
+                    raise
+                for append in batch:
+                    try:
+                        await self._commit([append])
+                    except Exception as error:
+                        _fail(append, error)
+                return
+
+    def _hint(self) -> None:
+        """Wake listeners soon, on another connection: a NOTIFY inside the append would take a database-wide lock."""
+        self._news.set()
+        if self._notifier is None or self._notifier.done():
+            self._notifier = asyncio.create_task(self._notify(), name="append-hint")
+
+    async def _notify(self) -> None:
+        while self._news.is_set():
+            self._news.clear()
+            try:
+                await self._pool.execute(f"notify {CHANNEL}")
+            except (*CONNECTION_LOST, asyncpg.PostgresError):
+                return  # a hint only: whoever waits polls too
+            await asyncio.sleep(0.005)  # so many appends, one hint
+
+
+def _fail(append: Append, error: BaseException) -> None:
+    if not append.done.done():
+        append.done.set_exception(error)
+
+
+async def _leave_out_recorded(
+    connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", batch: list[Append]
+) -> list[Append]:
+    """Answer the appends that were committed after all; the others are left to do."""
+    left = []
+    for append in batch:
+        rows = await connection.fetch(_ON_RECORD, [entry.id for entry in append.entries])
+        if len(rows) == len(append.entries):
+            append.done.set_result(rows[-1]["position"])
+        else:
+            left.append(append)
+    return left
+
+
+async def _call(
+    connection: "Connection | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", batch: list[Append]
+) -> None:
+    if len(batch) == 1 and batch[0].alone:
+        append = batch[0]
+        entry = append.entries[0]
+        context = entry.context
+        position = await connection.fetchval(
+            _APPEND_ONE, entry.stream, entry.version - 1, entry.id, entry.type, entry.schema, entry.at, context.actor,
+            context.correlation_id, context.causation_id, context.intent_id, entry.body,
+        )  # fmt: skip
+        if position is None:
+            await _refuse_stale(connection, append)
+        else:
+            append.done.set_result(position)
+        return
+    if not batch:
+        return
+    row = await connection.fetchrow(_APPEND, *_columns(batch))
+    if row is None:
+        raise AssertionError("append_events returns one row")
+    stale, lost, taken = set(row["stale"]), set(row["lost"]), set(row["taken"])
+    position = row["first_position"]
+    for number, append in enumerate(batch):
+        if number in stale:
+            await _refuse_stale(connection, append)
+        elif number in lost:
+            _fail(append, LeaseLost())
+        elif number in taken:
+            _fail(append, KeyTaken())
+        else:
+            position += len(append.entries)
+            append.done.set_result(position - 1)
+
+
+async def _refuse_stale(
+    connection: "Connection | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", append: Append
+) -> None:
+    """A conflict, unless it is the same append come twice: then it is on record, and said so."""
+    rows = await connection.fetch(_ON_RECORD, [entry.id for entry in append.entries])
+    if append.entries and len(rows) == len(append.entries):
+        append.done.set_result(rows[-1]["position"])
+    else:
+        _fail(append, StreamConflict(append.heads[0][0]))
+
+
+def _columns(batch: list[Append]) -> tuple[object, ...]:
+    heads = [(number, stream, version) for number, append in enumerate(batch) for stream, version in append.heads]
+    rows = [(number, entry) for number, append in enumerate(batch) for entry in append.entries]
+    leases = [
+        {"append": number, "job_id": lease.job_id, "worker": lease.worker, "attempt": lease.attempt}
+        for number, append in enumerate(batch)
+        if (lease := append.lease)
+    ]
+    return (
+        [number for number, _, _ in heads],
+        [stream for _, stream, _ in heads],
+        [version for _, _, version in heads],
+        [number for number, _ in rows],
+        [entry.stream for _, entry in rows],
+        [entry.version for _, entry in rows],
+        [entry.id for _, entry in rows],
+        [entry.type for _, entry in rows],
+        [entry.schema for _, entry in rows],
+        [entry.at for _, entry in rows],
+        [entry.context.actor for _, entry in rows],
+        [entry.context.correlation_id for _, entry in rows],
+        [entry.context.causation_id for _, entry in rows],
+        [entry.context.intent_id for _, entry in rows],
+        [entry.body for _, entry in rows],
+        _json(leases),
+        _json([_reply(number, append) for number, append in enumerate(batch) if append.reply]),
+        _json([_job(number, append, job) for number, append in enumerate(batch) for job in append.jobs]),
+    )
+
+
+def _json(rows: list[dict[str, object]]) -> str | None:
+    return orjson.dumps(rows).decode() if rows else None
+
+
+def _reply(number: int, append: Append) -> dict[str, object]:
+    reply = append.reply
+    if reply is None:
+        raise AssertionError("only appends with a reply come here")
+    return {
+        "append": number,
+        "owner": reply.owner,
+        "key": reply.key,
+        "fingerprint": reply.fingerprint,
+        "status": reply.status,
+        "body": b64encode(reply.body).decode(),
+        "at": append.entries[0].at,
+    }
+
+
+def _job(number: int, append: Append, job: NewJob) -> dict[str, object]:
+    context = append.entries[0].context
+    return {
+        "append": number,
+        "kind": job.kind,
+        "payload": job.payload,
+        "lock_key": job.lock_key,
+        "dedupe_key": job.dedupe_key,
+        "priority": job.priority,
+        "run_at": job.run_at,
+        "attempts_max": job.attempts_max,
+        "correlation_id": context.correlation_id,
+        "intent_id": context.intent_id,
+        "causation_id": append.entries[-1].id,
+    }

@@ -1,0 +1,57 @@
+"""A real Postgres for the whole run, and a database of its own for every test that asks for one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from eucora.store import migrate
+from eucora.store.database import APP, Pool, connected
+from eucora.store.embedded import EmbeddedPostgres, Server
+
+TEMPLATE = "eucora_template"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A migrated, empty database. ``url`` is the app's way in, ``owner_url`` the superuser's."""
+
+    name: str
+    url: str
+    owner_url: str
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    # A commit here waits for the disk as in production; only the size of the machine is spoken for.
+    settings = {"max_connections": "200", "shared_buffers": "64MB"}
+    with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), settings=settings) as server:
+        asyncio.run(_execute(server.dsn("postgres"), f"create database {TEMPLATE}"))
+        migrate.upgrade(server.dsn(TEMPLATE))
+        yield server
+
+
+@pytest.fixture
+async def database(postgres: Server) -> AsyncIterator[Database]:
+    name = f"test_{uuid4().hex}"
+    await _execute(postgres.dsn("postgres"), f"create database {name} template {TEMPLATE}")
+    yield Database(name, postgres.dsn(name, APP), postgres.dsn(name))
+    await _execute(postgres.dsn("postgres"), f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    """Connections as the app's role."""
+    async with connected(database.url) as pool:
+        yield pool
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,176 @@
+"""Everybody else's assignments survive ours: the merge, and what is read back after the write."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from http_fakes import CountingBudget, HandClock, Network
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eucora.application.planes import Offer, PlaneUnavailable
+from eucora.connectors.http import NO_RETRY, Upstream, upstream_client
+from eucora.connectors.intune.assignments import AssignmentDesk, holds, offers, with_offer, without_offers
+from eucora.connectors.intune.graph import Graph
+
+RING, OTHER_RING, STRANGER = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002", "x-3"
+
+
+def _assignment(intent: str, kind: str, group: str | None = None, **settings: Any) -> dict[str, Any]:
+    target: dict[str, Any] = {"@odata.type": f"#microsoft.graph.{kind}AssignmentTarget"}
+    if group is not None:
+        target["groupId"] = group
+    return {"@odata.type": "#microsoft.graph.mobileAppAssignment", "intent": intent, "target": target} | (
+        {"settings": {"@odata.type": "#microsoft.graph.win32LobAppAssignmentSettings", **settings}} if settings else {}
+    )
+
+
+FOREIGN = [
+    _assignment("required", "exclusionGroup", RING),
+    _assignment("available", "group", STRANGER, notifications="hideAll", restartSettings={"gracePeriodInMinutes": 90}),
+    _assignment("available", "allLicensedUsers"),
+    _assignment("required", "allDevices", installTimeSettings={"useLocalTime": True, "deadlineDateTime": None}),
+]
+
+
+def test_an_offer_is_added_beside_all_that_stands() -> None:
+    merged = with_offer(FOREIGN, RING, Offer.INSTALL)
+    assert merged[:-1] == FOREIGN
+    assert offers(merged) == [(RING, Offer.INSTALL)]
+
+
+def test_an_offer_that_stands_changes_nothing() -> None:
+    once = with_offer(FOREIGN, RING, Offer.INSTALL)
+    assert with_offer(once, RING.upper(), Offer.INSTALL) == once
+
+
+def test_an_offer_of_the_other_kind_gives_way() -> None:
+    once = with_offer(with_offer(FOREIGN, OTHER_RING, Offer.INSTALL), RING, Offer.INSTALL)
+    turned = with_offer(once, RING, Offer.UNINSTALL)
+    assert offers(turned) == [(OTHER_RING, Offer.INSTALL), (RING, Offer.UNINSTALL)]
+    assert turned[: len(FOREIGN)] == FOREIGN
+
+
+def test_only_the_offers_asked_for_are_taken_back() -> None:
+    both = with_offer(with_offer(FOREIGN, RING, Offer.INSTALL), OTHER_RING, Offer.INSTALL)
+    assert offers(without_offers(both, [RING])) == [(OTHER_RING, Offer.INSTALL)]
+    assert without_offers(both, []) == FOREIGN
+
+
+foreign_sets = st.lists(
+    st.builds(
+        _assignment,
+        st.sampled_from(["available", "availableWithoutEnrollment"]),
+        st.sampled_from(["group", "exclusionGroup", "allDevices"]),
+        st.sampled_from([RING, OTHER_RING, STRANGER]),
+        notifications=st.sampled_from(["showAll", "hideAll"]),
+    ),
+    max_size=6,
+)
+
+
+@given(foreign_sets, st.lists(st.tuples(st.sampled_from([RING, OTHER_RING]), st.sampled_from(Offer)), max_size=6))
+def test_no_sequence_of_offers_touches_what_is_not_ours(
+    foreign: list[dict[str, Any]], asked: list[tuple[str, Offer]]
+) -> None:
+    standing = copy.deepcopy(foreign)
+    for group, offer in asked:
+        standing = with_offer(standing, group, offer)
+    assert dict(offers(standing)) == dict(asked)
+    assert len(offers(standing)) == len(dict(asked))
+    assert without_offers(standing, []) == foreign
+
+
+def test_reading_back_allows_additions_and_filled_in_settings_but_no_loss() -> None:
+    wanted = with_offer(FOREIGN, RING, Offer.INSTALL)
+    filled_in = copy.deepcopy(wanted)
+    filled_in[-1]["settings"]["autoUpdateSettings"] = {"autoUpdateSupersededApps": "notConfigured"}
+    filled_in.append(_assignment("available", "group", "new"))
+    assert holds(wanted, filled_in, gone=())
+    assert not holds(wanted, filled_in[1:], gone=()), "an exclusion was lost"
+    assert not holds(wanted, FOREIGN, gone=()), "our offer was lost"
+    changed = copy.deepcopy(wanted)
+    changed[1]["settings"]["notifications"] = "showAll"
+    assert not holds(wanted, changed, gone=()), "somebody's settings were changed"
+    assert not holds(FOREIGN, wanted, gone={RING}), "the offer taken back is still there"
+
+
+class Service:
+    """``/assignments`` and the replace-all ``/assign`` of one app, with another writer in between."""
+
+    def __init__(self) -> None:
+        self.standing: list[dict[str, Any]] = [{"id": str(i)} | a for i, a in enumerate(copy.deepcopy(FOREIGN))]
+        self.after_write: list[Callable[[], None]] = []
+        self.stale_reads: list[list[dict[str, Any]]] = []
+        self.writes: list[list[dict[str, Any]]] = []
+        self.clock, network = HandClock(), Network(self._answer)
+        client = upstream_client(
+            Upstream("graph", "https://graph.test/v1.0", "t"),
+            budget=CountingBudget(),
+            per_s=1,
+            burst=1,
+            retry=NO_RETRY,
+            inner=network,
+        )
+        self.desk = AssignmentDesk(Graph(client), sleep=self.clock.sleep)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1.0/deviceAppManagement/mobileApps/app-1/assignments":
+            return httpx.Response(200, json={"value": self.stale_reads.pop(0) if self.stale_reads else self.standing})
+        assert request.method == "POST"
+        assert request.url.path == "/v1.0/deviceAppManagement/mobileApps/app-1/assign"
+        before = self.standing
+        self.standing = json.loads(request.content)["mobileAppAssignments"]
+        self.writes.append(self.standing)
+        if self.after_write:
+            self.after_write.pop(0)()
+        elif self.stale_reads == [[]]:
+            self.stale_reads = [before]
+        return httpx.Response(204)
+
+
+async def test_the_write_carries_every_other_assignment_as_it_was() -> None:
+    service = Service()
+    assert await service.desk.offer("app-1", RING, Offer.INSTALL)
+    (written,) = service.writes
+    assert written[:-1] == FOREIGN
+    assert not await service.desk.offer("app-1", RING, Offer.INSTALL)
+    assert len(service.writes) == 1
+
+
+async def test_another_writer_in_between_is_met_with_one_more_round() -> None:
+    service = Service()
+    service.after_write = [lambda: setattr(service, "standing", copy.deepcopy(FOREIGN[:2]))]
+    assert await service.desk.offer("app-1", RING, Offer.INSTALL)
+    assert len(service.writes) == 2
+    assert service.standing[:-1] == FOREIGN[:2], "what the other writer left is what stands"
+    assert offers(service.standing) == [(RING, Offer.INSTALL)]
+
+
+async def test_a_writer_who_keeps_at_it_makes_the_call_fail_for_now() -> None:
+    service = Service()
+    service.after_write = [lambda: setattr(service, "standing", copy.deepcopy(FOREIGN))] * 5
+    with pytest.raises(PlaneUnavailable, match="another writer"):
+        await service.desk.offer("app-1", RING, Offer.INSTALL)
+    assert len(service.writes) == 2
+
+
+async def test_a_read_that_lags_behind_the_write_is_waited_for() -> None:
+    service = Service()
+    service.after_write = [lambda: service.stale_reads.append(copy.deepcopy(FOREIGN))]
+    assert await service.desk.offer("app-1", RING, Offer.INSTALL)
+    assert len(service.writes) == 1
+    assert service.clock.slept == [1.0]
+
+
+async def test_taking_back_names_what_was_really_taken() -> None:
+    service = Service()
+    await service.desk.offer("app-1", RING, Offer.INSTALL)
+    await service.desk.offer("app-1", OTHER_RING, Offer.UNINSTALL)
+    assert await service.desk.take_back("app-1", [RING, "unknown"]) == [RING]
+    assert await service.desk.take_back("app-1", [RING]) == []
+    assert await service.desk.take_back("app-1", []) == [OTHER_RING]
+    assert service.standing == FOREIGN

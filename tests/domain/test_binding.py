@@ -1,0 +1,110 @@
+"""What an approval is bound to: any change of content changes the digest, and nothing else does."""
+
+import hashlib
+from dataclasses import fields, replace
+from decimal import Decimal
+
+import pytest
+
+from eucora.domain.binding import bind, digest_of
+from eucora.domain.deployment_intent.events import Binding, ReleaseArtifact
+from eucora.domain.gate_types import GatePolicy, HaltRule, RingRule, SuccessRule
+from eucora.domain.planes import Plane, SiteClass
+from eucora.domain.policies import GATE_POLICY_1_0
+from eucora.domain.rings import Ring, RingPlan, RingSpec, RingTarget
+
+PACK = "aa" * 32
+EXE = ReleaseArtifact(Plane.INTUNE, "bb" * 32, "cc" * 32)
+PKG = ReleaseArtifact(Plane.JAMF, "dd" * 32, "ee" * 32)
+WINDOWS = RingTarget(Plane.INTUNE, "group-1", 8)
+MACS = RingTarget(Plane.JAMF, "7", 5, SiteClass.INTERMITTENT, critical=True)
+CANARY = RingSpec(Ring.CANARY, (RingTarget(Plane.INTUNE, "group-2", 60),))
+PLAN = RingPlan((RingSpec(Ring.LAB, (WINDOWS, MACS)), CANARY))
+
+BOUND = bind(PACK, (EXE, PKG), PLAN, "1.0", GATE_POLICY_1_0)
+
+
+def test_known_answer() -> None:
+    """Made with sha256sum from JSON written by hand. A change here voids every approval that is on record."""
+    bound = bind(PACK, (EXE, PKG), PLAN, "1.0", GATE_POLICY_1_0)
+    assert bound == Binding(
+        evidence_pack=PACK,
+        artifacts=(f"intune:{'bb' * 32}:{'cc' * 32}", f"jamf:{'dd' * 32}:{'ee' * 32}"),
+        ring_plan="867c2411e042add9ad4d8d23666c800d6d77728f2244c98b9ad59a617e64a6e6",
+        risk_model="1.0",
+        gate_policy="1.0:68fcb891f53d02c279568e1fab1d6197833833aca4e377f55eb4e83537ef09a3",
+        digest="49e8048a0f9bb4e36fb39d85f25fd5dfa605f64540119c4325fd8a974b7b48e1",
+    )
+
+
+def test_the_canonical_form_is_sorted_ascii_json_without_spaces() -> None:
+    canonical = b'{"a":[1,"\\u00e9",true,null],"b":"0.97"}'
+    assert digest_of({"b": Decimal("0.970"), "a": (1, "é", True, None)}) == hashlib.sha256(canonical).hexdigest()
+
+
+def test_the_order_of_artifacts_and_targets_does_not_count() -> None:
+    turned = RingPlan((RingSpec(Ring.LAB, (MACS, WINDOWS)), CANARY))
+    assert bind(PACK, (PKG, EXE), turned, "1.0", GATE_POLICY_1_0) == BOUND
+
+
+def test_trailing_zeros_of_a_threshold_do_not_count() -> None:
+    assert bind(PACK, (EXE, PKG), PLAN, "1.0", replace(GATE_POLICY_1_0, coverage_min=Decimal("0.9"))) == BOUND
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        bind("ab" * 32, (EXE, PKG), PLAN, "1.0", GATE_POLICY_1_0),
+        bind(PACK, (EXE,), PLAN, "1.0", GATE_POLICY_1_0),
+        bind(PACK, (EXE, replace(PKG, content="ff" * 32)), PLAN, "1.0", GATE_POLICY_1_0),
+        bind(PACK, (EXE, replace(PKG, artifact="ff" * 32)), PLAN, "1.0", GATE_POLICY_1_0),
+        bind(PACK, (EXE, replace(PKG, plane=Plane.INTUNE)), PLAN, "1.0", GATE_POLICY_1_0),
+        bind(PACK, (EXE, PKG), RingPlan(PLAN.rings[:1]), "1.0", GATE_POLICY_1_0),
+        bind(PACK, (EXE, PKG), PLAN, "1.1", GATE_POLICY_1_0),
+        bind(PACK, (EXE, PKG), PLAN, "1.0", replace(GATE_POLICY_1_0, version="1.1")),
+    ],
+    ids=["pack", "fewer artifacts", "content", "artifact", "plane", "rings", "risk model", "policy version"],
+)
+def test_a_change_of_any_part_changes_the_digest(other: Binding) -> None:
+    assert other.digest != BOUND.digest
+
+
+TARGET_CHANGES = {
+    "plane": Plane.JAMF,
+    "group": "group-9",
+    "devices": 9,
+    "site_class": SiteClass.AIR_GAPPED,
+    "critical": True,
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(RingTarget)])
+def test_every_field_of_a_target_is_bound(name: str) -> None:
+    changed = replace(WINDOWS, **{name: TARGET_CHANGES[name]})
+    plan = RingPlan((RingSpec(Ring.LAB, (changed, MACS)), CANARY))
+    assert bind(PACK, (EXE, PKG), plan, "1.0", GATE_POLICY_1_0).digest != BOUND.digest
+
+
+POLICY_CHANGES = {
+    "version": "1.0-b",
+    "rings": (RingRule(Ring.LAB, Decimal("0.95"), 86_401), *GATE_POLICY_1_0.rings[1:]),
+    "time_to_compliance_s": ((SiteClass.ONLINE, 1), *GATE_POLICY_1_0.time_to_compliance_s[1:]),
+    "coverage_min": Decimal("0.89"),
+    "reachable_within_s": 1,
+    "success_rule": SuccessRule.BOUND,
+    "halt": HaltRule(finished_min=11),
+    "measure_every_s": 1,
+    "rehearsal_min": Decimal("0.94"),
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(GatePolicy)])
+def test_every_field_of_the_gate_policy_is_bound_not_only_its_version(name: str) -> None:
+    changed = replace(GATE_POLICY_1_0, **{name: POLICY_CHANGES[name]})
+    assert bind(PACK, (EXE, PKG), PLAN, "1.0", changed).digest != BOUND.digest
+
+
+@pytest.mark.parametrize("value", [0.97, {"a": [1.0]}, b"bytes", GatePolicy])
+def test_what_has_no_canonical_form_is_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="no canonical form"):
+        digest_of(value)

@@ -1,0 +1,124 @@
+"""Proposing: what a release must bring along, how it is routed, and what its plan may look like."""
+
+from dataclasses import replace
+
+import pytest
+from given import given
+from intents import CRITICAL, EXE, LOW, NOON, POLICY, RISKY, ROSA, plan, propose, proposed, start
+
+from eucora.domain.deployment_intent import DECIDER
+from eucora.domain.deployment_intent.events import AutomatedApprovalGranted, DeploymentIntentProposed, ReleaseArtifact
+from eucora.domain.deployment_intent.refusals import (
+    CriticalVulnerability,
+    EvidenceIncomplete,
+    IntentIdTaken,
+    IntentUnknown,
+    PolicyLacksRing,
+    RingPlanInvalid,
+)
+from eucora.domain.deployment_intent.state import IntentStatus
+from eucora.domain.evidence_pack import EvidencePackAssembled
+from eucora.domain.planes import Plane
+from eucora.domain.rings import Ring, RingPlan, RingSpec, RingTarget
+from eucora.domain.risk_types import FindingCounts
+
+NOTHING = given(DECIDER)
+
+
+def test_a_low_score_is_approved_by_itself_with_the_reason_on_record() -> None:
+    asked, granted = NOTHING.when(propose()).events()
+    assert isinstance(asked, DeploymentIntentProposed)
+    assert isinstance(granted, AutomatedApprovalGranted)
+    assert asked.route.cab_from_ring is None
+    assert granted.binding == asked.binding.digest
+    assert "not above 50" in granted.reason
+    assert (granted.expires_at - NOON).days == 30
+    assert proposed().state.status is IntentStatus.APPROVED
+
+
+@pytest.mark.parametrize(("pack", "from_ring"), [(RISKY, Ring.PILOT), (CRITICAL, Ring.CANARY)])
+def test_a_high_score_or_a_critical_class_needs_cab_and_is_not_approved_by_itself(
+    pack: EvidencePackAssembled, from_ring: Ring
+) -> None:
+    (asked,) = NOTHING.when(propose(pack)).events()
+    assert isinstance(asked, DeploymentIntentProposed)
+    assert asked.route.cab_from_ring == from_ring
+
+
+def test_the_release_holds_the_files_of_the_planes_that_the_plan_targets_and_no_other() -> None:
+    asked = NOTHING.when(propose()).events()[0]
+    assert isinstance(asked, DeploymentIntentProposed)
+    assert asked.release.artifacts == (ReleaseArtifact(Plane.INTUNE, EXE, EXE),)
+    assert asked.packagers == LOW.packagers
+
+
+def test_incomplete_evidence_is_refused_with_the_list_of_what_is_missing() -> None:
+    pack = replace(LOW, missing=("test evidence", "an uninstall command for jamf"))
+    refusal = NOTHING.when(propose(pack)).then_refuses(EvidenceIncomplete)
+    assert refusal.facts["missing"] == ["test evidence", "an uninstall command for jamf"]
+
+
+def test_a_critical_vulnerability_without_an_exception_blocks() -> None:
+    pack = replace(LOW, findings=FindingCounts(critical=2, excepted=1))
+    assert NOTHING.when(propose(pack)).then_refuses(CriticalVulnerability).facts["critical"] == 1
+
+
+def test_a_critical_vulnerability_with_an_approved_exception_does_not_block() -> None:
+    assert NOTHING.when(propose(replace(LOW, findings=FindingCounts(critical=1, excepted=1)))).events()
+
+
+def ring(number: Ring, *targets: RingTarget) -> RingSpec:
+    return RingSpec(number, targets)
+
+
+def on(group: str, devices: int = 5, plane: Plane = Plane.INTUNE) -> RingTarget:
+    return RingTarget(plane, group, devices)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (RingPlan(()), "lab"),
+        (RingPlan((ring(Ring.CANARY, on("a")),)), "begin with the lab"),
+        (RingPlan((ring(Ring.LAB, on("a")), ring(Ring.PILOT, on("b")))), "leave no ring out"),
+        (RingPlan((ring(Ring.CANARY, on("a")), ring(Ring.LAB, on("b")))), "begin with the lab"),
+        (RingPlan((ring(Ring.LAB, on("a")), ring(Ring.CANARY))), "ring 1 has no target"),
+        (RingPlan((ring(Ring.LAB, on("a", devices=0)),)), "holds no device"),
+        (RingPlan((ring(Ring.LAB, on(" ")),)), "without a group"),
+        (RingPlan((ring(Ring.LAB, on("a")), ring(Ring.CANARY, on("a")))), "a target 2 times"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused(bad: RingPlan, told: str) -> None:
+    refusal = NOTHING.when(propose(ring_plan=bad)).then_refuses(RingPlanInvalid)
+    assert told in refusal.message
+
+
+def test_a_plane_without_an_install_plan_in_the_pack_is_refused() -> None:
+    windows_only = replace(LOW, installs=LOW.installs[:1])
+    refusal = NOTHING.when(propose(windows_only, plan(plane=Plane.JAMF))).then_refuses(RingPlanInvalid)
+    assert "no install plan for jamf" in refusal.message
+
+
+def test_every_problem_of_a_plan_is_told_at_once() -> None:
+    bad = RingPlan((ring(Ring.CANARY, on("", devices=1)), ring(Ring.PILOT)))
+    refusal = NOTHING.when(propose(ring_plan=bad)).then_refuses(RingPlanInvalid)
+    assert len(refusal.facts["problems"]) == 3  # type: ignore[arg-type]  # facts are JSON-ready
+
+
+def test_a_policy_without_a_rule_for_a_ring_of_the_plan_is_refused() -> None:
+    policy = replace(POLICY, rings=POLICY.rings[:2])
+    refusal = NOTHING.when(propose(ring_plan=plan(Ring.PILOT), policy=policy)).then_refuses(PolicyLacksRing)
+    assert refusal.facts["rings"] == ["pilot"]
+
+
+def test_proposing_twice_records_once() -> None:
+    proposed().when(propose()).then()
+
+
+def test_an_intent_never_changes() -> None:
+    proposed().when(propose(ring_plan=plan(Ring.CANARY))).then_refuses(IntentIdTaken)
+    proposed().when(replace(propose(), by="idp|somebody")).then_refuses(IntentIdTaken)
+
+
+def test_nothing_can_be_asked_of_an_intent_that_nobody_proposed() -> None:
+    NOTHING.when(start(ROSA)).then_refuses(IntentUnknown)

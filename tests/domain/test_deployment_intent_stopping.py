@@ -1,0 +1,244 @@
+"""Pause, halt, resume, abort, rollback: what each is allowed from, and what speaks against going on."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from intents import (
+    EXPIRY,
+    LATER,
+    LOW,
+    NOON,
+    P1,
+    PAT,
+    PAUL,
+    RISKY,
+    ROSA,
+    Story,
+    approved,
+    decision,
+    freeze,
+    halt,
+    in_lab,
+    in_ring,
+    measure,
+    pause,
+    proposed,
+    reading,
+    rehearse,
+    request,
+    resume,
+    start,
+)
+
+from eucora.domain.deployment_intent import commands as c
+from eucora.domain.deployment_intent.events import (
+    SERVICE,
+    GateRunCompleted,
+    RingMeasured,
+    RollbackCompleted,
+    RollbackMeasured,
+    RollbackStarted,
+    RolloutAborted,
+    RolloutHalted,
+    RolloutPaused,
+    RolloutResumed,
+)
+from eucora.domain.deployment_intent.refusals import (
+    ApprovalExpired,
+    CabMustDecide,
+    IllegalTransition,
+    PackagerMayNotPublish,
+    RequesterMayNotPublish,
+    ResumeNotSafe,
+    RingNotMeasured,
+    RollbackNotMeasured,
+)
+from eucora.domain.deployment_intent.state import IntentStatus
+from eucora.domain.gate_types import IncidentFacts
+from eucora.domain.reasons import ReasonMissing
+from eucora.domain.rings import Ring
+
+ABORT = c.AbortRollout(PAUL, "the vendor withdrew it", LATER)
+ROLL_BACK = c.StartRollback(PAUL, "crashes at start", LATER)
+GIVE_UP = c.GiveUpRollback(PAUL, LATER)
+BAD = reading(17, 3)
+
+
+def tail(reverted: int, remaining: int) -> c.RecordRollback:
+    return c.RecordRollback(reverted, remaining, LATER)
+
+
+def name(command: c.Command) -> str:
+    return type(command).__name__
+
+
+def ended() -> dict[str, Story]:
+    lab = in_lab(proposed(LOW, Ring.LAB))
+    asked = proposed(RISKY).and_when(request())
+    return {
+        "completed": lab.and_when(measure(Ring.LAB)),
+        "aborted": lab.and_when(ABORT),
+        "rolled_back": lab.and_when(ROLL_BACK, tail(20, 0)),
+        "rejected": asked.and_when(replace(decision(asked), outcome="rejected")),
+    }
+
+
+@pytest.mark.parametrize("status", ended())
+@pytest.mark.parametrize("command", [pause(), halt(), resume(), ABORT, ROLL_BACK, GIVE_UP], ids=name)
+def test_an_end_is_final(status: str, command: c.Command) -> None:
+    story = ended()[status]
+    assert story.state.status == status
+    if (status, type(command)) in REPEATED:
+        story.when(command).then()
+    else:
+        refusal = story.when(command).then_refuses(IllegalTransition)
+        assert refusal.facts["status"] == status
+
+
+# Asking again for what has led to this end is no error.
+REPEATED = {
+    ("aborted", c.AbortRollout),
+    ("rolled_back", c.StartRollback),
+    ("rolled_back", c.GiveUpRollback),
+}
+
+
+def test_a_pause_is_recorded_once_and_a_halt_outweighs_it() -> None:
+    lab = in_lab(proposed())
+    lab.when(pause()).then(RolloutPaused(PAUL, "month end", LATER))
+    paused = lab.and_when(pause())
+    paused.when(pause()).then()
+    paused.when(halt()).then(RolloutHalted(Ring.LAB, "operator", "too many calls", PAUL, LATER))
+    halted = paused.and_when(halt())
+    halted.when(pause()).then()
+    halted.when(halt(reason="still too many")).then()
+
+
+@pytest.mark.parametrize("command", [pause(), halt(), resume(), ROLL_BACK])
+def test_what_has_not_started_cannot_be_stopped_but_by_an_abort(command: c.Command) -> None:
+    proposed().when(command).then_refuses(IllegalTransition)
+    proposed().when(ABORT).then(RolloutAborted(PAUL, "the vendor withdrew it", LATER))
+
+
+@pytest.mark.parametrize("command", [pause(), halt(), resume(), ABORT, ROLL_BACK], ids=name)
+def test_every_stop_and_every_resumption_says_why(command: c.PauseRollout) -> None:
+    story = in_lab(proposed())
+    if isinstance(command, c.ResumeRollout):
+        story = story.and_when(pause())
+    story.when(replace(command, reason="  ")).then_refuses(ReasonMissing)
+
+
+def test_a_paused_rollout_resumes_on_a_fresh_gate_run() -> None:
+    measured, judged, resumed = in_lab(proposed()).and_when(pause()).when(resume(reading(19, 0, 1))).events()
+    assert measured == RingMeasured(Ring.LAB, reading(19, 0, 1), LATER)
+    assert isinstance(judged, GateRunCompleted)
+    assert resumed == RolloutResumed(PAUL, "repaired", LATER)
+
+
+def test_a_rollout_that_runs_is_not_resumed() -> None:
+    in_lab(proposed()).when(resume()).then()
+
+
+def test_separation_of_duties_binds_who_resumes() -> None:
+    paused = in_lab(proposed()).and_when(pause())
+    paused.when(resume(by=ROSA)).then_refuses(RequesterMayNotPublish)
+    paused.when(resume(by=PAT)).then_refuses(PackagerMayNotPublish)
+
+
+def test_a_halted_rollout_resumes_once_no_gate_that_speaks_of_harm_fails() -> None:
+    halted = in_lab(proposed()).and_when(measure(Ring.LAB, BAD))
+    refusal = halted.when(resume(BAD)).then_refuses(ResumeNotSafe)
+    assert [gate["gate"] for gate in refusal.facts["gates"]] == ["success_rate", "failure_budget"]  # type: ignore[attr-defined]
+    halted.when(resume(incidents=P1)).then_refuses(ResumeNotSafe)
+    assert halted.and_when(resume()).state.status is IntentStatus.ROLLING_OUT
+
+
+def test_a_halt_before_the_soak_or_the_rehearsal_does_not_lock_the_rollout_up() -> None:
+    early = proposed(RISKY).and_when(start(), freeze(Ring.LAB), halt(at=NOON))
+    assert early.when(resume(reading(2, 0, 18), at=NOON)).events()
+
+
+def test_a_halted_ring_needs_a_reading_to_go_on_once_it_has_devices() -> None:
+    unread = replace(resume(), measurement=None)
+    in_lab(proposed()).and_when(halt()).when(unread).then_refuses(RingNotMeasured)
+    opened = proposed().and_when(start(), halt())
+    opened.when(unread).then(RolloutResumed(PAUL, "repaired", LATER))
+    opened.when(replace(unread, incidents=IncidentFacts(attributable_security=1))).then_refuses(ResumeNotSafe)
+
+
+def test_a_halted_ring_does_not_go_on_under_an_approval_that_expired_meanwhile() -> None:
+    pilot = in_ring(approved(proposed(RISKY)), Ring.PILOT).and_when(halt())
+    pilot.when(resume(at=EXPIRY)).then_refuses(ApprovalExpired)
+
+
+def test_after_an_incident_only_a_later_decision_by_cab_lets_it_go_on() -> None:
+    canary = in_ring(approved(proposed(RISKY)), Ring.CANARY).and_when(halt("incident", "P1: no network"))
+    canary.when(resume()).then_refuses(CabMustDecide)
+    asked = canary.and_when(request("r-2", at=LATER))
+    after = LATER + timedelta(seconds=1)
+    asked.and_when(decision(asked, review="r-2", at=LATER)).when(resume(at=after)).then_refuses(CabMustDecide)
+    decided = asked.and_when(decision(asked, review="r-2", at=after))
+    assert decided.and_when(resume(at=after)).state.status is IntentStatus.ROLLING_OUT
+
+
+def test_an_automated_approval_is_no_decision_by_cab() -> None:
+    lab = in_lab(proposed(LOW)).and_when(halt("incident", "P1: no network"))
+    lab.when(resume()).then_refuses(CabMustDecide)
+
+
+def test_an_incident_outweighs_another_halt_and_each_incident_counts() -> None:
+    halted = in_lab(proposed()).and_when(halt("operator"))
+    first = halted.and_when(halt("incident", "P1: no network"))
+    first.when(resume()).then_refuses(CabMustDecide)
+    first.when(halt("incident", "P1: no network")).then()
+    first.when(halt("operator", "me too")).then()
+    (second,) = first.when(halt("incident", "P1: no printers")).events()
+    assert isinstance(second, RolloutHalted)
+
+
+def test_an_abort_ends_a_halted_rollout() -> None:
+    halted = in_lab(proposed()).and_when(halt())
+    halted.when(ABORT).then(RolloutAborted(PAUL, "the vendor withdrew it", LATER))
+
+
+def test_a_rollback_needs_no_gate_and_no_approval() -> None:
+    for stop in ((), (pause(),), (halt("incident", "P1"),)):
+        story = in_ring(proposed(RISKY), Ring.CANARY).and_when(measure(Ring.CANARY, BAD), *stop)
+        story.when(ROLL_BACK).then(RollbackStarted(PAUL, "crashes at start", LATER))
+
+
+def test_the_tail_of_a_rollback_is_reported_until_it_is_zero() -> None:
+    rolling = in_lab(proposed()).and_when(ROLL_BACK)
+    rolling.when(ROLL_BACK).then()
+    rolling.when(tail(12, 8)).then(RollbackMeasured(12, 8, LATER))
+    part = rolling.and_when(tail(12, 8))
+    part.when(tail(12, 8)).then()
+    part.when(tail(20, 0)).then(RollbackMeasured(20, 0, LATER), RollbackCompleted(20, 0, SERVICE, LATER))
+    part.and_when(tail(20, 0)).when(tail(20, 0)).then()
+
+
+def test_a_person_may_give_the_tail_up_and_the_devices_stay_on_record() -> None:
+    rolling = in_lab(proposed()).and_when(ROLL_BACK)
+    rolling.when(GIVE_UP).then_refuses(RollbackNotMeasured)
+    rolling.and_when(tail(12, 8)).when(GIVE_UP).then(RollbackCompleted(12, 8, PAUL, LATER))
+    in_lab(proposed()).when(GIVE_UP).then_refuses(IllegalTransition)
+
+
+def test_a_rollback_in_progress_is_not_halted_paused_or_measured_as_a_rollout() -> None:
+    rolling = in_lab(proposed()).and_when(ROLL_BACK)
+    rolling.when(halt("incident", "P1")).then()
+    rolling.when(measure(Ring.LAB, BAD)).then()
+    rolling.when(pause()).then_refuses(IllegalTransition)
+    rolling.when(resume()).then_refuses(IllegalTransition)
+    rolling.when(ABORT).then_refuses(IllegalTransition)
+
+
+def test_a_rollout_that_is_not_rolled_back_has_no_tail() -> None:
+    in_lab(proposed()).when(tail(0, 20)).then()
+
+
+def test_a_rehearsal_still_counts_when_the_rollout_was_halted_meanwhile() -> None:
+    begun, done = rehearse()
+    lab = proposed().and_when(start(), freeze(Ring.LAB), begun, halt())
+    assert lab.when(done).events()

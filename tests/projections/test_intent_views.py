@@ -1,0 +1,169 @@
+"""What a person reads about an intent, folded from a realistic story."""
+
+import pytest
+from projection_story import (
+    CANARY_RUN,
+    CONTENT,
+    DIGEST,
+    PACKAGER,
+    PUBLISHER,
+    ROLLED_BACK,
+    Log,
+    at,
+    counts,
+    frozen,
+    gate_run,
+    measured,
+    proposed,
+)
+
+from eucora.domain.cab_review import Outcome
+from eucora.domain.deployment_intent import events as e
+from eucora.domain.deployment_intent.evolve import evolve as domain_evolve
+from eucora.domain.deployment_intent.state import DeploymentIntent, IntentStatus
+from eucora.domain.gate_types import Verdict
+from eucora.domain.planes import Plane
+from eucora.domain.rings import Ring
+from eucora.projections.intent_view import ApprovalStatus, IntentView, evolve
+from eucora.projections.ring_cells import CellStatus, cell
+
+COMPLETED = (
+    e.RolloutResumed(PUBLISHER, "fixed", at(30)),
+    e.RingPromoted(Ring.CANARY, Ring.PILOT, e.SERVICE, True, at(31)),
+    frozen(Ring.PILOT, 32, 1_000),
+    measured(Ring.PILOT, 33, counts(Plane.INTUNE, 1_000, 0), counts(Plane.JAMF, 1_000, 0)),
+    gate_run(Ring.PILOT, Verdict.PASSED, 34),
+    e.DeploymentCompleted(at(35)),
+)
+REFUSED = (
+    e.CabReviewRequested("r-1", DIGEST, PACKAGER, at(2)),
+    e.CabRefusalRecorded("r-1", Outcome.CHANGES_REQUESTED, at(3)),
+    e.CabReviewRequested("r-2", DIGEST, PACKAGER, at(4)),
+    e.CabRefusalRecorded("r-2", Outcome.REJECTED, at(5)),
+)
+AUTOMATED = (
+    e.AutomatedApprovalGranted(DIGEST, "score 12.0 is low", at(2), at(900)),
+    e.CabReviewRequested("r-1", DIGEST, PACKAGER, at(3)),
+    e.CabRefusalRecorded("r-1", Outcome.WITHDRAWN, at(4)),
+    e.ApprovalRevoked("r-1", "new evidence", at(5)),
+)
+PAUSED = (
+    e.RolloutStarted(PUBLISHER, at(3)),
+    e.CohortRefused(Ring.LAB, Plane.JAMF, "jamf-0", "holds no device", at(4)),
+    e.RolloutPaused("idp|olaf", "freeze", at(5)),
+    e.RolloutAborted(PUBLISHER, "superseded", at(6)),
+)
+STORIES = {
+    "rolled back": (*CANARY_RUN, *ROLLED_BACK),
+    "completed": (*CANARY_RUN, *COMPLETED),
+    "refused": REFUSED,
+    "automated": AUTOMATED,
+    "paused": PAUSED,
+}
+
+
+def fold(*events: object) -> IntentView:
+    log = Log()
+    log.intent("i-1", proposed("i-1"), *events)
+    view: IntentView | None = None
+    for recorded in log.events:
+        view = evolve(view, recorded)
+    assert view is not None
+    return view
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_status_is_the_domains_after_every_event(story: str) -> None:
+    events = STORIES[story]
+    state = domain_evolve(DeploymentIntent(), proposed("i-1"))
+    for number, event in enumerate(events, start=1):
+        state = domain_evolve(state, event)  # type: ignore[arg-type]  # the stories hold intent events only
+        view = fold(*events[:number])
+        assert (view.status, view.ring) == (state.status, state.ring), event
+        assert (view.approval.status is ApprovalStatus.APPROVED) == (state.approval is not None), event
+        assert view.open_review == (state.open_review or ""), event
+
+
+def test_an_event_before_the_proposal_makes_no_view() -> None:
+    log = Log()
+    log.intent("i-1", e.RolloutStarted(PUBLISHER, at(1)))
+    assert evolve(None, log.events[0]) is None
+
+
+def test_the_view_carries_score_route_and_binding_as_proposed() -> None:
+    asked, view = proposed("i-1"), fold()
+    assert (view.risk, view.route, view.binding, view.policy) == (asked.risk, asked.route, asked.binding, asked.policy)
+    assert (view.release, view.ring_plan, view.requested_by) == (asked.release, asked.ring_plan, PACKAGER)
+    assert [ring.ring for ring in view.rings] == [Ring.LAB, Ring.CANARY, Ring.PILOT]
+
+
+def test_each_ring_shows_its_cohort_measurement_and_gates() -> None:
+    view = fold(*CANARY_RUN)
+    lab, canary, pilot = view.rings
+    assert (lab.opened_at, lab.frozen_at, lab.left_at) == (at(3), at(4), at(15))
+    assert lab.gate_run is not None
+    assert lab.gate_run.verdict is Verdict.PASSED
+    assert [count.devices for count in canary.cohort] == [100, 100]
+    assert canary.measurement is not None
+    assert [row.unknown for row in canary.measurement.counts] == [20, 10]
+    assert canary.gate_run is not None
+    assert canary.gate_run.verdict is Verdict.FAILED
+    assert pilot.opened_at is None
+    assert view.acknowledged == ("read the runbook",)
+
+
+def test_the_hold_says_who_stopped_it_and_why() -> None:
+    hold = fold(*CANARY_RUN).hold
+    assert hold is not None
+    assert (hold.kind, hold.trigger, hold.reason, hold.by) == ("halted", "failure_rule", "25 % failed", e.SERVICE)
+    assert fold(*CANARY_RUN, COMPLETED[0]).hold is None
+
+
+def test_a_success_takes_the_failure_of_the_same_operation_away() -> None:
+    until_failed = fold(*CANARY_RUN[:5])
+    assert [(one.plane, one.outcome) for one in until_failed.operations] == [("intune", "done"), ("jamf", "failed")]
+    healed = fold(*CANARY_RUN[:6])
+    assert [(one.plane, one.outcome, one.ref) for one in healed.operations] == [
+        ("intune", "done", "app-1"),
+        ("jamf", "done", "pkg-7"),
+    ]
+
+
+def test_a_mismatch_shows_both_digests() -> None:
+    found = fold(
+        e.RolloutStarted(PUBLISHER, at(3)), e.ContentMismatchFound(Ring.LAB, Plane.INTUNE, CONTENT, "0" * 64, at(4))
+    )
+    (operation,) = found.operations
+    assert (operation.outcome, operation.content) == ("mismatch", "0" * 64)
+    assert CONTENT in operation.detail
+
+
+def test_rollback_and_rehearsal_show_the_devices_that_came_back() -> None:
+    view = fold(*CANARY_RUN, *ROLLED_BACK)
+    assert view.rehearsal is not None
+    assert (view.rehearsal.passed, view.rehearsal.reverted, view.rehearsal.devices) == (True, 19, 19)
+    assert view.rollback is not None
+    assert (view.rollback.reverted, view.rollback.remaining, view.rollback.completed_at) == (150, 0, at(26))
+
+
+def test_a_refused_publish_is_counted() -> None:
+    assert fold(e.PublishRefused(PACKAGER, "packager", "packaged it", at(3))).refusals == 1
+
+
+def test_cells_follow_the_rollout() -> None:
+    def statuses(*events: object) -> list[CellStatus]:
+        view = fold(*events)
+        return [cell(view, ring).status for ring in view.rings]
+
+    planned, passed = CellStatus.PLANNED, CellStatus.PASSED
+    assert statuses() == [planned, planned, planned]
+    assert statuses(*CANARY_RUN[:2]) == [CellStatus.OPENING, planned, planned]
+    assert statuses(*CANARY_RUN[:3]) == [CellStatus.OPEN, planned, planned]
+    assert statuses(*PAUSED[:2]) == [CellStatus.REFUSED, planned, planned]
+    assert statuses(*PAUSED[:3]) == [CellStatus.PAUSED, planned, planned]
+    assert statuses(*PAUSED) == [CellStatus.ABORTED, planned, planned]
+    assert statuses(*CANARY_RUN) == [passed, CellStatus.HALTED, planned]
+    assert statuses(*CANARY_RUN, *ROLLED_BACK[:2]) == [CellStatus.ROLLING_BACK, CellStatus.ROLLING_BACK, planned]
+    assert statuses(*CANARY_RUN, *ROLLED_BACK) == [CellStatus.ROLLED_BACK, CellStatus.ROLLED_BACK, planned]
+    assert statuses(*CANARY_RUN, *COMPLETED) == [passed, passed, passed]
+    assert fold(*CANARY_RUN, *COMPLETED).status is IntentStatus.COMPLETED
