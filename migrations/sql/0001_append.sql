@@ -3,11 +3,17 @@
 --
 -- Each append keeps its own result: what is named in "stale", "lost" or "taken" was left out, all the rest is in.
 -- The caller sees to it that no two appends of one call touch the same stream.
+-- Rows come as two arrays of a row type: the driver walks one array, not one for every column.
+create type append_head as (append int, stream text, version int);
+alter type append_head owner to eucora_owner;
+create type append_entry as (
+  append int, stream text, version int, id uuid, type text, schema smallint, at timestamptz, actor text,
+  correlation_id text, causation_id uuid, intent_id text, body bytea);
+alter type append_entry owner to eucora_owner;
+
 create function append_events(
-  check_append int[], check_stream text[], check_version int[],
-  event_append int[], event_stream text[], event_version int[], event_id uuid[], event_type text[],
-  event_schema smallint[], event_at timestamptz[], event_actor text[], event_correlation text[],
-  event_causation uuid[], event_intent text[], event_body bytea[],
+  heads append_head[],      -- what each append expects of the streams that it touches
+  entries append_entry[],   -- its events, in order
   leases jsonb,   -- [{append, job_id, worker, attempt}]: jobs that end with the append
   replies jsonb,  -- [{append, owner, key, fingerprint, status, body (base64), at}]
   jobs jsonb,     -- [{append, kind, payload, lock_key, dedupe_key, priority, run_at, attempts_max, correlation_id, ...}]
@@ -23,7 +29,7 @@ begin
 
   -- Each statement of this function has a snapshot of its own, taken after the lock: the heads read here are current.
   select coalesce(array_agg(distinct c.append), '{}') into stale
-  from unnest(check_append, check_stream, check_version) as c (append, stream, version)
+  from unnest(heads) as c
   where c.version <> coalesce((select max(e.version) from event e where e.stream = c.stream), 0);
   refused := stale;
 
@@ -59,13 +65,20 @@ begin
     where j.id = l.job_id and not l.append = any (refused);
   end if;
 
-  insert into event (position, stream, version, id, type, schema, at, actor, correlation_id, causation_id, intent_id, body)
-  select first_position + row_number() over (order by e.nr) - 1, e.stream, e.version, e.id, e.type, e.schema, e.at,
-         e.actor, e.correlation, e.causation, e.intent, e.body
-  from unnest(event_append, event_stream, event_version, event_id, event_type, event_schema, event_at, event_actor,
-              event_correlation, event_causation, event_intent, event_body) with ordinality
-    as e (append, stream, version, id, type, schema, at, actor, correlation, causation, intent, body, nr)
-  where not e.append = any (refused);
+  if refused = '{}' then  -- the usual case needs no second numbering
+    insert into event (position, stream, version, id, type, schema, at, actor, correlation_id, causation_id, intent_id, body)
+    select first_position + e.nr - 1, e.stream, e.version, e.id, e.type, e.schema, e.at, e.actor, e.correlation_id,
+           e.causation_id, e.intent_id, e.body
+    from unnest(entries) with ordinality
+      as e (append, stream, version, id, type, schema, at, actor, correlation_id, causation_id, intent_id, body, nr);
+  else
+    insert into event (position, stream, version, id, type, schema, at, actor, correlation_id, causation_id, intent_id, body)
+    select first_position + row_number() over (order by e.nr) - 1, e.stream, e.version, e.id, e.type, e.schema, e.at,
+           e.actor, e.correlation_id, e.causation_id, e.intent_id, e.body
+    from unnest(entries) with ordinality
+      as e (append, stream, version, id, type, schema, at, actor, correlation_id, causation_id, intent_id, body, nr)
+    where not e.append = any (refused);
+  end if;
   get diagnostics inserted = row_count;
   update log_head set next = first_position + inserted;
 
@@ -80,8 +93,7 @@ begin
     on conflict (dedupe_key) where state = 'ready' and dedupe_key is not null do nothing;
   end if;
 end $$;
-alter function append_events(int[], text[], int[], int[], text[], int[], uuid[], text[], smallint[], timestamptz[], text[],
-  text[], uuid[], text[], bytea[], jsonb, jsonb, jsonb) owner to eucora_owner;
+alter function append_events(append_head[], append_entry[], jsonb, jsonb, jsonb) owner to eucora_owner;
 
 -- The case of one writer: one event, nothing beside it. Null when the stream does not stand at expected_version.
 create function append_event(

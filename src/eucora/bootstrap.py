@@ -20,7 +20,7 @@ from eucora.connectors.jamf.plane import JamfPlane
 from eucora.domain.planes import Plane
 from eucora.formats.evidence import EvidenceFiles
 from eucora.projections.catalogue import all_projections
-from eucora.projections.history import FactReader
+from eucora.projections.history import CaughtUpFacts
 from eucora.projections.runner import ProjectionRunner
 from eucora.projections.wake import listen
 from eucora.settings import Settings
@@ -103,7 +103,7 @@ async def runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
             evidence=EvidenceFiles(),
             devices=PostgresDevices(pool),
             planes=await _planes(settings, SharedBudget(pool), stack),
-            facts=FactReader(pool, log, runner),
+            facts=CaughtUpFacts(pool, runner),
             clock=SystemClock(),
             ids=RandomIds(),
         )

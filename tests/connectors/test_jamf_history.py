@@ -1,15 +1,22 @@
 """What a computer's policy log says about a release."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from xml.etree.ElementTree import fromstring
 
 import pytest
 
 from eucora.application.planes import Offer
-from eucora.connectors.jamf.history import PolicyRun, ReleasePolicies, policy_runs, verdict
+from eucora.connectors.jamf.history import PolicyRun, policy_runs, verdict
+from eucora.connectors.jamf.rounds import RoundPolicy
 from eucora.domain.planes import InstallState
 
-OURS = ReleasePolicies(install="10", removal="11")
+OURS = [
+    RoundPolicy(Offer.INSTALL, 1, "10"),
+    RoundPolicy(Offer.UNINSTALL, 1, "11"),
+    RoundPolicy(Offer.INSTALL, 2, "20"),
+    RoundPolicy(Offer.UNINSTALL, 2, "21"),
+]
 SEEN = datetime(2026, 3, 2, 13, tzinfo=UTC)
 
 
@@ -55,6 +62,49 @@ def test_the_latest_run_that_counts_decides(runs: list[PolicyRun], offer: Offer,
     assert (word.state if word else None) == state
 
 
+def again(when: datetime | None, status: str = "Completed") -> PolicyRun:
+    return PolicyRun("20", "Editor round 2", status, when)
+
+
+def removed_again(when: datetime | None, status: str = "Completed") -> PolicyRun:
+    return PolicyRun("21", "Editor round 2 uninstall", status, when)
+
+
+@pytest.mark.parametrize(
+    ("later", "offer", "state"),
+    [
+        ([], Offer.INSTALL, InstallState.NOT_INSTALLED),  # the first round's install counts no more
+        ([again(at(11))], Offer.INSTALL, InstallState.INSTALLED),
+        ([again(at(11), "Failed")], Offer.INSTALL, InstallState.FAILED),
+        ([again(at(11), "Failed"), again(at(12))], Offer.INSTALL, InstallState.INSTALLED),
+        ([again(at(12)), again(at(11), "Failed")], Offer.INSTALL, InstallState.INSTALLED),
+        ([again(at(11), "Running")], Offer.INSTALL, InstallState.PENDING),
+        ([again(at(11))], Offer.UNINSTALL, InstallState.INSTALLED),
+        ([again(at(11)), removed_again(at(12))], Offer.UNINSTALL, InstallState.NOT_INSTALLED),
+        ([again(at(11)), removed_again(at(12), "Failed")], Offer.UNINSTALL, InstallState.FAILED),
+        ([again(at(11)), removed_again(at(12))], Offer.INSTALL, InstallState.NOT_INSTALLED),
+    ],
+)
+@pytest.mark.parametrize("dated", [True, False], ids=["dated", "undated"])
+def test_a_later_round_is_the_later_word_with_and_without_dates(
+    later: list[PolicyRun], offer: Offer, state: InstallState, dated: bool
+) -> None:
+    runs = [installed(at(9)), removed(at(10)), *later]
+    if not dated:
+        runs = [replace(run, at=None) for run in runs]
+    for order in (runs, runs[::-1]):
+        word = verdict("7", order, OURS, offer, SEEN)
+        assert word is not None
+        assert word.state == state
+
+
+def test_dates_that_can_be_compared_outrank_the_rounds() -> None:
+    """A computer of two groups may run an old round's policy last, for the other group."""
+    word = verdict("7", [installed(at(12)), again(at(9)), removed(at(10))], OURS, Offer.INSTALL, SEEN)
+    assert word is not None
+    assert (word.state, word.observed_at) == (InstallState.INSTALLED, at(12))
+
+
 def test_a_failure_keeps_the_vendors_word_and_time() -> None:
     word = verdict("7", [installed(at(9), "Failed")], OURS, Offer.INSTALL, SEEN)
     assert word is not None
@@ -63,9 +113,7 @@ def test_a_failure_keeps_the_vendors_word_and_time() -> None:
 
 
 def test_runs_without_our_policies_say_nothing() -> None:
-    assert (
-        verdict("7", [PolicyRun("", "", "Completed", None)], ReleasePolicies(None, None), Offer.INSTALL, SEEN) is None
-    )
+    assert verdict("7", [PolicyRun("", "", "Completed", None)], [], Offer.INSTALL, SEEN) is None
 
 
 @pytest.mark.parametrize(

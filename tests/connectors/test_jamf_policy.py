@@ -4,7 +4,7 @@ from xml.etree.ElementTree import Element, fromstring, tostring
 
 import pytest
 
-from eucora.connectors.jamf.names import content_name, release_name, removal_name, short_key, version_in
+from eucora.connectors.jamf.names import content_name, policy_names, release_name, short_key, version_in
 from eucora.connectors.jamf.policy import Policy, PolicySpec, ScopedGroup, new_policy, with_group, without_groups
 
 KEY = "eucora:intent-7:" + "ab" * 32
@@ -157,7 +157,9 @@ def test_withdrawing_everything_turns_off_a_policy_that_others_scoped_to_single_
 def test_names_carry_the_short_key_and_nothing_that_a_path_or_a_filter_would_read() -> None:
     name = release_name('Über/Edit*or "X"\n; DROP', "1.0/2", KEY)
     assert name == f"Über Edit or X DROP 1.0 2 [{short_key(KEY)}]"
-    assert removal_name("A", "1", KEY) == f"A 1 [{short_key(KEY)}] uninstall"
+    bare = f"A 1 [{short_key(KEY)}]"
+    assert policy_names("A", "1", KEY, 1) == (bare, f"{bare} uninstall")
+    assert policy_names("A", "1", KEY, 12) == (f"{bare} round 12", f"{bare} round 12 uninstall")
     assert len(release_name("x" * 500, "9" * 500, KEY)) <= 255
     assert content_name("Ünï code.pkg", KEY) == f"n-code-{short_key(KEY)}.pkg"
     assert content_name("../../etc/passwd", KEY) == f"passwd-{short_key(KEY)}.pkg"

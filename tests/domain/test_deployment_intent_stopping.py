@@ -177,7 +177,9 @@ def test_after_an_incident_only_a_later_decision_by_cab_lets_it_go_on() -> None:
     canary.when(resume()).then_refuses(CabMustDecide)
     asked = canary.and_when(request("r-2", at=LATER))
     after = LATER + timedelta(seconds=1)
-    asked.and_when(decision(asked, review="r-2", at=LATER)).when(resume(at=after)).then_refuses(CabMustDecide)
+    at_once = asked.and_when(decision(asked, review="r-2", at=LATER))  # it cannot have weighed the incident
+    at_once.when(resume(at=after)).then_refuses(CabMustDecide)
+    assert at_once.when(request("r-3", at=after)).events()
     decided = asked.and_when(decision(asked, review="r-2", at=after))
     assert decided.and_when(resume(at=after)).state.status is IntentStatus.ROLLING_OUT
 

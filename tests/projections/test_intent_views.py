@@ -129,6 +129,23 @@ def test_a_success_takes_the_failure_of_the_same_operation_away() -> None:
     ]
 
 
+def test_withdrawing_and_measuring_end_the_failures_to_do_so() -> None:
+    def failed(operation: str, ring: Ring) -> e.PlaneOperationFailed:
+        return e.PlaneOperationFailed(ring, Plane.JAMF, operation, "permanent", "404", 1, at(5))
+
+    started, lab, canary = e.RolloutStarted(PUBLISHER, at(3)), Ring.LAB, Ring.CANARY
+    broken = (started, failed("withdraw", lab), failed("observe", lab), failed("observe", canary))
+    assert len(fold(*broken).operations) == 3
+    withdrawn = fold(*broken, e.OffersWithdrawn(Plane.JAMF, ("jamf-0",), at(6)))
+    assert [(one.operation, one.ring, one.outcome) for one in withdrawn.operations] == [
+        ("observe", lab, "failed"),
+        ("observe", canary, "failed"),
+        ("withdraw", None, "done"),
+    ]
+    observed = fold(*broken, measured(lab, 7, counts(Plane.JAMF, 10, 0)))
+    assert [(one.operation, one.ring) for one in observed.operations] == [("withdraw", lab), ("observe", canary)]
+
+
 def test_a_mismatch_shows_both_digests() -> None:
     found = fold(
         e.RolloutStarted(PUBLISHER, at(3)), e.ContentMismatchFound(Ring.LAB, Plane.INTUNE, CONTENT, "0" * 64, at(4))

@@ -14,7 +14,7 @@ from conftest import Database
 from eucora.application.ports import Context, Recorded, Write
 from eucora.projections.catalogue import all_projections
 from eucora.projections.intents import IntentProjection, Intents
-from eucora.projections.rebuild import RebuildRunning, rebuild
+from eucora.projections.rebuild import RebuildRunning, SwapBlocked, rebuild
 from eucora.projections.runner import ProjectionRunner
 from eucora.store.database import Pool
 from eucora.store.ids import RandomIds
@@ -158,18 +158,47 @@ async def test_readers_and_writers_go_on_while_a_rebuild_runs(pool: Pool, databa
     await store.close()
 
 
-async def test_a_long_read_holds_up_the_swap_and_not_the_runner(
+async def test_a_long_read_holds_up_the_swap_and_leaves_the_live_tables_alone(
     pool: Pool, database: Database, log: Log, runner: ProjectionRunner
 ) -> None:
     tell(log)
     await runner.catch_up("intents")
+    before = await contents(pool)
     reader = await asyncpg.connect(database.owner_url)
     async with reader.transaction():
         assert await reader.fetchval("select count(*) from read_model.intent_v1") == 2
-        rebuilding = asyncio.create_task(runner.rebuild("intents"))
+        with pytest.raises(SwapBlocked):
+            await rebuild(pool, log, IntentProjection(), swap_attempts_max=2, swap_wait_ms=10)
+        after = await contents(pool)
+        assert {name: after[name] for name in before} == before
         last = log.intent("i-3", proposed("i-3"))
-        assert await runner.catch_up("intents") == last  # while the swap waits, or between two of its attempts
-        assert not rebuilding.done()
-    assert await rebuilding == last
+        assert await runner.catch_up("intents") == last
+    assert await runner.rebuild("intents") == last
     await reader.close()
     assert await Intents(pool).get("i-3") is not None
+
+
+async def test_what_the_runner_folds_just_before_the_swap_is_not_lost(pool: Pool) -> None:
+    class Racing(Log):
+        """Grows, and is folded into the live tables, at the moment in which the replay finds its end."""
+
+        raced = False
+
+        async def read_all(self, after: int, limit: int) -> Sequence[Recorded]:
+            page = await super().read_all(after, limit)
+            if not page and not self.raced:
+                self.raced = True
+                for number in range(3):
+                    self.intent(f"late-{number}", proposed(f"late-{number}"))
+                await live.catch_up("intents")
+            return page
+
+    log = Racing()
+    tell(log)
+    live = ProjectionRunner(pool, log, [IntentProjection()], batch_max=2)
+    await live.ensure()
+    last = len(log.events) + 2
+    assert await rebuild(pool, log, IntentProjection()) == last
+    assert log.raced
+    await live.wait_for("intents", last, timeout_s=0)
+    assert [row.id for row in (await Intents(pool).page()).items] == ["late-2", "late-1", "late-0", "i-2", "i-1"]

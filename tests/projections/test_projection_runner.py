@@ -17,6 +17,7 @@ from eucora.projections.base import DocumentProjection, Projection
 from eucora.projections.catalogue import all_projections
 from eucora.projections.cursors import ProjectionBehind
 from eucora.projections.history import HISTORY
+from eucora.projections.intent_view import evolve
 from eucora.projections.intents import IntentProjection, Intents
 from eucora.projections.runner import ProjectionRunner
 from eucora.projections.timeline import TimelineProjection
@@ -58,6 +59,32 @@ async def test_folding_the_same_events_twice_changes_nothing(pool: Pool, log: Lo
             await projection.fold(log.events, connection)
             await projection.fold(log.events[:9], connection)
     assert await contents(pool) == once
+
+
+async def test_a_batch_that_overlaps_what_was_folded_counts_each_event_once(
+    pool: Pool, log: Log, runner: ProjectionRunner
+) -> None:
+    tell(log)
+    await runner.catch_up_all()
+    right = await contents(pool)
+    await drop_all(pool)
+    await runner.ensure()
+    async with pool.acquire() as connection:
+        for projection in all_projections():
+            await projection.fold(log.events[:10], connection)  # into the middle of the votes
+            await projection.fold(log.events[7:], connection)
+    assert await contents(pool) == right
+
+
+async def test_an_older_view_never_overwrites_a_newer_one(pool: Pool, log: Log, runner: ProjectionRunner) -> None:
+    tell(log)
+    stale = evolve(None, next(one for one in log.events if one.stream == "deployment_intent-i-1"))
+    assert stale is not None
+    await runner.catch_up("intents")
+    right = await contents(pool)
+    async with pool.acquire() as connection:
+        await IntentProjection().write([stale], connection)
+    assert await contents(pool) == right
 
 
 @pytest.mark.parametrize("batch_max", [1, 3, 7])
@@ -216,10 +243,13 @@ async def test_a_notification_wakes_the_runner_without_waiting_for_the_poll(pool
     await store.close()
 
 
-async def test_the_listener_comes_back_after_its_connection_was_killed(pool: Pool, database: Database) -> None:
-    stop, wake, opened = asyncio.Event(), asyncio.Event(), []
+async def test_the_listener_comes_back_after_a_refusal_and_after_a_kill(pool: Pool, database: Database) -> None:
+    stop, wake, opened, refused = asyncio.Event(), asyncio.Event(), [], []
 
     async def connect() -> Any:
+        if not refused:
+            refused.append(True)
+            raise ConnectionRefusedError
         opened.append(await asyncpg.connect(database.owner_url))
         return opened[-1]
 

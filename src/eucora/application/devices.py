@@ -51,8 +51,11 @@ class DeviceTable(Protocol):
         """Freeze the cohort once; a second call changes nothing and answers the same."""
         ...
 
-    async def watched(self, intent_id: str, ring: Ring, plane: Plane, offer: Offer) -> Sequence[str]:
-        """Devices whose goal is not reached: INSTALL not installed yet, UNINSTALL had it and still reports it."""
+    async def watched(
+        self, intent_id: str, ring: Ring, plane: Plane, offer: Offer, *, stale_before: datetime
+    ) -> Sequence[str]:
+        """Devices to ask about: those whose goal is not reached (INSTALL: not installed yet; UNINSTALL: had it and
+        still reports it), and those last heard of before ``stale_before``, so that coverage stays true."""
         ...
 
     async def record(

@@ -46,9 +46,9 @@ SLOW = 10  # how many times more rarely a ring is looked at that the rollout has
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a job led to: commands to run in order, and when to come back (None: the job is over)."""
+    """What a job led to: ``facts`` to put on record, in order, and when to come back (None: the job is over)."""
 
-    commands: Sequence[commands.Command] = ()
+    facts: Sequence[commands.Command] = ()
     again_at: datetime | None = None
 
 
@@ -270,7 +270,10 @@ async def observe(task: Task) -> Work:
         return Work()
     if task.offer is Offer.UNINSTALL and not _offer_stands(task):
         return Work()
-    devices = await task.world.devices.watched(task.intent_id, task.ring, task.plane, task.offer)
+    stale_before = task.world.clock.now() - timedelta(seconds=task.proposed.policy.reachable_within_s / 2)
+    devices = await task.world.devices.watched(
+        task.intent_id, task.ring, task.plane, task.offer, stale_before=stale_before
+    )
     published = task.state.published.get((task.ring, task.plane))
     rehearsing = task.state.rehearsal is Rehearsal.RUNNING and task.ring is Ring.LAB
     if published is None or (not devices and task.ring is not task.state.ring and not rehearsing):

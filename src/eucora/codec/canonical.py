@@ -10,6 +10,7 @@ from typing import Final
 import orjson
 
 INTEGER_MAX: Final = 2**53 - 1  # the largest integer that every JSON reader keeps (I-JSON, RFC 7493)
+_PLAIN: Final = frozenset({str, bool, type(None)})  # fit to be written whatever their value
 
 
 class NotCanonical(ValueError):
@@ -32,16 +33,19 @@ def canonical(value: object) -> bytes:
 def _check(value: object, place: str) -> None:
     # Exact types, not isinstance: a bool is an int, and a subclass could write itself in its own way.
     kind = type(value)
+    if kind in _PLAIN:
+        return
     if kind is dict:
         for key, item in value.items():  # type: ignore[attr-defined]  # kind says it is a dict
             if type(key) is not str or not key.isascii() or not key.isprintable():
                 raise NotCanonical(f"{place}: key {key!r} is not printable ASCII")
-            _check(item, f"{place}.{key}")
-    elif kind in (list, tuple):
+            if type(item) not in _PLAIN:  # most values are; a call for each would cost more than the rest of the walk
+                _check(item, f"{place}.{key}")
+    elif kind is list or kind is tuple:
         for index, item in enumerate(value):  # type: ignore[arg-type]
-            _check(item, f"{place}[{index}]")
-    elif kind is int:
-        if not -INTEGER_MAX <= value <= INTEGER_MAX:  # type: ignore[operator]
-            raise NotCanonical(f"{place}: {value} is beyond 2^53 - 1; write it as a string")
-    elif kind not in (str, bool, type(None)):
+            if type(item) not in _PLAIN:
+                _check(item, f"{place}[{index}]")
+    elif kind is not int:
         raise NotCanonical(f"{place}: {kind.__name__} has no canonical form; write it as a string")
+    elif not -INTEGER_MAX <= value <= INTEGER_MAX:  # type: ignore[operator]
+        raise NotCanonical(f"{place}: {value} is beyond 2^53 - 1; write it as a string")

@@ -54,7 +54,7 @@ class Registry:
     def encode(self, event: object) -> tuple[str, int, JsonObject]:
         """Stored name, version, and data of JSON values (decimals and times as strings)."""
         stored = self._by_class[type(event)]
-        return stored.name, stored.schema, stored.adapter.dump_python(event, mode="json")
+        return stored.name, stored.schema, stored.adapter.dump_python(event, mode="json", warnings="error")
 
     def decode(self, name: str, schema: int, data: JsonObject) -> object:
         """The event as today's class.

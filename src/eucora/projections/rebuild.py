@@ -24,6 +24,7 @@ from eucora.projections.schema import create, drop, replace
 SUFFIX = "_new"
 _PAGE = 2_000
 _SWAP_ATTEMPTS_MAX = 20
+_SWAP_WAIT_MS = 1_000
 
 
 class SwapBlocked(Exception):
@@ -34,10 +35,19 @@ class RebuildRunning(Exception):
     """Somebody else rebuilds this projection right now."""
 
 
-async def rebuild(pool: Any, store: EventStore, live: Projection, *, page: int = _PAGE) -> int:
+async def rebuild(
+    pool: Any,
+    store: EventStore,
+    live: Projection,
+    *,
+    page: int = _PAGE,
+    swap_attempts_max: int = _SWAP_ATTEMPTS_MAX,
+    swap_wait_ms: int = _SWAP_WAIT_MS,
+) -> int:
     """Replay ``live`` from the first event and swap; the position that it stands at afterwards.
 
-    A rebuild that was killed leaves tables behind that the next one drops.
+    A rebuild that was killed leaves tables behind that the next one drops. Each attempt to swap waits ``swap_wait_ms``
+    for reads of the live tables to end; new reads, and the live projection's runner, wait with it.
 
     Raises:
         RebuildRunning: another process holds this projection's rebuild.
@@ -50,28 +60,28 @@ async def rebuild(pool: Any, store: EventStore, live: Projection, *, page: int =
         if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
             raise RebuildRunning(live.name)
         try:
-            return await _rebuild(connection, store, live, page)
+            fresh = await _start(connection, live)
+            for _ in range(swap_attempts_max):
+                await _replay(connection, store, fresh, live.name + SUFFIX, page)
+                try:
+                    return await _swap(connection, store, live, fresh, swap_wait_ms)
+                except asyncpg.LockNotAvailableError:
+                    continue  # waiting longer would queue every other reader behind us: let them all go first
+            raise SwapBlocked(live.name)
         finally:
             if not connection.is_closed():
                 await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", lock)
 
 
-async def _rebuild(connection: Any, store: EventStore, live: Projection, page: int) -> int:
+async def _start(connection: Any, live: Projection) -> Projection:
+    """Empty tables beside the live ones, with a cursor of their own."""
     fresh, cursor = live.beside(SUFFIX), live.name + SUFFIX
     async with connection.transaction():
         await drop(connection, fresh.tables)
         await create(connection, fresh.tables)
         await forget_cursor(connection, cursor, live.version)
         await start_cursor(connection, cursor, live.version)
-    for attempt in range(1, _SWAP_ATTEMPTS_MAX + 1):
-        await _replay(connection, store, fresh, cursor, page)
-        try:
-            return await _swap(connection, store, live, fresh, cursor)
-        except asyncpg.LockNotAvailableError as error:
-            # A long read holds the old table. Waiting would queue every other reader behind us: let it finish first.
-            if attempt == _SWAP_ATTEMPTS_MAX:
-                raise SwapBlocked(live.name) from error
-    raise AssertionError("at least one attempt is made")
+    return fresh
 
 
 async def _replay(connection: Any, store: EventStore, fresh: Projection, cursor: str, page: int) -> None:
@@ -80,9 +90,10 @@ async def _replay(connection: Any, store: EventStore, fresh: Projection, cursor:
         at = await fold_page(connection, fresh, cursor, events)
 
 
-async def _swap(connection: Any, store: EventStore, live: Projection, fresh: Projection, cursor: str) -> int:
+async def _swap(connection: Any, store: EventStore, live: Projection, fresh: Projection, wait_ms: int) -> int:
+    cursor = live.name + SUFFIX
     async with connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = '1s'")
+        await connection.execute(f"SET LOCAL lock_timeout = {int(wait_ms)}")
         # The live cursor first: its runner stands still, so what it folded while we replayed is soon folded here too.
         position = await lock_cursor(connection, live.name, live.version)
         position = max(position, await fold_up_to(connection, store, fresh, cursor, position))

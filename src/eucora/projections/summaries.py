@@ -30,7 +30,7 @@ def _approval(event: object) -> str:
         case e.CabReviewRequested():
             return f"CAB review {event.review_id} was requested"
         case e.CabApprovalRecorded():
-            under = f" under {len(event.conditions)} conditions" if event.conditions else ""
+            under = f" under {_many(len(event.conditions), 'condition')}" if event.conditions else ""
             return f"CAB approved{under}, until {event.expires_at:%Y-%m-%d %H:%M} UTC"
         case e.CabRefusalRecorded():
             return f"CAB review ended without approval: {event.outcome.replace('_', ' ')}"
@@ -51,9 +51,10 @@ def _rollout(event: object) -> str:
         case e.CohortFrozen():
             return f"The device list of {_name(event.ring)} was frozen: {_cohort(event.counts)}"
         case e.CohortRefused():
-            return f"{_name(event.ring)} could not be opened on {event.plane}: group {event.group} {event.reason}"
+            what = _name(event.ring).capitalize()
+            return f"{what} could not be opened on {event.plane}: group {event.group} {event.reason}"
         case e.RingMeasured():
-            return f"{_name(event.ring)} measured: {_measured(event.measurement)}"
+            return f"{_name(event.ring).capitalize()} measured: {_measured(event.measurement)}"
         case e.GateRunCompleted(run=run):
             because = ", ".join(result.gate for result in run.results if result.verdict is run.verdict)
             which = "" if run.verdict is Verdict.PASSED else f" ({because})"
@@ -79,7 +80,7 @@ def _plane(event: object) -> str:
         case e.GroupAssigned():
             return f"{event.offer.capitalize()} offered to group {event.group} on {event.plane} ({_name(event.ring)})"
         case e.OffersWithdrawn():
-            return f"Offers withdrawn on {event.plane} from {len(event.groups)} groups"
+            return f"Offers withdrawn on {event.plane} from {_many(len(event.groups), 'group')}"
         case e.PlaneOperationFailed():
             what = event.operation.capitalize()
             return f"{what} on {event.plane} gave up after {event.attempts} attempts: {event.detail}"
@@ -153,6 +154,10 @@ def _measured(measurement: Measurement) -> str:
     targeted, installed = sum(count.targeted for count in counts), sum(count.installed for count in counts)
     failed, unknown = sum(count.failed for count in counts), sum(count.unknown for count in counts)
     return f"{installed} of {targeted} installed, {failed} failed, {unknown} unknown"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _passed(passed: bool) -> str:

@@ -26,12 +26,15 @@ _COHORT = "select plane, device_id, site_class from ring_cohort where intent_id 
 _WATCHED = {
     Offer.INSTALL: """
 select c.device_id from ring_cohort c left join device_install i using (intent_id, ring, plane, device_id)
-where c.intent_id = $1 and c.ring = $2 and c.plane = $3 and coalesce(i.state, '') not in ('installed', 'not_applicable')
+where c.intent_id = $1 and c.ring = $2 and c.plane = $3 and (
+  coalesce(i.state, '') not in ('installed', 'not_applicable')
+  or coalesce(greatest(i.last_check_in, c.last_check_in) < $4, true))
 order by c.device_id
 """,
     Offer.UNINSTALL: """
 select device_id from device_install
-where intent_id = $1 and ring = $2 and plane = $3 and installed_at is not null and state <> 'not_installed'
+where intent_id = $1 and ring = $2 and plane = $3 and installed_at is not null
+  and (state <> 'not_installed' or coalesce(last_check_in < $4, true))
 order by device_id
 """,
 }
@@ -112,8 +115,10 @@ class PostgresDevices:
             tuple(CohortCount(Plane(plane), SiteClass(site), n) for (plane, site), n in sorted(counts.items())),
         )
 
-    async def watched(self, intent_id: str, ring: Ring, plane: Plane, offer: Offer) -> Sequence[str]:
-        rows = await self._pool.fetch(_WATCHED[offer], intent_id, int(ring), plane.value)
+    async def watched(
+        self, intent_id: str, ring: Ring, plane: Plane, offer: Offer, *, stale_before: datetime
+    ) -> Sequence[str]:
+        rows = await self._pool.fetch(_WATCHED[offer], intent_id, int(ring), plane.value, stale_before)
         return [row["device_id"] for row in rows]
 
     async def record(

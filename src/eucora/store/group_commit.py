@@ -12,17 +12,22 @@ from dataclasses import dataclass, field
 
 import asyncpg
 import orjson
+from asyncpg.pool import PoolConnectionProxy
 
 from eucora.application.ports import KeyTaken, Lease, LeaseLost, NewJob, Reply, StreamConflict
 from eucora.codec.envelope import Entry
-from eucora.store.database import CONNECTION_LOST, Connection, Pool
+from eucora.store.database import CONNECTION_LOST, Pool
 
 BATCH_MAX = 256  # appends in one call
 ATTEMPTS_MAX = 5  # connections tried for one batch before its callers are told
+LINGER_S = 0.05  # how long an idle connection is kept before the pool has it back
+HINT_PAUSE_S = 0.005  # at most one hint in this time
 CHANNEL = "eucora_event"
 
-_APPEND = "select * from append_events($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)"
+_APPEND = "select * from append_events($1,$2,$3,$4,$5)"
 _APPEND_ONE = "select append_event($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)"
+# A hint need not be durable: it does not wait for the disk, and leaves the disk to the appends.
+_HINT = f"select set_config('synchronous_commit', 'off', true), pg_notify('{CHANNEL}', '')"
 _ON_RECORD = "select position from event where id = any($1) order by position"
 
 
@@ -51,14 +56,18 @@ class GroupCommit:
         self._writer: asyncio.Task[None] | None = None
         self._notifier: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
+        self._connection: PoolConnectionProxy[asyncpg.Record] | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._used = False
+        self._returning: asyncio.Task[None] | None = None
 
     async def append(self, append: Append) -> int:
         """Raises StreamConflict, LeaseLost, KeyTaken, or the driver's error when the database stays away."""
         self._waiting.append(append)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name="group-commit")
-        # Shielded: a caller that is cancelled must not take the others' batch with it, nor leave its own in doubt.
-        return await asyncio.shield(append.done)
+        # A caller that is cancelled cancels only its own future: its append is left out before it went, or goes on whole.
+        return await append.done
 
     async def close(self) -> None:
         """Waits for what is under way."""
@@ -67,9 +76,16 @@ class GroupCommit:
         if self._notifier is not None:
             self._notifier.cancel()
             await asyncio.gather(self._notifier, return_exceptions=True)
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        if self._returning is not None:
+            await asyncio.gather(self._returning, return_exceptions=True)
+        await self._give_back()
 
     async def _write(self) -> None:
         while self._waiting:
+            self._used = True
             batch = self._gather()
             try:
                 await self._commit(batch)
@@ -77,10 +93,15 @@ class GroupCommit:
                 for append in batch:
                     _fail(append, error)
             self._hint()
+            # Callers just answered may come again at once: let them in before this task ends, or cuts a batch.
+            await asyncio.sleep(0)
 
     def _gather(self) -> list[Append]:
         """The next batch, in order of arrival. Two appends to one stream never share a call: the second one must be
         judged against the head that the first one leaves."""
+        if len(self._waiting) == 1:
+            append = self._waiting.popleft()
+            return [] if append.done.cancelled() else [append]
         batch: list[Append] = []
         touched: set[str] = set()
         later: deque[Append] = deque()
@@ -100,13 +121,14 @@ class GroupCommit:
     async def _commit(self, batch: list[Append]) -> None:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                async with self._pool.acquire() as connection:
-                    if attempt > 1:
-                        batch = await _leave_out_recorded(connection, batch)
-                    await _call(connection, batch)
+                connection = self._connection or await self._take()
+                if attempt > 1:
+                    batch = await _leave_out_recorded(connection, batch)
+                await _call(connection, batch)
                 return
             except CONNECTION_LOST:
                 # The commit may have happened: the next round first asks which events are on record.
+                await self._give_back()
                 if attempt == ATTEMPTS_MAX:
                     raise
                 await asyncio.sleep(0.05 * 2**attempt)
@@ -121,6 +143,30 @@ class GroupCommit:
                         _fail(append, error)
                 return
 
+    async def _take(self) -> "PoolConnectionProxy[asyncpg.Record]":
+        """A connection, kept from batch to batch: the pool's own hand-over costs a third of a small append."""
+        self._connection = await self._pool.acquire()
+        self._used = True
+        self._idle_timer = asyncio.get_running_loop().call_later(LINGER_S, self._look_after_it)
+        return self._connection
+
+    def _look_after_it(self) -> None:
+        busy = self._writer is not None and not self._writer.done()
+        if busy or self._used:
+            self._used = False
+            self._idle_timer = asyncio.get_running_loop().call_later(LINGER_S, self._look_after_it)
+        else:
+            self._idle_timer = None
+            self._returning = asyncio.create_task(self._give_back(), name="append-connection-back")
+
+    async def _give_back(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
+                self._idle_timer = None
+            await self._pool.release(connection)
+
     def _hint(self) -> None:
         """Wake listeners soon, on another connection: a NOTIFY inside the append would take a database-wide lock."""
         self._news.set()
@@ -131,10 +177,15 @@ class GroupCommit:
         while self._news.is_set():
             self._news.clear()
             try:
-                await self._pool.execute(f"notify {CHANNEL}")
+                await self._pool.fetchrow(_HINT)
             except (*CONNECTION_LOST, asyncpg.PostgresError):
                 return  # a hint only: whoever waits polls too
-            await asyncio.sleep(0.005)  # so many appends, one hint
+            await asyncio.sleep(HINT_PAUSE_S)  # so many appends, one hint
+
+
+def _answer(append: Append, position: int) -> None:
+    if not append.done.done():  # its caller may have gone away
+        append.done.set_result(position)
 
 
 def _fail(append: Append, error: BaseException) -> None:
@@ -142,23 +193,19 @@ def _fail(append: Append, error: BaseException) -> None:
         append.done.set_exception(error)
 
 
-async def _leave_out_recorded(
-    connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", batch: list[Append]
-) -> list[Append]:
+async def _leave_out_recorded(connection: "PoolConnectionProxy[asyncpg.Record]", batch: list[Append]) -> list[Append]:
     """Answer the appends that were committed after all; the others are left to do."""
     left = []
     for append in batch:
         rows = await connection.fetch(_ON_RECORD, [entry.id for entry in append.entries])
         if len(rows) == len(append.entries):
-            append.done.set_result(rows[-1]["position"])
+            _answer(append, rows[-1]["position"])
         else:
             left.append(append)
     return left
 
 
-async def _call(
-    connection: "Connection | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", batch: list[Append]
-) -> None:
+async def _call(connection: "PoolConnectionProxy[asyncpg.Record]", batch: list[Append]) -> None:
     if len(batch) == 1 and batch[0].alone:
         append = batch[0]
         entry = append.entries[0]
@@ -170,7 +217,7 @@ async def _call(
         if position is None:
             await _refuse_stale(connection, append)
         else:
-            append.done.set_result(position)
+            _answer(append, position)
         return
     if not batch:
         return
@@ -188,48 +235,39 @@ async def _call(
             _fail(append, KeyTaken())
         else:
             position += len(append.entries)
-            append.done.set_result(position - 1)
+            _answer(append, position - 1)
 
 
-async def _refuse_stale(
-    connection: "Connection | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", append: Append
-) -> None:
+async def _refuse_stale(connection: "PoolConnectionProxy[asyncpg.Record]", append: Append) -> None:
     """A conflict, unless it is the same append come twice: then it is on record, and said so."""
     rows = await connection.fetch(_ON_RECORD, [entry.id for entry in append.entries])
     if append.entries and len(rows) == len(append.entries):
-        append.done.set_result(rows[-1]["position"])
+        _answer(append, rows[-1]["position"])
     else:
         _fail(append, StreamConflict(append.heads[0][0]))
 
 
 def _columns(batch: list[Append]) -> tuple[object, ...]:
-    heads = [(number, stream, version) for number, append in enumerate(batch) for stream, version in append.heads]
-    rows = [(number, entry) for number, append in enumerate(batch) for entry in append.entries]
     leases = [
         {"append": number, "job_id": lease.job_id, "worker": lease.worker, "attempt": lease.attempt}
         for number, append in enumerate(batch)
         if (lease := append.lease)
     ]
     return (
-        [number for number, _, _ in heads],
-        [stream for _, stream, _ in heads],
-        [version for _, _, version in heads],
-        [number for number, _ in rows],
-        [entry.stream for _, entry in rows],
-        [entry.version for _, entry in rows],
-        [entry.id for _, entry in rows],
-        [entry.type for _, entry in rows],
-        [entry.schema for _, entry in rows],
-        [entry.at for _, entry in rows],
-        [entry.context.actor for _, entry in rows],
-        [entry.context.correlation_id for _, entry in rows],
-        [entry.context.causation_id for _, entry in rows],
-        [entry.context.intent_id for _, entry in rows],
-        [entry.body for _, entry in rows],
+        [(number, stream, version) for number, append in enumerate(batch) for stream, version in append.heads],
+        [_row(number, entry) for number, append in enumerate(batch) for entry in append.entries],
         _json(leases),
         _json([_reply(number, append) for number, append in enumerate(batch) if append.reply]),
         _json([_job(number, append, job) for number, append in enumerate(batch) for job in append.jobs]),
     )
+
+
+def _row(number: int, entry: Entry) -> tuple[object, ...]:
+    context = entry.context
+    return (
+        number, entry.stream, entry.version, entry.id, entry.type, entry.schema, entry.at, context.actor,
+        context.correlation_id, context.causation_id, context.intent_id, entry.body,
+    )  # fmt: skip
 
 
 def _json(rows: list[dict[str, object]]) -> str | None:

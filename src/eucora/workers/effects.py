@@ -145,8 +145,8 @@ class EffectsWorker:
     async def _finish(self, job: Job, task: rollout.Task, work: Work, context: Context) -> None:
         """Put the outcome on record. The job's end goes with the last append, so that neither stands alone."""
         ended = False
-        for number, command in enumerate(work.commands, start=1):
-            last = number == len(work.commands) and work.again_at is None
+        for number, command in enumerate(work.facts, start=1):
+            last = number == len(work.facts) and work.again_at is None
             try:
                 done = await execute(
                     self.world.store, DECIDER, task.intent_id, command,
@@ -177,10 +177,10 @@ class EffectsWorker:
             return
         failure = rollout.failure_of(task, job.kind, error, job.attempt)
         if job.kind in OBSERVING:
-            again = Work(failure.commands, now + timedelta(seconds=BACKOFF_MAX_S))
+            again = Work(failure.facts, now + timedelta(seconds=BACKOFF_MAX_S))
             await self._finish(job, task, again, context)
             return
-        for command in failure.commands:
+        for command in failure.facts:
             await execute(self.world.store, DECIDER, task.intent_id, command, context=context, at=now, react=react)
         await self.queue.bury(job.lease, str(error))
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from xml.etree.ElementTree import Element
 
 from eucora.application.planes import Observation, Offer
+from eucora.connectors.jamf.rounds import RoundPolicy
 from eucora.domain.planes import InstallState
 
 COMPLETED, FAILED = "completed", "failed"
@@ -32,14 +33,6 @@ class PolicyRun:
         return self.status.strip().lower()
 
 
-@dataclass(frozen=True, slots=True)
-class ReleasePolicies:
-    """The ids of our install and uninstall policy of one release; None where there is none."""
-
-    install: str | None
-    removal: str | None
-
-
 def policy_runs(history: Element) -> Sequence[PolicyRun]:
     """The runs in a ``computer_history`` document, in Jamf's order."""
     return [
@@ -56,28 +49,49 @@ def policy_runs(history: Element) -> Sequence[PolicyRun]:
 def verdict(
     device_id: str,
     runs: Iterable[PolicyRun],
-    policies: ReleasePolicies,
+    policies: Iterable[RoundPolicy],
     offer: Offer,
     last_check_in: datetime | None,
 ) -> Observation | None:
-    """The latest word of the log about the release; None when the log has none.
+    """The latest word of the log about the release, by our ``policies`` in the order of rank; None when it has none.
 
-    A removal whose order against the install cannot be told (a date is missing) counts as the later one: Jamf runs our
-    install policy once per computer, so it does not come again by itself.
+    Two runs whose dates cannot be compared (one is missing) are in the order of their policies, in which a computer
+    goes through them: no policy runs again by itself where it completed.
     """
     listed = list(runs)
-    install = _latest(run for run in listed if policies.install and run.policy_id == policies.install)
-    removal = _latest(run for run in listed if policies.removal and run.policy_id == policies.removal)
-    if removal and install and install.at and removal.at and install.at > removal.at:
+    last: dict[Offer, _Ranked] = {}
+    for policy in policies:
+        run = _latest(run for run in listed if run.policy_id == policy.id)
+        if run is not None and (policy.offer not in last or not _before(run, last[policy.offer].run)):
+            last[policy.offer] = _Ranked(run, policy)
+    install, removal = last.get(Offer.INSTALL), last.get(Offer.UNINSTALL)
+    if install and removal and _follows(install, removal):
         removal = None
-    if removal and removal.outcome == COMPLETED:
-        return _observation(device_id, removal, InstallState.NOT_INSTALLED, last_check_in)
+    if removal and removal.run.outcome == COMPLETED:
+        return _observation(device_id, removal.run, InstallState.NOT_INSTALLED, last_check_in)
     if offer is Offer.UNINSTALL and removal:
-        return _observation(device_id, removal, _unfinished(removal), last_check_in)
-    if install is None or (offer is Offer.UNINSTALL and install.outcome != COMPLETED):
+        return _observation(device_id, removal.run, _unfinished(removal.run), last_check_in)
+    if install is None or (offer is Offer.UNINSTALL and install.run.outcome != COMPLETED):
         return None
-    state = InstallState.INSTALLED if install.outcome == COMPLETED else _unfinished(install)
-    return _observation(device_id, install, state, last_check_in)
+    state = InstallState.INSTALLED if install.run.outcome == COMPLETED else _unfinished(install.run)
+    return _observation(device_id, install.run, state, last_check_in)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    run: PolicyRun
+    policy: RoundPolicy
+
+
+def _before(run: PolicyRun, other: PolicyRun) -> bool:
+    """Whether the dates say that ``run`` came before ``other``."""
+    return run.at is not None and other.at is not None and run.at < other.at
+
+
+def _follows(install: _Ranked, removal: _Ranked) -> bool:
+    if install.run.at is None or removal.run.at is None or install.run.at == removal.run.at:
+        return install.policy.rank > removal.policy.rank
+    return install.run.at > removal.run.at
 
 
 def _unfinished(run: PolicyRun) -> InstallState:

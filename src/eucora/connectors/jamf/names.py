@@ -8,7 +8,9 @@ makes the name a lock that two writers cannot both take.
 import hashlib
 import re
 from pathlib import PurePosixPath
+from typing import Final
 
+UNINSTALL_SUFFIX: Final = " uninstall"
 _NAME_MAX, _VERSION_MAX = 120, 60  # characters; with the short key the whole stays under Jamf's 255
 # Names stand in the paths of Classic requests: a slash or a semicolon there is taken for structure by the servlet
 # container even when percent-encoded.
@@ -22,13 +24,15 @@ def short_key(key: str) -> str:
 
 
 def release_name(name: str, version: str, key: str) -> str:
-    """Name of the package and of the install policy: ``<name> <version> [<short key>]``."""
+    """Name of the package and of the first install policy: ``<name> <version> [<short key>]``."""
     return f"{_plain(name, _NAME_MAX)} {_plain(version, _VERSION_MAX)} [{short_key(key)}]"
 
 
-def removal_name(name: str, version: str, key: str) -> str:
-    """Name of the uninstall policy."""
-    return f"{release_name(name, version, key)} uninstall"
+def policy_names(name: str, version: str, key: str, number: int) -> tuple[str, str]:
+    """Names of the install and of the uninstall policy of round ``number`` (from 1, which goes unsaid)."""
+    release = release_name(name, version, key)
+    install = release if number == 1 else f"{release} round {number}"
+    return install, install + UNINSTALL_SUFFIX
 
 
 def version_in(package_name: str, name: str, key: str) -> str:

@@ -6,6 +6,7 @@ job table runs one job of a release and plane at a time, and the reading back ca
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
+from xml.etree.ElementTree import Element
 
 from eucora.application.planes import PlaneUnavailable
 from eucora.connectors.errors import classify
@@ -18,14 +19,18 @@ _POLICIES: Final = "/JSSResource/policies"
 _CONFLICT: Final = frozenset({409})
 
 
+async def read_policy(api: JamfApi, policy_id: str) -> Policy | None:
+    """The policy of that id; None when there is none."""
+    root = await api.get_xml(f"{_POLICIES}/id/{policy_id}", "policy")
+    return None if root is None else _policy_in(api, root)
+
+
 async def find_policy(api: JamfApi, name: str) -> Policy | None:
     """The policy of that name. The name carries our short key, so it is ours."""
     root = await api.get_xml(f"{_POLICIES}/name/{segment(name)}", "policy")
     if root is None:
         return None
-    policy = Policy(root)
-    if not policy.id.isdecimal():
-        raise off_schema(api.operation, "a policy without id")
+    policy = _policy_in(api, root)
     return policy if policy.name.casefold() == name.casefold() else None
 
 
@@ -48,14 +53,13 @@ async def offer(api: JamfApi, spec: PolicySpec, group: ScopedGroup, sleep: Sleep
     return seen, True
 
 
-async def take_back(api: JamfApi, name: str, groups: Collection[str] | None, sleep: Sleep) -> Sequence[ScopedGroup]:
-    """The groups (ids or names; None: all) that were really taken out of the policy's scope.
+async def take_back(
+    api: JamfApi, policy: Policy, groups: Collection[str] | None, sleep: Sleep
+) -> Sequence[ScopedGroup]:
+    """The groups (ids or names; None: all) that were really taken out of the scope of ``policy``, read just now.
 
     Raises PlaneUnavailable when the change is not to be seen yet.
     """
-    policy = await find_policy(api, name)
-    if policy is None:
-        return ()
     change, taken = without_groups(policy, groups)
     if change is None:
         return ()
@@ -67,8 +71,15 @@ async def take_back(api: JamfApi, name: str, groups: Collection[str] | None, sle
         still = any(group.id in gone for group in read.groups)
         return not still and read.entries >= kept and not (off and read.enabled)
 
-    await _confirmed(api, name, is_taken, sleep)
+    await _confirmed(api, policy.name, is_taken, sleep)
     return taken
+
+
+def _policy_in(api: JamfApi, root: Element) -> Policy:
+    policy = Policy(root)
+    if not policy.id.isdecimal():
+        raise off_schema(api.operation, "a policy without id")
+    return policy
 
 
 async def _found_or_created(api: JamfApi, spec: PolicySpec, group: ScopedGroup, sleep: Sleep) -> Policy | None:

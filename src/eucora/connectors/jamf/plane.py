@@ -1,4 +1,4 @@
-"""Jamf Pro as a plane: a package for each release, one policy that installs it and one that removes it."""
+"""Jamf Pro as a plane: a package for each release, policies that install it and remove it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -24,12 +24,13 @@ from eucora.application.planes import (
 from eucora.connectors.correlation import correlation
 from eucora.connectors.jamf.api import CONNECTIONS_MAX, JamfApi
 from eucora.connectors.jamf.auth import JamfTokens
-from eucora.connectors.jamf.history import ReleasePolicies, policy_runs, verdict
+from eucora.connectors.jamf.history import policy_runs, verdict
 from eucora.connectors.jamf.inventory import Computer, computers, find_group
-from eucora.connectors.jamf.names import release_name, removal_name, version_in
-from eucora.connectors.jamf.offers import find_policy, offer, take_back
+from eucora.connectors.jamf.names import policy_names, release_name, version_in
+from eucora.connectors.jamf.offers import offer, take_back
 from eucora.connectors.jamf.packages import find_package, publish_package
 from eucora.connectors.jamf.policy import PolicySpec, ScopedGroup
+from eucora.connectors.jamf.rounds import RoundPolicy, find_round_policies, read_rounds
 from eucora.domain.planes import Plane
 
 _BATCH: Final = 100  # devices whose histories are read before their states are handed on
@@ -76,24 +77,23 @@ class JamfPlane:
     async def assign(self, assignment: Assignment, *, correlation_id: str) -> Assigned:
         """Put the group into the scope of the policy that does what is offered, and out of the opposite one's.
 
-        Jamf runs both policies once per computer: a computer that installed, removed and is offered the same key again
-        keeps quiet until its policy log is flushed. Raises GroupNotFound, and PlaneRejected without a command to run.
+        A group that comes from the opposite offer, now or before a withdrawal, gets a policy of a later round, which
+        its computers have not run yet (``rounds``). Raises GroupNotFound, and PlaneRejected without a command to run.
         """
         if assignment.offer is Offer.UNINSTALL and not assignment.uninstall_command.strip():
             raise PlaneRejected(Plane.JAMF, "assign", "an uninstall on Jamf Pro needs a command to run")
-        install, removal = _policy_names(assignment)
-        if assignment.offer is Offer.INSTALL:
-            opposite, spec = removal, PolicySpec(install, package_id=assignment.ref)
-        else:
-            opposite, spec = install, PolicySpec(removal, command=assignment.uninstall_command)
         with correlation(correlation_id):
             api = self._api("assign")
             found = await find_group(api, assignment.group)
             group = ScopedGroup(found.id, found.name)
+            rounds = await read_rounds(api, *_identity(assignment))
+            home = rounds.home(assignment.offer, group.id)
             # taken off first: a kill in between leaves the group without an offer, never with two that fight
-            taken = await take_back(api, opposite, [group.id], self._sleep)
-            policy, changed = await offer(api, spec, group, self._sleep)
-        return Assigned(ref=policy.id, changed=changed or bool(taken))
+            in_the_way = rounds.in_the_way(assignment.offer, group.id, home)
+            for policy in in_the_way:
+                await take_back(api, policy, [group.id], self._sleep)
+            standing, changed = await offer(api, _spec(assignment, home), group, self._sleep)
+        return Assigned(ref=standing.id, changed=changed or bool(in_the_way))
 
     async def observe(self, watch: Watch, *, correlation_id: str) -> AsyncIterator[Sequence[Observation]]:
         """What the policy logs of the watched computers say about the release.
@@ -102,8 +102,8 @@ class JamfPlane:
         """
         api = self._api("observe")
         with correlation(correlation_id):
-            policies = ReleasePolicies(*[await self._policy_id(api, name) for name in _policy_names(watch)])
-            if not watch.devices or policies == ReleasePolicies(None, None):
+            policies = await find_round_policies(api, *_identity(watch)) if watch.devices else ()
+            if not policies:
                 return
             inventory = await computers(api, watch.devices)
         asked = [id_ for id_ in dict.fromkeys(watch.devices) if _may_have_news(inventory.get(id_), watch.since)]
@@ -114,13 +114,14 @@ class JamfPlane:
                 yield batch
 
     async def withdraw(self, withdrawal: Withdrawal, *, correlation_id: str) -> Withdrawn:
-        """Take groups out of both policies' scopes; a policy that no group is left in is turned off."""
+        """Take groups out of the scopes of the release's policies; a policy that no group is left in is turned off."""
         wanted = withdrawal.groups or None
         taken: list[ScopedGroup] = []
         with correlation(correlation_id):
             api = self._api("withdraw")
-            for name in _policy_names(withdrawal):
-                taken += await take_back(api, name, wanted, self._sleep)
+            rounds = await read_rounds(api, *_identity(withdrawal))
+            for policy in rounds.read.values():
+                taken += await take_back(api, policy, wanted, self._sleep)
         # in the caller's own words, where it named the groups
         said = [next((word for word in wanted or () if own.is_called(word)), own.id) for own in taken]
         return Withdrawn(list(dict.fromkeys(said)))
@@ -131,14 +132,13 @@ class JamfPlane:
         with correlation(correlation_id):
             api = self._api("inspect")
             record = await find_package(api, key)
-            names = (release_name(name, version, key), removal_name(name, version, key))
-            for policy_name, kind in zip(names, (Offer.INSTALL, Offer.UNINSTALL), strict=True):
-                policy = await find_policy(api, policy_name)
-                if policy is not None and policy.enabled:
-                    groups += [(group.id, kind) for group in policy.groups]
+            for known, policy in (await read_rounds(api, name, version, key)).read.items():
+                if policy.enabled:
+                    groups += [(group.id, known.offer) for group in policy.groups]
         if record is None:
             return Inspection(ref=None, version="", content_version="", groups=groups)
-        held = version if record.name == names[0] else version_in(record.name, name, key)
+        ours = record.name == release_name(name, version, key)
+        held = version if ours else version_in(record.name, name, key)
         return Inspection(ref=record.id, version=held, content_version=record.digest, groups=groups)
 
     async def aclose(self) -> None:
@@ -148,16 +148,12 @@ class JamfPlane:
     def _api(self, operation: str) -> JamfApi:
         return JamfApi(self._http, self._tokens, self._gate, operation)
 
-    async def _policy_id(self, api: JamfApi, name: str) -> str | None:
-        policy = await find_policy(api, name)
-        return None if policy is None else policy.id
-
     async def _histories(
         self,
         api: JamfApi,
         devices: Sequence[str],
         inventory: Mapping[str, Computer],
-        policies: ReleasePolicies,
+        policies: Sequence[RoundPolicy],
         offered: Offer,
     ) -> Sequence[Observation]:
         async def history(device_id: str) -> Observation | None:
@@ -180,9 +176,15 @@ class JamfPlane:
         return [seen for read in reads if (seen := read.result()) is not None]
 
 
-def _policy_names(release: Assignment | Watch | Withdrawal) -> tuple[str, str]:
-    identity = (release.name, release.version, release.key)
-    return release_name(*identity), removal_name(*identity)
+def _identity(release: Assignment | Watch | Withdrawal) -> tuple[str, str, str]:
+    return release.name, release.version, release.key
+
+
+def _spec(assignment: Assignment, number: int) -> PolicySpec:
+    install, removal = policy_names(*_identity(assignment), number)
+    if assignment.offer is Offer.INSTALL:
+        return PolicySpec(install, package_id=assignment.ref)
+    return PolicySpec(removal, command=assignment.uninstall_command)
 
 
 def _may_have_news(computer: Computer | None, since: datetime | None) -> bool:

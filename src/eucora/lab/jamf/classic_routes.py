@@ -1,4 +1,4 @@
-"""The Classic API: policies, computer groups and computer histories, in XML or (for reading) JSON."""
+"""The Classic API: policies and their logs, computer groups and histories, in XML or (for reading) JSON."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from eucora.lab.jamf.bodies import BodyTooLarge, read_bytes
 from eucora.lab.jamf.errors import ClassicRefused
+from eucora.lab.jamf.logflush import flush_order
 from eucora.lab.jamf.policies import POLICY, Policy
 from eucora.lab.jamf.shapes import Listing, Shape, ShapeError, document, fill_list, read, render
 from eucora.lab.jamf.store import JamfStore
@@ -65,6 +66,7 @@ class ClassicRoutes:
             Route("/computergroups/id/{id:int}", self.read_group, methods=["GET"]),
             Route("/computergroups/name/{name:path}", self.read_group_by_name, methods=["GET"]),
             Route("/computerhistory/id/{id:int}/subset/{subset}", self.read_history, methods=["GET"]),
+            Route("/logflush", self.flush_logs, methods=["DELETE"]),
         )
 
     async def list_policies(self, request: Request) -> Response:
@@ -114,6 +116,10 @@ class ClassicRoutes:
         value = {"general": _general(device), "policy_logs": self._policy_logs(device)}
         return _one(request, "computer_history", shape, {name: value[name] for name in shape})
 
+    async def flush_logs(self, request: Request) -> Response:
+        self._store.flush(flush_order(await _xml_body(request)))
+        return Response()
+
     def _group(self, request: Request, group: LabGroup) -> Response:
         computers = [
             {"id": int(device.jamf_id), "name": device.name, "serial_number": device.serial}
@@ -130,7 +136,7 @@ class ClassicRoutes:
         return _one(request, "computer_group", _GROUP, value)
 
     def _policy_logs(self, device: LabDevice) -> list[dict[str, Any]]:
-        """Runs of the policies that still stand, oldest first; the logs of a policy go with it."""
+        """Runs of the policies that still stand, oldest first; the logs of a policy go with it, and by a flush."""
         runs = [run for history in self._store.histories(device) for run in history.runs if not run.policy.deleted]
         return [
             {
@@ -146,14 +152,21 @@ class ClassicRoutes:
         ]
 
 
-async def _policy_element(request: Request) -> Element:
-    """The policy in the body. Raises ClassicRefused 400, 413, 415."""
+async def _xml_body(request: Request) -> bytes:
+    """Raises ClassicRefused 413, 415."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _XML_TYPES:
         raise ClassicRefused(415, "The content type must be XML")
     try:
-        return read(await read_bytes(request), "policy")
+        return await read_bytes(request)
     except BodyTooLarge as error:
         raise ClassicRefused(413, "The request is too large") from error
+
+
+async def _policy_element(request: Request) -> Element:
+    """The policy in the body. Raises ClassicRefused 400, 413, 415."""
+    data = await _xml_body(request)
+    try:
+        return read(data, "policy")
     except ShapeError as error:
         raise ClassicRefused(400, "The request body is not a policy in XML") from error
 

@@ -1,5 +1,6 @@
 """Classic policies, and what each has offered to whom since it was made."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from eucora.lab.jamf.errors import ClassicRefused
 from eucora.lab.jamf.shapes import Listing, ShapeError, blank, merged
 
 UNINSTALL_SUFFIX: Final = " uninstall"
+_ROUND_SUFFIX: Final = re.compile(r" round \d+\Z")
 ONCE_PER_COMPUTER: Final = "Once per computer"
 
 NO_CATEGORY: Final = "No category assigned"
@@ -132,9 +134,9 @@ NOBODY: Final = Reach(None)
 class Policy:
     """A policy as last written, and its past.
 
-    ``release`` is the key under which the fleet knows the package: the name at creation without a trailing
-    `` uninstall``, so that the policy that installs a release and the one that removes it (whose command names no
-    package) speak of the same thing. ``reaches`` holds (since, reach) in the order of time.
+    ``release`` is the key under which the fleet knows the package: the name at creation without a trailing `` round N``
+    and `` uninstall``, so that the policies that install a release and those that remove it (whose command names no
+    package) speak of the same thing, however often. ``reaches`` holds (since, reach) in the order of time.
     """
 
     id: str
@@ -225,7 +227,8 @@ class PolicyBook:
         value = self._checked(element, blank(POLICY), own_id="")
         policy_id = str(len(self._policies) + 1)
         value["general"]["id"] = int(policy_id)
-        policy = Policy(policy_id, str(value["general"]["name"]).removesuffix(UNINSTALL_SUFFIX), value)
+        release = str(value["general"]["name"]).removesuffix(UNINSTALL_SUFFIX)
+        policy = Policy(policy_id, _ROUND_SUFFIX.sub("", release), value)
         self._policies[policy_id] = policy
         self._note(policy)
         return policy

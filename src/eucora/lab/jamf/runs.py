@@ -1,11 +1,12 @@
 """Which policies a computer ran, and how each run ended: worked out from the policies' past and the fleet."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from eucora.lab.fleet import DeviceState, Fleet, OfferSpan, Outcome
+from eucora.lab.jamf.logflush import Flush
 from eucora.lab.jamf.packages import PackageShelf
 from eucora.lab.jamf.policies import NOBODY, Policy, Reach
 from eucora.lab.roster import LabDevice
@@ -27,6 +28,7 @@ class Run:
 class History:
     """What is known of one release on one computer: the runs, oldest first, and the packages that left it there.
 
+    Runs whose logs were flushed are not among them.
     ``installed`` holds package ids, and none when the release is not on the disk now.
     """
 
@@ -45,8 +47,8 @@ class _Offer:
 class Histories:
     """Runs of every policy on any computer."""
 
-    def __init__(self, fleet: Fleet, shelf: PackageShelf) -> None:
-        self._fleet, self._shelf = fleet, shelf
+    def __init__(self, fleet: Fleet, shelf: PackageShelf, flushes: Sequence[Flush]) -> None:
+        self._fleet, self._shelf, self._flushes = fleet, shelf, flushes
 
     def of(
         self, computer: LabDevice, groups: frozenset[str], policies: Iterable[Policy], now: datetime
@@ -57,7 +59,6 @@ class Histories:
             for span, reach in self._spans(policy, computer.jamf_id, groups):
                 releases.setdefault(policy.release, []).append(_Offer(span, policy, reach.packages))
         for release, offers in releases.items():
-            offers.sort(key=lambda offer: offer.span.starts)
             yield self._history(computer, release, offers, now)
 
     def _spans(self, policy: Policy, computer_id: str, groups: frozenset[str]) -> Iterator[tuple[OfferSpan, Reach]]:
@@ -85,21 +86,46 @@ class Histories:
         runs: list[Run] = []
         spans: list[OfferSpan] = []
         packages: tuple[str, ...] = ()
-        done_for_good: set[str] = set()
+        completed: dict[str, Run] = {}  # by policy id, of policies that run once per computer
         outcome = self._fleet.outcome(computer, release, spans, now)
-        for offer in offers:
-            # A policy that runs once per computer does not run again where it completed, however often it is offered.
-            if offer.policy.id in done_for_good:
-                continue
+        waiting = sorted(offers, key=_starts, reverse=True)
+        while waiting:
+            offer = waiting.pop()
+            # A policy that runs once per computer does not run again where it completed, however often it is offered,
+            # as long as there is a log of it.
+            if (done := completed.get(offer.policy.id)) is not None:
+                flushed_at = self._flushed_at(computer, done)
+                if flushed_at is None or flushed_at > offer.span.starts:
+                    _put_off(waiting, offer, flushed_at)
+                    continue
             spans.append(offer.span)
             before, outcome = outcome, self._fleet.outcome(computer, release, spans, now)
             if (run := _run(offer.policy, before, outcome)) is None:
                 continue
             runs.append(run)
             packages = offer.packages or packages
-            if run.completed and offer.policy.once:
-                done_for_good.add(offer.policy.id)
-        return History(release, tuple(runs), packages if outcome.installed else ())
+            if offer.policy.once:
+                if run.completed:
+                    completed[offer.policy.id] = run
+                _put_off(waiting, offer, self._flushed_at(computer, run))
+        logged = tuple(run for run in runs if self._flushed_at(computer, run) is None)
+        return History(release, logged, packages if outcome.installed else ())
+
+    def _flushed_at(self, computer: LabDevice, run: Run) -> datetime | None:
+        """When the log of the run was flushed; None when it is there."""
+        wiped = (flush.at for flush in self._flushes if flush.wipes(run.policy.id, computer.jamf_id, run.ended_at))
+        return next(wiped, None)
+
+
+def _starts(offer: _Offer) -> datetime:
+    return offer.span.starts
+
+
+def _put_off(waiting: list[_Offer], offer: _Offer, until: datetime | None) -> None:
+    """Let the offer wait its turn again, for what is left of it at ``until``, when a flush gives it a new chance."""
+    if until is not None and (offer.span.ends is None or until < offer.span.ends):
+        waiting.append(replace(offer, span=replace(offer.span, starts=until)))
+        waiting.sort(key=_starts, reverse=True)
 
 
 def _run(policy: Policy, before: Outcome, after: Outcome) -> Run | None:

@@ -8,6 +8,8 @@ from typing import Final
 from eucora.domain.planes import Plane
 from eucora.lab.clock import Clock
 from eucora.lab.fleet import Fleet
+from eucora.lab.jamf.errors import ClassicRefused
+from eucora.lab.jamf.logflush import Flush, FlushOrder
 from eucora.lab.jamf.packages import PackageShelf
 from eucora.lab.jamf.policies import NO_CATEGORY, PolicyBook, References
 from eucora.lab.jamf.runs import Histories, History
@@ -47,7 +49,8 @@ class JamfStore:
         self.policies = PolicyBook(
             clock, References(self._find_package, self._find_group, self._find_computer, self._find_category)
         )
-        self._histories = Histories(fleet, self.packages)
+        self.flushes: list[Flush] = []
+        self._histories = Histories(fleet, self.packages, self.flushes)
         self.concurrent_now = self.concurrent_max = 0
 
     def groups_of(self, computer: LabDevice) -> frozenset[str]:
@@ -58,6 +61,14 @@ class JamfStore:
         """What the computer did under the policies so far."""
         groups = self.groups_of(computer)
         return self._histories.of(computer, groups, self.policies.ever(), self.clock.now())
+
+    def flush(self, order: FlushOrder) -> None:
+        """Wipe policy logs. Raises ClassicRefused 404 for a policy or a computer that is not there."""
+        if order.policy_id:
+            self.policies.get(order.policy_id)
+        if not order.computers <= self.computers.keys():
+            raise ClassicRefused(404, "The server has not found anything matching the request URI")
+        self.flushes.append(Flush(self.clock.now(), order))
 
     def contents(self) -> list[dict[str, str | int]]:
         """For each package with content: package_id, file_name, sha256 and size (bytes), as read back from the disk."""

@@ -1,0 +1,1 @@
+"""Who calls: bearer tokens of an OpenID provider, and service tokens of our own."""

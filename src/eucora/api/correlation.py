@@ -1,0 +1,81 @@
+"""The outermost layer, pure ASGI: a correlation id for each request, one log line, and the bare 500."""
+
+import re
+import time
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from eucora.api.problems import MEDIA_TYPE, Problem, Row, document
+
+HEADER: Final = b"x-correlation-id"
+_ACCEPTED: Final = re.compile(rb"[\x20-\x7e]{1,128}")
+FAULT: Final = Row(500, "internal-fault", "The service has a fault")
+_log = structlog.get_logger("eucora.api.access")
+_faults = structlog.get_logger("eucora.api.fault")
+
+
+class Correlation:
+    """Accepts ``X-Correlation-ID`` (1 to 128 printable ASCII characters) or makes one, and echoes it.
+
+    The log line holds the path as it was sent, percent-encoded, and no query: nothing in it can break a line.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation = _given(scope) or str(uuid4())
+        scope.setdefault("state", {})["correlation_id"] = correlation
+        started, status = time.perf_counter(), 0
+
+        async def echo(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (HEADER, correlation.encode())]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(correlation_id=correlation):
+            try:
+                await self._app(scope, receive, echo)
+            except Exception:
+                _faults.exception("request_failed")
+                if status:
+                    raise  # the answer has begun: only a broken connection tells the caller
+                await _bare_500(scope, correlation, echo)
+            finally:
+                _log.info("request", **_line(scope, status, time.perf_counter() - started))
+
+
+def _given(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == HEADER and _ACCEPTED.fullmatch(value):
+            return str(value.decode())
+    return None
+
+
+def _line(scope: Scope, status: int, elapsed_s: float) -> dict[str, Any]:
+    path = (scope.get("raw_path") or scope["path"].encode("ascii", "backslashreplace")).split(b"?")[0]
+    person = scope["state"].get("person")
+    return {
+        "method": scope["method"],
+        "path": path.decode("ascii", "backslashreplace"),
+        "status": status,
+        "duration_ms": round(elapsed_s * 1000, 2),
+        "person": None if person is None else person.id,
+    }
+
+
+async def _bare_500(scope: Scope, correlation: str, send: Send) -> None:
+    """Says that there is a fault and how to find it, and nothing of the cause."""
+    detail = "This is a fault of the service and not of the request; give the correlation id to its operators."
+    body = document(Problem(FAULT, detail), scope["path"], correlation)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": FAULT.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

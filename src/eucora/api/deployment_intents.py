@@ -1,0 +1,196 @@
+"""Routes of deployment intents: propose one, and read where it stands."""
+
+from datetime import UTC
+from typing import Annotated
+
+from fastapi import Query, Response
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from eucora.api.asking import Asked, CallerDep, HouseDep, Id, Listing, PagingDep, ReceiptBody, fresh, receipt
+from eucora.api.intent_answers import (
+    BlockersBody,
+    DeviceBody,
+    IntentAsOf,
+    IntentDetail,
+    IntentLine,
+    OperationBody,
+    TimelineBody,
+    as_it_was,
+    blockers_of,
+)
+from eucora.api.problems import problem_responses
+from eucora.api.routes import noun, permits, readers
+from eucora.api.words import Digest, Line, Version
+from eucora.application.deployment_intents import IntentRequest, TargetRequest, propose
+from eucora.application.execute import load
+from eucora.domain.deployment_intent import DECIDER
+from eucora.domain.deployment_intent.events import ChangeKind
+from eucora.domain.deployment_intent.refusals import IntentUnknown
+from eucora.domain.deployment_intent.state import IntentStatus
+from eucora.domain.people import ANY, Role, Scope
+from eucora.domain.planes import InstallState, Plane, SiteClass
+from eucora.domain.rings import Ring
+
+router = noun("deployment-intents")
+
+
+class TargetAsked(Asked):
+    """One group of one plane, by the plane's own id of it."""
+
+    plane: Plane
+    group: Line
+    site_class: SiteClass = SiteClass.ONLINE
+    critical: bool = False
+
+
+class RingAsked(Asked):
+    """The targets of one ring."""
+
+    ring: Ring
+    targets: Annotated[list[TargetAsked], Field(max_length=100)]
+
+
+class ScopeAsked(Asked):
+    """Where it applies; ``*`` is every one."""
+
+    business_unit: Line = ANY
+    boundary: Line = ANY
+    site: Line = ANY
+
+
+class IntentAsked(Asked):
+    """What shall be rolled out, to whom, under which gate policy."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "evidence_pack": "9f86d081884c7d65" * 4,
+                    "rings": [
+                        {"ring": 0, "targets": [{"plane": "intune", "group": "5f1c2a8e-6f00-4000-8000-000000000000"}]},
+                        {"ring": 1, "targets": [{"plane": "intune", "group": "5f1c2a8e-6f00-4000-8000-000000000001"}]},
+                    ],
+                    "scope": {"business_unit": "retail", "boundary": "emea"},
+                    "gate_policy": "1.0",
+                    "change_kind": "normal",
+                }
+            ]
+        }
+    )
+
+    evidence_pack: Digest
+    rings: Annotated[list[RingAsked], Field(max_length=5)]
+    scope: ScopeAsked
+    gate_policy: Version = "1.0"
+    change_kind: ChangeKind = ChangeKind.NORMAL
+
+    def to_request(self) -> IntentRequest:
+        rings = tuple(
+            (one.ring, tuple(TargetRequest(t.plane, t.group, t.site_class, t.critical) for t in one.targets))
+            for one in self.rings
+        )
+        return IntentRequest(
+            self.evidence_pack, rings, Scope(**self.scope.model_dump()), self.gate_policy, self.change_kind
+        )
+
+
+@router.post("", status_code=201, responses=problem_responses(400, 404, 409, 413, 415, 502))
+@permits(Role.PACKAGING_ENGINEER)
+async def propose_deployment_intent(
+    body: IntentAsked, response: Response, house: HouseDep, caller: CallerDep
+) -> ReceiptBody:
+    """Propose a release for rollout: its devices are counted, it is scored, and routed to who must approve it."""
+    return await receipt(house, response, await propose(house.deps.world, caller, body.to_request()))
+
+
+@router.get("", dependencies=[fresh("intents")])
+@readers()
+async def list_deployment_intents(
+    house: HouseDep,
+    page: PagingDep,
+    status: IntentStatus | None = None,
+    application: Annotated[str | None, Query(description="The application's id")] = None,
+    plane: Plane | None = None,
+) -> Listing[IntentLine]:
+    """Deployment intents, newest first."""
+    found = await house.reads.intents.page(
+        status=status, application=application, plane=plane, after=page.after, limit=page.limit
+    )
+    items = [IntentLine.model_validate(row) for row in found.items]
+    return Listing(items=items, next_cursor=page.next(found.next))
+
+
+@router.get("/{intent_id}", dependencies=[fresh("intents")], responses=problem_responses(404))
+@readers()
+async def get_deployment_intent(
+    house: HouseDep,
+    response: Response,
+    intent_id: Id,
+    as_of: Annotated[
+        Annotated[int, Field(ge=0, le=2**53)] | AwareDatetime | None,
+        Field(union_mode="left_to_right"),
+        Query(description="A position of the log, or a time: the intent as it stood then, in brief"),
+    ] = None,
+) -> IntentDetail | IntentAsOf:
+    """One intent as it stands, with its version as ETag; or, with ``as_of``, as it stood then."""
+    if as_of is not None:
+        moment = as_of if isinstance(as_of, int) else as_of.astimezone(UTC)
+        history = await house.deps.world.store.read(DECIDER.stream(str(intent_id)), as_of=moment)
+        return as_it_was(str(intent_id), moment, history)
+    view = await house.reads.intents.get(str(intent_id))
+    if view is None:
+        raise IntentUnknown
+    response.headers["ETag"] = f'"{view.version}"'
+    return IntentDetail.model_validate(view)
+
+
+@router.get("/{intent_id}/timeline", dependencies=[fresh("timeline")])
+@readers()
+async def get_timeline(house: HouseDep, page: PagingDep, intent_id: Id) -> Listing[TimelineBody]:
+    """What happened around the intent, oldest first, each in a sentence."""
+    found = await house.reads.timeline.page(str(intent_id), after=page.after, limit=page.limit)
+    items = [TimelineBody.model_validate(entry) for entry in found.items]
+    return Listing(items=items, next_cursor=page.next(found.next))
+
+
+@router.get("/{intent_id}/devices")
+@readers()
+async def list_devices(
+    house: HouseDep,
+    page: PagingDep,
+    intent_id: Id,
+    ring: Ring,
+    plane: Plane | None = None,
+    state: InstallState | None = None,
+) -> Listing[DeviceBody]:
+    """The devices of a ring's frozen cohort, with the plane's latest word on each; ``unknown`` where there is none."""
+    found = await house.reads.installs.page(
+        str(intent_id), ring, plane=plane, state=state, after=page.after, limit=page.limit
+    )
+    items = [DeviceBody.model_validate(device) for device in found.items]
+    return Listing(items=items, next_cursor=page.next(found.next))
+
+
+@router.get("/{intent_id}/operations", dependencies=[fresh("operations")])
+@readers()
+async def list_plane_operations(
+    house: HouseDep,
+    page: PagingDep,
+    intent_id: Id,
+    plane: Plane | None = None,
+    outcome: Annotated[str | None, Query(pattern="^(done|failed|mismatch)$")] = None,
+) -> Listing[OperationBody]:
+    """What was done on the planes for the intent, newest first."""
+    found = await house.reads.operations.page(
+        intent_id=str(intent_id), plane=plane, outcome=outcome, after=page.after, limit=page.limit
+    )
+    items = [OperationBody.model_validate(one) for one in found.items]
+    return Listing(items=items, next_cursor=page.next(found.next))
+
+
+@router.get("/{intent_id}/blockers", responses=problem_responses(404))
+@readers()
+async def get_blockers(house: HouseDep, intent_id: Id) -> BlockersBody:
+    """Why it is not moving: each condition with its value, threshold and source, and who can do something about it."""
+    world = house.deps.world
+    return blockers_of(str(intent_id), await load(world.store, DECIDER, str(intent_id)), world.clock.now())

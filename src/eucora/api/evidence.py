@@ -1,0 +1,266 @@
+"""Routes of evidence: documents as they came, and the packs that they are put together to."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+from pydantic import ConfigDict, Field
+
+from eucora.api.artifacts import OCTETS
+from eucora.api.asking import (
+    Asked,
+    CallerDep,
+    HouseDep,
+    Listing,
+    PagingDep,
+    ReceiptBody,
+    RepeatableDep,
+    Sha256,
+    Told,
+    fresh,
+    receipt,
+)
+from eucora.api.bodies import octets
+from eucora.api.problems import Problem, Refused, Row, problem_responses
+from eucora.api.routes import noun, permits, readers
+from eucora.api.words import Digest, Line, Prose
+from eucora.application.artifacts import InstallRequest, PackRequest, assemble_pack, upload_document
+from eucora.domain.evidence_pack import Detection, Document, InstallPlan
+from eucora.domain.people import Role
+from eucora.domain.planes import Plane
+from eucora.domain.risk_types import (
+    ApplicationProfile,
+    Category,
+    DataAccess,
+    DeclaredRisk,
+    Exploitability,
+    FindingCounts,
+    OperationalComplexity,
+    PrivilegeImpact,
+    Provenance,
+)
+from eucora.projections.artifacts import EvidencePackView
+
+documents = noun("evidence-documents")
+packs = noun("evidence-packs")
+UNKNOWN = Row(404, "evidence-pack-not-assembled", "No evidence pack of this digest was assembled")
+
+
+class DocumentBody(Told):
+    """A stored document. ``summary`` says in a few words what is in it."""
+
+    sha256: str
+    size: int
+    kind: str
+    summary: str
+
+
+class ApplicationAsked(Asked):
+    """The application that the release belongs to. ``cmdb_tier`` 0 or 1: critical infrastructure."""
+
+    application_id: Annotated[str, Field(max_length=200, examples=["edge-tunnel"])]
+    name: Line
+    version: Line
+    publisher: Line
+    category: Category
+    privileged_tooling: bool = False
+    cmdb_tier: Annotated[int | None, Field(ge=0, le=9)] = None
+
+
+class DeclaredAsked(Asked):
+    """What nobody can compute; shown as declared."""
+
+    privilege: PrivilegeImpact
+    vendor_known: bool
+    provenance: Provenance
+    exploitability: Exploitability
+    data_access: DataAccess
+    operational_complexity: OperationalComplexity
+
+
+class DetectionAsked(Asked):
+    """How a device tells that the release is there.
+
+    file: ``path`` folder, ``name`` file, ``value`` version or empty. registry: ``path`` key, ``name`` value name,
+    ``value`` expected or empty. msi: ``name`` product code, ``value`` version. receipt: ``name`` package id, ``value``
+    version.
+    """
+
+    kind: Annotated[str, Field(pattern="^(file|registry|msi|receipt)$")]
+    path: Prose = ""
+    name: Prose = ""
+    value: Prose = ""
+
+
+class ReturnCodeAsked(Asked):
+    """What an exit code of the installer means."""
+
+    code: Annotated[int, Field(ge=-(2**31), lt=2**32)]
+    meaning: Annotated[str, Field(pattern="^(success|soft_reboot|hard_reboot|retry|failed)$")]
+
+
+class InstallAsked(Asked):
+    """How one plane installs a registered artifact."""
+
+    plane: Plane
+    artifact: Digest
+    install_command: Prose = ""
+    uninstall_command: Prose = ""
+    detection: DetectionAsked
+    return_codes: Annotated[tuple[ReturnCodeAsked, ...], Field(max_length=100)] = ()
+
+
+class DocumentAsked(Asked):
+    """An uploaded document and what it is in this pack."""
+
+    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,49}$", examples=["sbom"])]
+    sha256: Digest
+
+
+EXAMPLE: dict[str, Any] = {
+    "application": {
+        "application_id": "edge-tunnel",
+        "name": "Edge Tunnel",
+        "version": "4.2.0",
+        "publisher": "Acme",
+        "category": "vpn",
+    },
+    "declared": {
+        "privilege": "admin_install",
+        "vendor_known": True,
+        "provenance": "consistent",
+        "exploitability": "none",
+        "data_access": "own",
+        "operational_complexity": "short",
+    },
+    "planes": ["jamf"],
+    "installs": [
+        {
+            "plane": "jamf",
+            "artifact": "9f86d081884c7d65" * 4,
+            "uninstall_command": "/usr/local/bin/edge-tunnel-uninstall",
+            "detection": {"kind": "receipt", "name": "com.acme.edge-tunnel", "value": "4.2.0"},
+        }
+    ],
+    "documents": [{"kind": "sbom", "sha256": "60303ae22b998861" * 4}],
+    "rollout_plan": "Lab first, then canary in one office.",
+}
+
+
+class PackAsked(Asked):
+    """Everything that a pack is assembled from."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    application: ApplicationAsked
+    declared: DeclaredAsked
+    planes: Annotated[list[Plane], Field(max_length=10)]
+    installs: Annotated[list[InstallAsked], Field(max_length=10)]
+    documents: Annotated[list[DocumentAsked], Field(max_length=100)]
+    rollout_plan: Prose
+
+    def to_request(self) -> PackRequest:
+        return PackRequest(
+            application=ApplicationProfile(**self.application.model_dump()),
+            declared=DeclaredRisk(**self.declared.model_dump()),
+            planes=tuple(self.planes),
+            installs=tuple(_install(one) for one in self.installs),
+            documents=tuple((one.kind, one.sha256) for one in self.documents),
+            rollout_plan=self.rollout_plan,
+        )
+
+
+def _install(asked: InstallAsked) -> InstallRequest:
+    return InstallRequest(
+        plane=asked.plane,
+        artifact=asked.artifact,
+        install_command=asked.install_command,
+        uninstall_command=asked.uninstall_command,
+        detection=Detection(**asked.detection.model_dump()),
+        return_codes=tuple((one.code, one.meaning) for one in asked.return_codes),
+    )
+
+
+class PackBody(Told):
+    """An evidence pack. ``missing``: what is required and not there; empty: it may be proposed."""
+
+    id: str
+    application: ApplicationProfile
+    declared: DeclaredRisk
+    installs: tuple[InstallPlan, ...]
+    documents: tuple[Document, ...]
+    findings: FindingCounts
+    rollout_plan: str
+    missing: tuple[str, ...]
+    packagers: tuple[str, ...]
+    assembled_by: str
+    assembled_at: datetime
+
+
+def _body(view: EvidencePackView) -> PackBody:
+    pack = view.pack
+    return PackBody(
+        id=pack.pack,
+        application=pack.application,
+        declared=pack.declared,
+        installs=pack.installs,
+        documents=pack.documents,
+        findings=pack.findings,
+        rollout_plan=pack.rollout_plan,
+        missing=pack.missing,
+        packagers=pack.packagers,
+        assembled_by=pack.assembled_by,
+        assembled_at=pack.at,
+    )
+
+
+@documents.post("", status_code=201, responses=problem_responses(413, 415), openapi_extra=OCTETS)
+@permits(Role.PACKAGING_ENGINEER)
+async def upload_evidence_document(
+    request: Request,
+    house: HouseDep,
+    caller: RepeatableDep,
+    kind: Annotated[
+        str,
+        Query(
+            pattern="^[a-z][a-z0-9_]{0,49}$",
+            description="sbom and scan are read at once; test_evidence, rollback_plan and other kinds are kept as is",
+            examples=["sbom"],
+        ),
+    ],
+) -> DocumentBody:
+    """Hand in an evidence file: the body is the file itself. It is known by its digest, so a repeat changes nothing
+    and no Idempotency-Key is needed."""
+    kept = await upload_document(house.deps.world, caller, octets(request), kind)
+    return DocumentBody.model_validate(kept)
+
+
+@packs.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
+@permits(Role.PACKAGING_ENGINEER)
+async def assemble_evidence_pack(
+    body: PackAsked, response: Response, house: HouseDep, caller: CallerDep
+) -> ReceiptBody:
+    """Assemble an evidence pack. A pack with gaps is recorded, and cannot be proposed."""
+    return await receipt(house, response, await assemble_pack(house.deps.world, caller, body.to_request()))
+
+
+@packs.get("", dependencies=[fresh("evidence_packs")])
+@readers()
+async def list_evidence_packs(
+    house: HouseDep, page: PagingDep, application: str | None = None, complete: bool | None = None
+) -> Listing[PackBody]:
+    """Evidence packs, newest first."""
+    found = await house.reads.evidence_packs.page(
+        application=application, complete=complete, after=page.after, limit=page.limit
+    )
+    return Listing(items=[_body(view) for view in found.items], next_cursor=page.next(found.next))
+
+
+@packs.get("/{pack}", dependencies=[fresh("evidence_packs")], responses=problem_responses(404))
+@readers()
+async def get_evidence_pack(house: HouseDep, pack: Sha256) -> PackBody:
+    """One evidence pack by its digest, with what is missing in it."""
+    view = await house.reads.evidence_packs.get(pack)
+    if view is None:
+        raise Refused(Problem(UNKNOWN, f"No evidence pack {pack} was assembled; assemble it first."))
+    return _body(view)

@@ -1,0 +1,183 @@
+"""Every exception that may leave a route, as the problem that the caller is told."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from eucora.api.idempotency import Replayed, of_race
+from eucora.api.problems import Problem, Refused, Row, render
+from eucora.api.refusals import REFUSALS
+from eucora.application.execute import VersionMismatch
+from eucora.application.planes import PlaneError, PlaneForbidden, PlaneUnavailable
+from eucora.application.ports import KeyTaken, StreamConflict
+from eucora.codec.canonical import NotCanonical
+from eucora.codec.envelope import EntryTooLarge
+from eucora.domain.errors import DomainError
+from eucora.domain.findings import UnreadableEvidence
+from eucora.projections.cursors import ProjectionBehind
+from eucora.projections.paging import BadCursor
+
+FRAMEWORK: Final = {
+    400: Row(400, "bad-request", "The request cannot be read"),
+    404: Row(404, "route-unknown", "There is no such route"),
+    405: Row(405, "method-not-allowed", "The route does not know this method"),
+    413: Row(413, "body-too-large", "The body is too large"),
+    415: Row(415, "media-type-unsupported", "The body is of another media type"),
+}
+MISSING_HEADER: Final = {
+    "idempotency-key": (
+        Row(400, "idempotency-key-missing", "The request has no Idempotency-Key"),
+        "Send an Idempotency-Key header: 1 to 255 characters of your own, new for each wish, the same for a repeat.",
+    ),
+    "if-match": (
+        Row(428, "if-match-missing", "The request does not say what the caller saw"),
+        "Read the resource, then send its ETag as If-Match.",
+    ),
+}
+FIELDS: Final = Row(422, "request-invalid", "A field of the request is invalid")
+CURSOR: Final = Row(422, "cursor-invalid", "The cursor does not belong to this list")
+VERSION: Final = Row(412, "version-mismatch", "The resource changed since the caller looked")
+RACE: Final = Row(409, "concurrent-change", "Somebody else changed this in the same moment")
+EVIDENCE: Final = "The file is not what it claims to be"
+TOO_LARGE: Final = Row(422, "entry-too-large", "What is to be recorded is too large")
+NOT_CANONICAL: Final = Row(422, "value-not-recordable", "A value cannot be recorded exactly")
+BEHIND: Final = Row(503, "projection-behind", "What was asked for is not readable yet")
+DATABASE: Final = Row(503, "database-away", "The database does not answer")
+PLANE_AWAY: Final = Row(503, "plane-unavailable", "The plane does not answer now")
+PLANE_FORBIDS: Final = Row(502, "plane-forbids", "The plane refused us")
+PLANE_REJECTS: Final = Row(502, "plane-rejected", "The plane refused the request")
+CUT_OFF: Final = Row(400, "body-cut-off", "The body ended early")
+
+
+def install(app: FastAPI) -> None:
+    """Register a handler for each kind of exception; what is left is a 500, made by the outermost middleware."""
+    for kind in (
+        Refused,
+        DomainError,
+        UnreadableEvidence,
+        VersionMismatch,
+        StreamConflict,
+        EntryTooLarge,
+        NotCanonical,
+        BadCursor,
+        ProjectionBehind,
+        PlaneError,
+        RequestValidationError,
+        HTTPException,
+        ClientDisconnect,
+        asyncpg.PostgresConnectionError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+        asyncpg.InterfaceError,
+        ConnectionError,
+        TimeoutError,
+    ):
+        app.add_exception_handler(kind, _told)
+    app.add_exception_handler(Replayed, _replayed)
+    app.add_exception_handler(KeyTaken, _key_taken)
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    return render(problem_of(error), request)
+
+
+async def _replayed(request: Request, error: Exception) -> Response:
+    if not isinstance(error, Replayed):
+        raise error
+    return error.response
+
+
+async def _key_taken(request: Request, error: Exception) -> Response:
+    try:
+        return (await of_race(request)).response
+    except Refused as refused:
+        return render(refused.problem, request)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that an exception is. Raises the exception itself when it is none of those known here."""
+    match error:
+        case Refused(problem=problem):
+            return problem
+        case DomainError():
+            return Problem(REFUSALS[type(error)], error.message, error.facts)
+        case UnreadableEvidence():
+            facts = {"kind": error.kind, "place": error.place, "reason": error.reason, "way_out": error.way_out}
+            return Problem(Row(422, f"unreadable-{error.kind}", EVIDENCE), str(error), facts)
+        case VersionMismatch(expected=expected, actual=actual):
+            detail = f"You saw version {expected}, and it stands at {actual}: read it again, then decide."
+            return Problem(VERSION, detail, {"expected": expected, "actual": actual})
+        case StreamConflict():
+            detail = "Others changed this while it was being decided; nothing was recorded. Repeat the request."
+            return Problem(RACE, detail, headers={"Retry-After": "1"})
+        case EntryTooLarge():
+            return Problem(TOO_LARGE, "One event takes 65,535 bytes at the most; shorten the texts or the lists.")
+        case NotCanonical():
+            return Problem(NOT_CANONICAL, f"A value has no exact form: {error}.")
+        case BadCursor():
+            return Problem(CURSOR, "Begin without a cursor, or give the next_cursor of the same list with its filters.")
+        case RequestValidationError():
+            return _invalid(error.errors())
+        case HTTPException():
+            return _of_framework(error)
+        case ClientDisconnect():
+            return Problem(CUT_OFF, "The connection ended before the body did; nothing was kept.")
+        case _:
+            return _away(error)
+
+
+def _away(error: Exception) -> Problem:
+    match error:
+        case ProjectionBehind(name=name, wanted=wanted, reached=reached):
+            facts = {"projection": name, "wanted": wanted, "reached": reached}
+            return Problem(BEHIND, f"{name} is at {reached}; ask again.", facts, headers={"Retry-After": "1"})
+        case PlaneError():
+            facts = {"plane": str(error.plane), "operation": error.operation, "kind": error.kind}
+            told = f"{error.plane} {error.operation}: {error.detail}"
+            if isinstance(error, PlaneUnavailable):
+                wait_s = 30 if error.retry_after_s is None else max(1, round(error.retry_after_s))
+                return Problem(PLANE_AWAY, f"{told}; ask again later.", facts, headers={"Retry-After": str(wait_s)})
+            if isinstance(error, PlaneForbidden):
+                return Problem(PLANE_FORBIDS, f"{told}; a platform admin has to look at the connection.", facts)
+            return Problem(PLANE_REJECTS, told, facts)
+        case asyncpg.PostgresError() | asyncpg.InterfaceError() | ConnectionError() | TimeoutError():
+            detail = "The database does not answer; repeat the request with the same Idempotency-Key."
+            return Problem(DATABASE, detail, headers={"Retry-After": "2"})
+        case _:
+            raise error
+
+
+def _of_framework(error: HTTPException) -> Problem:
+    row = FRAMEWORK.get(error.status_code)
+    if row is None:
+        row = Row(error.status_code, f"http-{error.status_code}", "The request was refused")
+    return Problem(row, f"{row.title}.", headers=error.headers or {})
+
+
+def _invalid(errors: Sequence[Any]) -> Problem:
+    """Validation errors without the values that were sent: they may be secrets."""
+    for error in errors:
+        place, name = str(error["loc"][0]), str(error["loc"][-1]).lower()
+        if place == "header" and error["type"] == "missing" and name in MISSING_HEADER:
+            row, detail = MISSING_HEADER[name]
+            return Problem(row, detail)
+    told = [_field(error) for error in errors]
+    first = told[0]
+    where = first.get("pointer") or first.get("parameter") or "the body"
+    return Problem(FIELDS, f"{where}: {first['detail']}", errors=told)
+
+
+def _field(error: Any) -> dict[str, str]:
+    place, path = str(error["loc"][0]), [str(part) for part in error["loc"][1:]]
+    told = {"detail": str(error["msg"]), "code": str(error["type"])}
+    if place == "body":
+        escaped = [part.replace("~", "~0").replace("/", "~1") for part in path]
+        return told | {"pointer": "#" + "".join(f"/{part}" for part in escaped)}
+    return told | {"parameter": ".".join(path), "in": place}

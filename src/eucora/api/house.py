@@ -1,0 +1,110 @@
+"""What the API is given, and what it makes of it once. There is no other state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fastapi import Request
+
+from eucora.api.auth.authenticator import Authenticator
+from eucora.api.auth.keys import OidcSettings
+from eucora.api.cursors import Cursors
+from eucora.application.world import World
+from eucora.projections.artifacts import Artifacts, EvidencePacks
+from eucora.projections.cab_desk import CabDesk
+from eucora.projections.gate_policies import GatePolicies
+from eucora.projections.incidents import Incidents
+from eucora.projections.installs import Installs
+from eucora.projections.intents import Intents
+from eucora.projections.operations import Operations
+from eucora.projections.ring_board import RingBoard
+from eucora.projections.runner import ProjectionRunner
+from eucora.projections.timeline import Timeline
+from eucora.projections.tokens import Tokens
+from eucora.store.database import Pool
+from eucora.store.jobs import JobQueue
+
+
+class StoredReply(Protocol):
+    """The answer that was given to an Idempotency-Key."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+
+class Replies(Protocol):
+    """Where appends keep their answers."""
+
+    async def find(self, owner: str, key: str) -> StoredReply | None: ...
+
+
+class Feed(Protocol):
+    """The log as stored: exact bytes in order."""
+
+    async def read_raw(self, after: int, limit: int) -> Sequence[tuple[int, bytes]]: ...
+
+    async def head(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDeps:
+    """Handed in by bootstrap.
+
+    ``cursor_key``: at least 16 secret bytes, the same in every replica. ``revision``: of the schema that this version
+    needs. ``oidc`` None: only service tokens are accepted.
+    """
+
+    world: World
+    pool: Pool
+    runner: ProjectionRunner
+    replies: Replies
+    jobs: JobQueue
+    feed: Feed
+    oidc: OidcSettings | None
+    cursor_key: bytes
+    revision: str
+    version: str
+
+
+class Reads:
+    """The queries, one object a read model."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.artifacts, self.evidence_packs = Artifacts(pool), EvidencePacks(pool)
+        self.intents, self.timeline, self.operations = Intents(pool), Timeline(pool), Operations(pool)
+        self.installs, self.ring_board = Installs(pool), RingBoard(pool)
+        self.cab_desk, self.incidents = CabDesk(pool), Incidents(pool)
+        self.gate_policies, self.tokens = GatePolicies(pool), Tokens(pool)
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """``draining`` is set by whoever stops the server: no new traffic should come then."""
+
+    started: bool = False
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything a route can reach."""
+
+    deps: ApiDeps
+    reads: Reads
+    authenticator: Authenticator
+    cursors: Cursors
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+
+
+def house_of(request: Request) -> House:
+    """The house that the request came to."""
+    house = request.app.state.house
+    if not isinstance(house, House):
+        raise TypeError("the app was assembled without a house, for its description only")
+    return house

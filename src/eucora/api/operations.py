@@ -1,0 +1,90 @@
+"""Routes for those who run the service: the work that waits or was given up, and the planes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+
+from fastapi import Path, Query
+
+from eucora.api.asking import HouseDep, Listing, PagingDep, RepeatableDep, Told
+from eucora.api.problems import Problem, Refused, Row, problem_responses
+from eucora.api.routes import noun, permits, readers
+from eucora.domain.people import Role
+from eucora.domain.planes import Plane
+from eucora.projections.paging import decode_cursor, encode_cursor
+
+jobs = noun("operations/jobs", "operations")
+connectors = noun("connectors", "operations")
+UNKNOWN = Row(404, "dead-job-unknown", "There is no dead job of this id")
+State = Literal["ready", "running", "dead"]
+
+
+class JobBody(Told):
+    """Work caused by an event. ``dead``: given up after its attempts; ``last_error`` says why."""
+
+    id: int
+    kind: str
+    payload: Mapping[str, Any]
+    lock_key: str | None
+    state: str
+    attempt: int
+    attempts_max: int
+    run_at: datetime
+    last_error: str | None
+    correlation_id: str
+    intent_id: str
+
+
+class RetryBody(Told):
+    """A job that has its attempts back."""
+
+    id: int
+    state: str
+
+
+class ConnectorBody(Told):
+    """A plane that this installation is connected to. ``breaker``: closed, open or half_open; null where unknown."""
+
+    plane: Plane
+    breaker: str | None
+
+
+@runtime_checkable
+class ShowsBreaker(Protocol):
+    """A plane that tells the worst state of its circuit breakers."""
+
+    @property
+    def breaker_state(self) -> str: ...
+
+
+@jobs.get("")
+@permits(Role.PLATFORM_ADMIN, Role.ENDPOINT_OPERATOR, Role.AUDITOR)
+async def list_jobs(
+    house: HouseDep, page: PagingDep, state: Annotated[State, Query(description="What to list")] = "dead"
+) -> Listing[JobBody]:
+    """Jobs in one state, oldest first."""
+    after = 0 if page.after is None else int(str(decode_cursor(page.after, int)[0]))
+    found = await house.deps.jobs.list([state], after=after, limit=page.limit + 1)
+    shown = found[: page.limit]
+    more = encode_cursor(shown[-1].id) if len(found) > page.limit else None
+    return Listing(items=[JobBody.model_validate(row) for row in shown], next_cursor=page.next(more))
+
+
+@jobs.post("/{job_id}/retries", status_code=201, responses=problem_responses(404))
+@permits(Role.PLATFORM_ADMIN, Role.ENDPOINT_OPERATOR)
+async def retry_job(house: HouseDep, caller: RepeatableDep, job_id: Annotated[int, Path(ge=1, lt=2**63)]) -> RetryBody:
+    """Give a dead job its attempts back. A job that is not dead is not touched, so a repeat does no harm."""
+    if not await house.deps.jobs.revive(job_id, house.deps.world.clock.now()):
+        raise Refused(Problem(UNKNOWN, f"No dead job has the id {job_id}; list the dead ones and name one of them."))
+    return RetryBody(id=job_id, state="ready")
+
+
+@connectors.get("")
+@readers()
+async def list_connectors(house: HouseDep) -> Sequence[ConnectorBody]:
+    """The planes that are connected."""
+    planes = sorted(house.deps.world.planes.items())
+    return [
+        ConnectorBody(plane=name, breaker=plane.breaker_state if isinstance(plane, ShowsBreaker) else None)
+        for name, plane in planes
+    ]

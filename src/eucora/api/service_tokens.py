@@ -1,0 +1,130 @@
+"""Routes of service tokens: what programs sign in with."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Response
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from eucora.api.asking import (
+    Asked,
+    CallerDep,
+    HouseDep,
+    Id,
+    Listing,
+    PagingDep,
+    ReceiptBody,
+    RepeatableDep,
+    Told,
+    fresh,
+    receipt,
+)
+from eucora.api.deployment_intents import ScopeAsked
+from eucora.api.intent_moves import ReasonAsked
+from eucora.api.problems import problem_responses
+from eucora.api.routes import noun, permits
+from eucora.api.words import Line
+from eucora.application import records
+from eucora.domain.people import Grant, Role, Scope
+
+router = noun("service-tokens")
+TOKENS = "tokens"
+
+
+class GrantAsked(Asked):
+    """A role inside a scope."""
+
+    role: Role
+    scope: ScopeAsked = ScopeAsked()
+
+
+class TokenAsked(Asked):
+    """A token for one program, for a time of at most a year."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "siem-reader", "grants": [{"role": "auditor"}], "expires_at": "2027-01-31T00:00:00Z"}]
+        }
+    )
+
+    name: Line
+    grants: Annotated[list[GrantAsked], Field(max_length=20)]
+    expires_at: AwareDatetime
+
+
+class IssuedBody(Told):
+    """``secret`` is shown here and nowhere again."""
+
+    id: str
+    version: int
+    secret: str
+
+
+class TokenBody(Told):
+    """A token without its secret. ``valid``: whether it would be accepted now."""
+
+    id: str
+    name: str
+    grants: tuple[Grant, ...]
+    expires_at: datetime
+    valid: bool
+    issued_by: str
+    issued_at: datetime
+    revoked_by: str
+    revoke_reason: str
+    revoked_at: datetime | None
+
+
+@router.post("", status_code=201, responses=problem_responses(409, 413, 415))
+@permits(Role.PLATFORM_ADMIN)
+async def issue_service_token(
+    body: TokenAsked, response: Response, house: HouseDep, caller: RepeatableDep
+) -> IssuedBody:
+    """Issue a token. Its secret is in this answer only, so the answer is not kept and an Idempotency-Key has no
+    meaning here: after a lost answer, revoke the token and issue another."""
+    issued = await records.issue_token(
+        house.deps.world,
+        caller,
+        name=body.name,
+        grants=tuple(Grant(one.role, Scope(**one.scope.model_dump())) for one in body.grants),
+        expires_at=body.expires_at,
+    )
+    await house.deps.runner.catch_up(TOKENS)  # who gets a token may use it at once
+    written = await receipt(house, response, issued.receipt)
+    response.headers["Cache-Control"] = "no-store"
+    return IssuedBody(id=written.id, version=written.version, secret=issued.secret)
+
+
+@router.get("", dependencies=[fresh(TOKENS)])
+@permits(Role.PLATFORM_ADMIN, Role.AUDITOR)
+async def list_service_tokens(house: HouseDep, page: PagingDep) -> Listing[TokenBody]:
+    """Service tokens, newest first."""
+    now = house.deps.world.clock.now()
+    found = await house.reads.tokens.page(after=page.after, limit=page.limit)
+    items = [
+        TokenBody(
+            id=view.id,
+            name=view.name,
+            grants=view.grants,
+            expires_at=view.expires_at,
+            valid=view.valid(now),
+            issued_by=view.issued_by,
+            issued_at=view.issued_at,
+            revoked_by=view.revoked_by,
+            revoke_reason=view.revoke_reason,
+            revoked_at=view.revoked_at,
+        )
+        for view in found.items
+    ]
+    return Listing(items=items, next_cursor=page.next(found.next))
+
+
+@router.post("/{token_id}/revocations", status_code=201, responses=problem_responses(400, 404, 409, 413, 415))
+@permits(Role.PLATFORM_ADMIN)
+async def revoke_service_token(
+    token_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: CallerDep
+) -> ReceiptBody:
+    """Revoke a token; the next call that shows it is refused."""
+    return await receipt(
+        house, response, await records.revoke_token(house.deps.world, caller, str(token_id), body.reason)
+    )

@@ -1,0 +1,61 @@
+"""What every command shares: how it prints, how it fails, how it runs."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+import typer
+import uvloop
+from rich.console import Console
+
+from eucora.observability import configure_logs
+from eucora.settings import Settings, SettingsInvalid, read_settings
+from eucora.store.database import UnsafeDatabase
+from eucora.store.embedded import EmbeddedPostgresFailed
+
+REFUSED, MISUSED = 1, 2
+T = TypeVar("T")
+
+out = Console()
+err = Console(stderr=True)
+
+
+def fail(message: str, code: int = REFUSED) -> NoReturn:
+    """One line on standard error, and the exit code: 1 refused, 2 misused."""
+    print(f"eucora: {' '.join(message.split())}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """What may go wrong in daily use ends as one line, never as a stack trace."""
+    try:
+        yield
+    except SettingsInvalid as error:
+        fail(str(error), MISUSED)
+    except (UnsafeDatabase, EmbeddedPostgresFailed) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def settings(**overrides: object) -> Settings:
+    """Settings of this process, with its logs configured accordingly."""
+    found = read_settings(**overrides)
+    configure_logs(found.log_level)
+    return found
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output; nothing else goes there in ``--json`` mode."""
+    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+    sys.stdout.flush()

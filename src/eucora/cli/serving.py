@@ -1,0 +1,124 @@
+"""The commands that stay: serve, work, lab, up."""
+
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+
+from eucora import bootstrap
+from eucora.cli.console import MISUSED, fail, one_line_errors, run, settings
+from eucora.cli.stack import Stack
+from eucora.lab import server as lab_server
+from eucora.settings import Settings
+
+_log = structlog.get_logger("eucora")
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on (default: EUCORA_HOST or 127.0.0.1).")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one (default: EUCORA_PORT or 8080).")]
+
+
+def serve(host: Host = None, port: Port = None) -> None:
+    """Serve the API. Any number of them may run against one database.
+
+    Example: eucora serve --port 8080
+    """
+    with one_line_errors():
+        found = settings(**_given(host, port))
+        with bootstrap.database(found, migrated=False) as url:
+            run(_serve(found, url))
+
+
+def _given(host: str | None, port: int | None) -> dict[str, object]:
+    given = {"EUCORA_HOST": host, "EUCORA_PORT": port}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+async def _serve(found: Settings, url: str) -> None:
+    async with bootstrap.runtime(found, url) as runtime:
+        config = uvicorn.Config(
+            bootstrap.api(runtime),
+            host=found.host,
+            port=found.port,
+            lifespan="off",  # the runtime is opened and closed here
+            log_config=None,
+            access_log=False,  # the app writes its own line
+            server_header=False,
+            timeout_graceful_shutdown=25,
+        )
+        server = uvicorn.Server(config)
+        _log.info("api_starting", host=found.host, port=found.port)
+        await server.serve()
+        if not server.started:
+            fail(f"cannot listen on {found.host}:{found.port}; choose another EUCORA_PORT", MISUSED)
+
+
+def work() -> None:
+    """Run jobs and keep the read models up. Any number of them may run against one database.
+
+    Example: eucora work
+    """
+    with one_line_errors():
+        found = settings()
+        with bootstrap.database(found, migrated=False) as url:
+            run(_work(found, url))
+
+
+async def _work(found: Settings, url: str) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with bootstrap.runtime(found, url) as runtime:
+        _log.info("worker_starting", worker=runtime.queue.worker, planes=sorted(runtime.world.planes))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bootstrap.project(runtime, stop))
+            group.create_task(bootstrap.work(runtime, stop))
+
+
+def lab(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="The fleet, the credentials and every outcome follow from it.")] = 7,
+    pace: Annotated[float, typer.Option(min=0.001, help="How many times faster than real the devices live.")] = 1.0,
+) -> None:
+    """Run the simulated vendors alone. The first line on standard output is a JSON object with their addresses.
+
+    Example: eucora lab --port 9090 --pace 1800
+    """
+    with one_line_errors():
+        settings()
+
+        def ready(addresses: lab_server.LabAddresses) -> None:
+            sys.stdout.write(json.dumps(asdict(addresses)) + "\n")
+            sys.stdout.flush()
+
+        try:
+            lab_server.run(seed=seed, pace=pace, port=port, ready=ready)
+        except OSError as error:
+            fail(f"--port {port}: {error.strerror}", MISUSED)
+
+
+def up(
+    host: Host = None,
+    port: Port = None,
+    with_lab: Annotated[bool, typer.Option("--lab", help="Add the simulated vendors and connect to them.")] = False,
+    pace: Annotated[
+        float, typer.Option(min=0.001, help="How many times faster than real the lab's devices live.")
+    ] = 60.0,
+) -> None:
+    """Everything on this machine: Postgres when no database is named, migrations, API and a worker.
+
+    Example: eucora up --lab
+    """
+    with one_line_errors():
+        found = settings(**_given(host, port))
+        with Stack(found, lab_pace=pace if with_lab else None) as stack:
+            print(f"EUCORA is up: {stack.api_url}  (Ctrl-C stops it)")
+            if stack.lab is not None:
+                print(f"The lab is up: {stack.lab.base_url}  (sign in at {stack.lab.oidc_issuer})")
+            stack.wait()

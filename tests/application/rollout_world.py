@@ -1,0 +1,253 @@
+"""The application over the real store and the real connectors, against the lab's own app, in virtual time.
+
+Nothing sleeps: whoever waits moves the one clock that everybody shares, so days of soak pass in seconds and every run
+is the same.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from starlette.applications import Starlette
+
+from eucora.application import artifacts, cab_reviews, deployment_intents, records
+from eucora.application.artifacts import InstallRequest, PackRequest
+from eucora.application.deployment_intents import IntentRequest, TargetRequest
+from eucora.application.execute import load
+from eucora.application.world import Caller, World
+from eucora.connectors.http import NO_RETRY, Upstream, upstream_client
+from eucora.connectors.intune.connect import IntuneAccess, connect_intune
+from eucora.connectors.jamf.plane import JamfPlane
+from eucora.domain.cab_review import Urgency, Vote
+from eucora.domain.conditions import Condition
+from eucora.domain.deployment_intent.decide import DECIDER
+from eucora.domain.deployment_intent.state import DeploymentIntent
+from eucora.domain.evidence_pack import Detection
+from eucora.domain.gate_types import GatePolicy
+from eucora.domain.people import Grant, Person, Role, Scope
+from eucora.domain.planes import Plane
+from eucora.domain.policies import GATE_POLICY_1_0
+from eucora.domain.rings import Ring
+from eucora.domain.risk_types import (
+    ApplicationProfile,
+    Category,
+    DataAccess,
+    DeclaredRisk,
+    Exploitability,
+    OperationalComplexity,
+    PrivilegeImpact,
+    Provenance,
+)
+from eucora.formats.evidence import EvidenceFiles
+from eucora.lab.app import Lab, create_lab
+from eucora.lab.clock import ManualClock
+from eucora.lab.inputs import ApplicationInputs, build_inputs
+from eucora.projections.catalogue import all_projections
+from eucora.projections.history import CaughtUpFacts
+from eucora.projections.runner import ProjectionRunner
+from eucora.store.artifacts import LocalArtifacts
+from eucora.store.database import Pool
+from eucora.store.devices import PostgresDevices
+from eucora.store.ids import RandomIds
+from eucora.store.jobs import JobQueue
+from eucora.store.log import EventLog
+from eucora.workers.effects import EffectsWorker
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+BASE = "http://lab.test"
+RETAIL = Scope("retail", "emea")
+POLICY = replace(GATE_POLICY_1_0, version="hourly", measure_every_s=3600)
+
+
+def person(name: str, *roles: Role, scope: Scope | None = None) -> Person:
+    return Person(f"https://issuer|{name}", name, tuple(Grant(role, scope or Scope()) for role in roles))
+
+
+PACKAGER = person("piet", Role.PACKAGING_ENGINEER)
+PUBLISHER = person("petra", Role.PUBLISHER, scope=RETAIL)
+ADMIN = person("ada", Role.PLATFORM_ADMIN)
+CAB = [person(name, Role.CAB_APPROVER) for name in ("carla", "chen", "cyrus")]
+OPERATOR = person("oskar", Role.ENDPOINT_OPERATOR)
+
+LOW = DeclaredRisk(
+    PrivilegeImpact.USER, True, Provenance.CONSISTENT, Exploitability.NONE, DataAccess.OWN, OperationalComplexity.SHORT
+)
+HIGH = DeclaredRisk(
+    PrivilegeImpact.SERVICE_OR_ELEVATED, False, Provenance.UNCERTAIN, Exploitability.PRIVILEGED_LISTENER,
+    DataAccess.CREDENTIAL_STORES, OperationalComplexity.REBOOT,
+)  # fmt: skip
+
+
+class FreeBudget:
+    """Nobody is throttled in virtual time."""
+
+    async def acquire(self, key: str, *, per_s: float, burst: int) -> None:
+        return None
+
+
+class Rollouts:
+    """One installation and its people."""
+
+    def __init__(self, world: World, worker: EffectsWorker, lab: Lab, clock: ManualClock, inputs: Path) -> None:
+        self.world, self.worker, self.lab, self.clock = world, worker, lab, clock
+        self.inputs = build_inputs(inputs)
+        self._made = 0
+
+    def as_(self, person: Person) -> Caller:
+        return Caller(person, "correlation-of-the-test")
+
+    def group(self, plane: Plane, ring: Ring) -> str:
+        return next(g.id for g in self.lab.fleet.groups_on(plane) if g.name.startswith(f"ring-{ring:d}-"))
+
+    async def activate(self, policy: GatePolicy) -> None:
+        await records.propose_gate_policy(self.world, self.as_(ADMIN), policy, "hourly readings")
+        await records.activate_gate_policy(self.world, self.as_(CAB[0]), policy.version)
+
+    async def propose(
+        self,
+        inputs: ApplicationInputs,
+        declared: DeclaredRisk = LOW,
+        *,
+        category: Category = Category.UTILITY,
+        rings: tuple[Ring, ...] = (Ring.LAB, Ring.CANARY, Ring.PILOT),
+        policy: str = POLICY.version,
+    ) -> str:
+        pack = await self.assemble(inputs, declared, category=category)
+        request = IntentRequest(
+            evidence_pack=pack,
+            rings=tuple(
+                (ring, tuple(TargetRequest(plane, self.group(plane, ring)) for plane in Plane)) for ring in rings
+            ),
+            scope=RETAIL,
+            gate_policy=policy,
+        )
+        return (await deployment_intents.propose(self.world, self.as_(PACKAGER), request)).id
+
+    async def assemble(
+        self, inputs: ApplicationInputs, declared: DeclaredRisk, *, category: Category = Category.UTILITY
+    ) -> str:
+        caller = self.as_(PACKAGER)
+        assert inputs.windows is not None
+        assert inputs.macos is not None
+        exe = await artifacts.register_artifact(self.world, caller, chunks(inputs.windows), inputs.windows.name)
+        pkg = await artifacts.register_artifact(self.world, caller, chunks(inputs.macos), inputs.macos.name)
+        documents = []
+        for kind in ("sbom", "scan", "test_evidence", "rollback_plan"):
+            upload = await artifacts.upload_document(self.world, caller, chunks(getattr(inputs, kind)), kind)
+            documents.append((kind, upload.sha256))
+        slug = inputs.name.lower().replace(" ", "-")
+        request = PackRequest(
+            application=ApplicationProfile(slug, inputs.name, inputs.version, inputs.publisher, category),
+            declared=declared,
+            planes=tuple(Plane),
+            installs=(
+                InstallRequest(
+                    Plane.INTUNE, exe.id, f"{inputs.windows.name} /quiet", f"{inputs.windows.name} /remove",
+                    Detection("file", r"C:\Program Files\Example", "app.exe", ""), ((0, "success"),),
+                ),
+                InstallRequest(
+                    Plane.JAMF, pkg.id, "", "/usr/local/bin/remove-example",
+                    Detection("receipt", name="com.example.app", value=inputs.version),
+                ),
+            ),
+            documents=tuple(documents),
+            rollout_plan="lab, canary, pilot",
+        )  # fmt: skip
+        return (await artifacts.assemble_pack(self.world, caller, request)).id
+
+    async def state(self, intent_id: str) -> DeploymentIntent:
+        return await load(self.world.store, DECIDER, intent_id)
+
+    async def let_pass(self, hours: float, *, step_s: float = 3600) -> None:
+        """Live through time: everything due is done, then the clock moves on."""
+        await self.worker.settle()
+        for _ in range(round(hours * 3600 / step_s)):
+            self.clock.advance(step_s)
+            await self.worker.settle()
+
+    async def through_the_lab(self, intent_id: str) -> None:
+        """Start, install in the lab, rehearse the rollback, install again, and let the soak end."""
+        publisher = self.as_(PUBLISHER)
+        await deployment_intents.start(self.world, publisher, intent_id)
+        await self.let_pass(24)
+        await deployment_intents.rehearse(self.world, publisher, intent_id)
+        await self.let_pass(24)
+        await self.let_pass(24)
+
+    async def promote(self, intent_id: str, ring: Ring, *acknowledged: str) -> None:
+        await deployment_intents.promote(self.world, self.as_(PUBLISHER), intent_id, ring, acknowledged)
+
+    async def approve(self, intent_id: str, voters: int = 1, *conditions: Condition) -> str:
+        review = await deployment_intents.submit_to_cab(
+            self.world, self.as_(PACKAGER), intent_id, urgency=Urgency.STANDARD, justification=""
+        )
+        for number, voter in enumerate(CAB[:voters], start=1):
+            await cab_reviews.vote(
+                self.world,
+                self.as_(voter),
+                review.id,
+                vote=Vote.APPROVE,
+                reason="evidence is complete",
+                conditions=conditions,
+                saw=number,
+            )
+        await self.worker.settle()
+        return review.id
+
+
+async def chunks(path: Path) -> AsyncIterator[bytes]:
+    yield path.read_bytes()
+
+
+@asynccontextmanager
+async def rollouts(pool: Pool, folder: Path, *, pace: float = 1.0) -> AsyncIterator[Rollouts]:
+    clock = ManualClock(START)
+    app: Starlette = create_lab(seed=7, clock=clock, pace=pace, base_url=BASE, windows=700, macs=460)
+    lab: Lab = app.state.lab
+    wire = httpx.ASGITransport(app=app)
+
+    async def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+        await asyncio.sleep(0)
+
+    def monotonic() -> float:
+        return (clock.now() - START).total_seconds()
+
+    credentials = lab.directory.credentials
+    intune = connect_intune(
+        IntuneAccess(
+            credentials.tenant, credentials.client_id, credentials.client_secret, f"{BASE}/graph/v1.0", f"{BASE}/entra"
+        ),
+        budget=FreeBudget(), retry=NO_RETRY, now=clock.now, monotonic=monotonic, sleep=sleep, inner=wire,
+    )  # fmt: skip
+    jamf_client = upstream_client(
+        Upstream("jamf", f"{BASE}/jamf", "lab"), budget=FreeBudget(), per_s=1000, burst=1000, retry=NO_RETRY,
+        now=clock.now, monotonic=monotonic, sleep=sleep, inner=wire,
+    )  # fmt: skip
+    jamf = JamfPlane(
+        jamf_client, client_id=lab.jamf_client_id, client_secret=lab.jamf_client_secret, now=clock.now, sleep=sleep
+    )
+    log = EventLog(pool, RandomIds())
+    runner = ProjectionRunner(pool, log, all_projections())
+    await runner.ensure()
+    world = World(
+        store=log,
+        artifacts=LocalArtifacts(folder / "artifacts"),
+        evidence=EvidenceFiles(),
+        devices=PostgresDevices(pool),
+        planes={Plane.INTUNE: intune.plane, Plane.JAMF: jamf},
+        facts=CaughtUpFacts(pool, runner),
+        clock=clock,
+        ids=RandomIds(),
+    )
+    worker = EffectsWorker(
+        world, JobQueue(pool, "worker", lease_s=10**9), asyncio.Event(), concurrency=8, backoff=lambda _: 60.0
+    )
+    yield Rollouts(world, worker, lab, clock, folder / "inputs")
+    await log.close()
+    await intune.aclose()
+    await jamf.aclose()

@@ -1,0 +1,196 @@
+"""A release on its way through the rings of both planes: the whole write path, its jobs, the connectors and the lab."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rollout_world import HIGH, OPERATOR, PACKAGER, POLICY, PUBLISHER, Rollouts, person, rollouts
+
+from eucora.application import deployment_intents, records
+from eucora.application.records import IncidentRequest
+from eucora.domain.conditions import Condition, ConditionKind
+from eucora.domain.deployment_intent.decide import DECIDER
+from eucora.domain.deployment_intent.events import PublishRefused
+from eucora.domain.deployment_intent.refusals import (
+    ApprovalMissing,
+    CabMustDecide,
+    ConditionNotAcknowledged,
+    GateNotMet,
+    OutsidePublisherScope,
+    RequesterMayNotPublish,
+    RingBeyondApproval,
+)
+from eucora.domain.deployment_intent.state import IntentStatus, Rehearsal
+from eucora.domain.incident import Attributable, IncidentKind, Severity
+from eucora.domain.people import Role, Scope
+from eucora.domain.planes import Plane
+from eucora.domain.rings import Ring
+from eucora.store.database import Pool
+
+
+@pytest.fixture
+async def house(pool: Pool, tmp_path: Path) -> AsyncIterator[Rollouts]:
+    async with rollouts(pool, tmp_path) as house:
+        await house.activate(POLICY)
+        yield house
+
+
+async def test_a_low_risk_release_reaches_the_pilot_on_both_planes(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    assert (await house.state(intent)).status is IntentStatus.APPROVED  # automated, with its reason on record
+    await house.through_the_lab(intent)
+    assert (await house.state(intent)).rehearsal is Rehearsal.PASSED
+    await house.promote(intent, Ring.CANARY)
+    await house.let_pass(30)
+    await house.promote(intent, Ring.PILOT)
+    await house.let_pass(60)
+    state = await house.state(intent)
+    assert state.status is IntentStatus.COMPLETED
+    for ring in (Ring.LAB, Ring.CANARY, Ring.PILOT):
+        measured = state.rings[ring].measured
+        assert measured is not None
+        assert {count.plane for count in measured.counts} == set(Plane)
+        assert all(count.installed >= 0.97 * count.targeted for count in measured.counts)
+    held = {row["setup_sha256"] for row in house.lab.contents()}
+    assert state.proposed is not None
+    assert held == {file.artifact for file in state.proposed.release.artifacts}
+    history = await house.world.store.read_all(-1, 5000)
+    assert [event.position for event in history] == list(range(len(history)))
+
+
+async def test_a_high_risk_release_waits_for_cab_before_the_pilot(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.high, HIGH)
+    state = await house.state(intent)
+    assert state.proposed is not None
+    assert state.proposed.risk.score > 50
+    assert state.status is IntentStatus.PROPOSED
+    await house.through_the_lab(intent)
+    await house.promote(intent, Ring.CANARY)
+    await house.let_pass(30)
+    with pytest.raises(ApprovalMissing):
+        await house.promote(intent, Ring.PILOT)
+    await house.approve(intent, voters=state.proposed.route.quorum)
+    await house.promote(intent, Ring.PILOT)
+    await house.let_pass(60)
+    assert (await house.state(intent)).status is IntentStatus.COMPLETED
+
+
+async def test_the_lab_is_not_left_before_its_rollback_was_rehearsed(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(30)
+    with pytest.raises(GateNotMet) as refusal:
+        await house.promote(intent, Ring.CANARY)
+    assert [gate["gate"] for gate in refusal.value.facts["gates"]] == ["rollback_validated"]
+
+
+async def test_conditions_of_the_cab_hold_at_the_promotion(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.high, HIGH)
+    text = Condition(ConditionKind.TEXT, "the service desk is told first")
+    await house.approve(intent, 1, text, Condition(ConditionKind.MAX_RING, "1"))
+    await house.through_the_lab(intent)
+    with pytest.raises(ConditionNotAcknowledged):
+        await house.promote(intent, Ring.CANARY)
+    await house.promote(intent, Ring.CANARY, text.value)
+    await house.let_pass(30)
+    with pytest.raises(RingBeyondApproval):
+        await house.promote(intent, Ring.PILOT)
+
+
+async def test_who_packaged_does_not_publish_and_the_attempt_is_on_record(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    both = replace(PACKAGER, grants=(*PACKAGER.grants, *PUBLISHER.grants))
+    with pytest.raises(RequesterMayNotPublish):
+        await deployment_intents.start(house.world, house.as_(both), intent)
+    history = await house.world.store.read(DECIDER.stream(intent))
+    assert isinstance(history.events[-1], PublishRefused)
+    assert (await house.state(intent)).ring is None
+
+
+async def test_a_publisher_of_another_scope_is_refused(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    stranger = person("paolo", Role.PUBLISHER, scope=Scope("logistics", "apac"))
+    with pytest.raises(OutsidePublisherScope):
+        await deployment_intents.start(house.world, house.as_(stranger), intent)
+
+
+async def test_a_failing_release_is_halted_and_its_offers_are_taken_back(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await house.through_the_lab(intent)
+    house.lab.fleet.set_failure_rate(f"{house.inputs.low.name} {house.inputs.low.version}", 0.9)
+    await house.promote(intent, Ring.CANARY)
+    await house.let_pass(60)
+    state = await house.state(intent)
+    assert state.status is IntentStatus.HALTED
+    assert state.halt is not None
+    assert state.halt.trigger == "failure_rule"
+    assert dict(state.offers) == {}
+    names = (house.inputs.low.name, house.inputs.low.version)
+    for plane in house.world.planes.values():
+        key = f"eucora:{intent}:{next(f.artifact for f in state.proposed.release.artifacts if f.plane is plane.plane)}"
+        seen = await plane.inspect(key, *names, correlation_id="check")
+        assert list(seen.groups) == []
+        assert seen.ref is not None
+
+
+async def test_a_p1_incident_halts_and_a_rollback_empties_every_device(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await house.through_the_lab(intent)
+    await house.promote(intent, Ring.CANARY)
+    await house.let_pass(20)
+    report = IncidentRequest(
+        intent, "field-notes", Severity.P1, IncidentKind.STABILITY, Attributable.UNKNOWN, 40, "blue screens"
+    )
+    await records.report_incident(house.world, house.as_(OPERATOR), report)
+    await house.worker.settle()
+    assert (await house.state(intent)).status is IntentStatus.HALTED
+    with pytest.raises(CabMustDecide):
+        await deployment_intents.resume(house.world, house.as_(PUBLISHER), intent, "looks fine")
+    await deployment_intents.roll_back(house.world, house.as_(PUBLISHER), intent, "P1")
+    await house.let_pass(60)
+    state = await house.state(intent)
+    assert state.status is IntentStatus.ROLLED_BACK
+    assert state.rollback is not None
+    assert state.rollback.remaining == 0
+    assert state.rollback.reverted > 50
+
+
+async def test_one_plane_that_fails_leaves_the_other_going(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    house.lab.faults.take_down("jamf", 10 * 3600)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(9)
+    state = await house.state(intent)
+    assert {key[1] for key in state.published} == {Plane.INTUNE}
+    await house.let_pass(20)
+    assert {key[1] for key in (await house.state(intent)).published} == set(Plane)
+
+
+async def test_changed_bytes_stop_the_publication(house: Rollouts, tmp_path: Path) -> None:
+    intent = await house.propose(house.inputs.low)
+    state = await house.state(intent)
+    file = next(f for f in state.proposed.release.artifacts if f.plane is Plane.JAMF)
+    stored = tmp_path / "artifacts" / "sha256" / file.content[:2] / file.content
+    stored.write_bytes(stored.read_bytes() + b"!")
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(1)
+    state = await house.state(intent)
+    assert state.status is IntentStatus.HALTED
+    assert state.halt.trigger == "content_mismatch"
+    assert Plane.JAMF not in {key[1] for key in state.published}
+
+
+async def test_a_pause_takes_the_offers_back_and_resuming_makes_them_again(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(1)
+    assert len((await house.state(intent)).offers) == 2
+    await deployment_intents.pause(house.world, house.as_(PUBLISHER), intent, "quarter end")
+    await house.worker.settle()
+    assert len((await house.state(intent)).offers) == 0
+    await deployment_intents.resume(house.world, house.as_(PUBLISHER), intent, "quarter closed")
+    await house.let_pass(30)
+    state = await house.state(intent)
+    assert len(state.offers) == 2
+    assert all(count.installed == count.targeted for count in state.rings[Ring.LAB].measured.counts)

@@ -1,0 +1,147 @@
+"""Evidence pack: known by its content, told what it lacks, assembled once."""
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from given import given
+
+from eucora.domain import evidence_pack as ep
+from eucora.domain.evidence_pack import DECIDER, Detection, Document, InstallPlan
+from eucora.domain.findings import Signature
+from eucora.domain.planes import Plane
+from eucora.domain.risk_types import (
+    ApplicationProfile,
+    Category,
+    DataAccess,
+    DeclaredRisk,
+    Exploitability,
+    FindingCounts,
+    OperationalComplexity,
+    PrivilegeImpact,
+    Provenance,
+)
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+WINDOWS = InstallPlan(
+    Plane.INTUNE,
+    "a" * 64,
+    "b" * 64,
+    Signature.PRESENT,
+    "setup /q",
+    "setup /x",
+    Detection("msi", name="{1}"),
+    ((0, "success"),),
+)
+MACOS = InstallPlan(
+    Plane.JAMF, "c" * 64, "c" * 64, Signature.PRESENT, "", "remove", Detection("receipt", name="org.example")
+)
+ASSEMBLE = ep.AssembleEvidencePack(
+    application=ApplicationProfile("text-editor", "Éditeur", "2.1", "Example", Category.UTILITY),
+    declared=DeclaredRisk(
+        PrivilegeImpact.USER,
+        True,
+        Provenance.CONSISTENT,
+        Exploitability.NONE,
+        DataAccess.OWN,
+        OperationalComplexity.SHORT,
+    ),
+    planes=(Plane.INTUNE, Plane.JAMF),
+    installs=(WINDOWS, MACOS),
+    documents=tuple(
+        Document(kind, digit * 64, kind) for kind, digit in zip(ep.REQUIRED_DOCUMENTS, "1234", strict=True)
+    ),
+    findings=FindingCounts(low=3),
+    rollout_plan="ring by ring",
+    registrars=("idp|erik", "idp|pat"),
+    by="idp|pat",
+    at=NOON,
+)
+NOTHING = given(DECIDER)
+
+
+def missing(command: ep.AssembleEvidencePack) -> tuple[str, ...]:
+    (assembled,) = NOTHING.when(command).events()
+    return assembled.missing
+
+
+def test_a_complete_pack_lacks_nothing_and_names_everybody_who_packaged() -> None:
+    (assembled,) = NOTHING.when(ASSEMBLE).events()
+    assert assembled.missing == ()
+    assert assembled.packagers == ("idp|erik", "idp|pat")
+    assert assembled.pack == ASSEMBLE.pack
+
+
+def test_the_same_content_is_assembled_once_by_whomever() -> None:
+    later = replace(ASSEMBLE, by="idp|else", at=NOON + timedelta(days=1), registrars=())
+    assert later.pack == ASSEMBLE.pack
+    NOTHING.and_when(ASSEMBLE).when(later).then()
+
+
+def test_the_digest_does_not_depend_on_the_order_of_its_parts() -> None:
+    turned = replace(ASSEMBLE, installs=(MACOS, WINDOWS), documents=tuple(reversed(ASSEMBLE.documents)))
+    assert turned.pack == ASSEMBLE.pack
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(ASSEMBLE, rollout_plan="all at once"),
+        replace(ASSEMBLE, findings=FindingCounts(low=4)),
+        replace(ASSEMBLE, installs=(replace(WINDOWS, uninstall_command="rm"), MACOS)),
+        replace(ASSEMBLE, documents=ASSEMBLE.documents[1:]),
+        replace(ASSEMBLE, application=replace(ASSEMBLE.application, version="2.2")),
+        replace(ASSEMBLE, declared=replace(ASSEMBLE.declared, vendor_known=False)),
+    ],
+)
+def test_every_part_of_the_content_counts_in_the_digest(changed: ep.AssembleEvidencePack) -> None:
+    assert changed.pack != ASSEMBLE.pack
+
+
+def test_the_digest_is_over_canonical_json_that_keeps_letters_as_they_are() -> None:
+    """Against a document written out by hand, so that a silent change of the form is found."""
+    bare = replace(ASSEMBLE, planes=(), installs=(), documents=())
+    text = (
+        '{"application":{"application_id":"text-editor","category":"utility","cmdb_tier":null,"name":"Éditeur",'
+        '"privileged_tooling":false,"publisher":"Example","version":"2.1"},'
+        '"declared":{"data_access":"own","exploitability":"none","operational_complexity":"short",'
+        '"privilege":"user","provenance":"consistent","vendor_known":true},"documents":[],'
+        '"findings":{"critical":0,"excepted":0,"high":0,"low":3,"medium":0,"unknown":0},'
+        '"installs":[],"planes":[],"rollout_plan":"ring by ring"}'
+    )
+    assert json.loads(text)["application"]["name"] == "Éditeur"
+    assert bare.pack == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("lacking", "told"),
+    [
+        (replace(ASSEMBLE, installs=(WINDOWS,)), "an artifact for jamf"),
+        (replace(ASSEMBLE, planes=(), installs=()), "an artifact for at least one plane"),
+        (replace(ASSEMBLE, installs=(replace(WINDOWS, artifact=""), MACOS)), "an artifact for intune"),
+        (replace(ASSEMBLE, installs=(replace(WINDOWS, install_command=" "), MACOS)), "an install command for intune"),
+        (
+            replace(ASSEMBLE, installs=(replace(WINDOWS, uninstall_command=""), MACOS)),
+            "an uninstall command for intune",
+        ),
+        (replace(ASSEMBLE, installs=(replace(WINDOWS, return_codes=()), MACOS)), "return codes for intune"),
+        (replace(ASSEMBLE, installs=(WINDOWS, replace(MACOS, detection=Detection("receipt")))), "a detection for jamf"),
+        (replace(ASSEMBLE, rollout_plan=" "), "a rollout plan (rollout_plan)"),
+        (replace(ASSEMBLE, application=replace(ASSEMBLE.application, version="")), "the application's version"),
+    ],
+)
+def test_what_is_required_and_not_there_is_named(lacking: ep.AssembleEvidencePack, told: str) -> None:
+    assert missing(lacking) == (told,)
+
+
+@pytest.mark.parametrize("kind", ep.REQUIRED_DOCUMENTS)
+def test_each_required_document_is_asked_for(kind: str) -> None:
+    without = tuple(document for document in ASSEMBLE.documents if document.kind != kind)
+    assert missing(replace(ASSEMBLE, documents=without)) == (ep.REQUIRED_DOCUMENTS[kind],)
+
+
+def test_two_install_plans_for_one_plane_are_refused() -> None:
+    twice = replace(ASSEMBLE, installs=(WINDOWS, replace(WINDOWS, uninstall_command="other")))
+    NOTHING.when(twice).then_refuses(ep.InstallPlanRepeated)
