@@ -10,7 +10,14 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import asyncpg
+import httpx
+from fastapi import FastAPI
 
+from eucora import __version__
+from eucora.api import openapi as description
+from eucora.api.app import create_app
+from eucora.api.auth.keys import OidcSettings
+from eucora.api.house import ApiDeps
 from eucora.application.planes import PlanePort, RateBudget
 from eucora.application.world import World
 from eucora.connectors.http import Upstream, upstream_client
@@ -19,6 +26,7 @@ from eucora.connectors.jamf.api import CONNECTIONS_MAX
 from eucora.connectors.jamf.plane import JamfPlane
 from eucora.domain.planes import Plane
 from eucora.formats.evidence import EvidenceFiles
+from eucora.observability import trace_requests
 from eucora.projections.catalogue import all_projections
 from eucora.projections.history import CaughtUpFacts
 from eucora.projections.runner import ProjectionRunner
@@ -33,6 +41,7 @@ from eucora.store.embedded import OWNER, EmbeddedPostgres
 from eucora.store.ids import RandomIds
 from eucora.store.jobs import JobQueue
 from eucora.store.log import EventLog
+from eucora.store.replies import Replies
 from eucora.workers.effects import EffectsWorker
 
 JAMF_PER_S, JAMF_BURST = 25.0, 50  # Jamf sets no limit but five connections; this keeps its small servers usable
@@ -56,6 +65,7 @@ class Runtime:
     world: World
     runner: ProjectionRunner
     queue: JobQueue
+    oidc: OidcSettings | None
     cursor_key: bytes
 
 
@@ -109,7 +119,37 @@ async def runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
         )
         cursor_key = bytes(await pool.fetchval("select cursor_key from installation"))
         queue = JobQueue(pool, f"{socket.gethostname()}:{os.getpid()}")
-        yield Runtime(settings, url, pool, log, world, runner, queue, cursor_key)
+        oidc = None
+        if settings.oidc_issuer is not None:
+            # trust_env off: a proxy variable must not decide whose keys we believe.
+            http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+            oidc = OidcSettings(settings.oidc_issuer, settings.oidc_audience, http)
+        yield Runtime(settings, url, pool, log, world, runner, queue, oidc, cursor_key)
+
+
+def api(runtime: Runtime) -> FastAPI:
+    """The HTTP API on a runtime."""
+    app = create_app(
+        ApiDeps(
+            world=runtime.world,
+            pool=runtime.pool,
+            runner=runtime.runner,
+            replies=Replies(runtime.pool),
+            jobs=runtime.queue,
+            feed=runtime.log,
+            oidc=runtime.oidc,
+            cursor_key=runtime.cursor_key,
+            revision=migrate.newest(),
+            version=__version__,
+        )
+    )
+    trace_requests(app)
+    return app
+
+
+def openapi() -> str:
+    """The description of the API, as it is committed."""
+    return description.text()
 
 
 async def _planes(settings: Settings, budget: RateBudget, stack: AsyncExitStack) -> Mapping[Plane, PlanePort]:

@@ -1,10 +1,17 @@
 """Logs as one JSON object a line, and traces where an exporter is configured."""
 
 import logging
+import os
 import sys
 
 import structlog
+from fastapi import FastAPI
 from opentelemetry import trace
+from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 from structlog.typing import EventDict, WrappedLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -33,3 +40,23 @@ def configure_logs(level: str) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(LEVELS[level], logging.WARNING), stream=sys.stderr, format="%(message)s", force=True)
+
+
+def configure_traces(service: str) -> bool:
+    """Traces as ``OTEL_TRACES_EXPORTER`` asks: ``console`` writes spans to standard error, anything else none.
+
+    Whether traces are on. The connectors' own spans follow the provider that is set here.
+    """
+    if os.environ.get("OTEL_TRACES_EXPORTER", "none") != "console":
+        return False
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
+    trace.set_tracer_provider(provider)
+    AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]  # the package carries no types
+    return True
+
+
+def trace_requests(app: FastAPI) -> None:
+    """One span a request, where traces are on."""
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        FastAPIInstrumentor.instrument_app(app, exclude_spans=["send", "receive"])

@@ -25,6 +25,7 @@ from eucora.domain.planes import Plane
 from eucora.lab.clock import ManualClock
 from eucora.lab.fleet import Fleet
 from eucora.lab.jamf import JamfStore, create_jamf
+from eucora.lab.roster import LabDevice
 
 CLIENT_ID, CLIENT_SECRET = "lab-client", "lab-secret"
 CORRELATION: Final = "0190a7e4-3a6d-7c11-9f51-1f2f3a4b5c6d"
@@ -107,6 +108,11 @@ class Rig:
 
     def group_ids(self, ending: str) -> list[str]:
         return [str(group["id"]) for group in self.policy(ending)["scope"]["computer_groups"]]
+
+    def runs(self, device: LabDevice) -> list[str]:
+        """Names of the policies that the simulated computer ran to completion, oldest first."""
+        runs = [run for history in self.store.histories(device) for run in history.runs if run.completed]
+        return [run.policy.name for run in sorted(runs, key=lambda run: run.ended_at)]
 
     def stored(self) -> list[tuple[str, int]]:
         """(SHA-256, size) of everything uploaded, as read back from the simulated server's disk."""

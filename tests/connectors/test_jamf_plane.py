@@ -168,17 +168,24 @@ async def test_install_and_uninstall_never_reach_one_group_together(tmp_path: Pa
     publication = a_publication(tmp_path)
     ref = await offered(rig, publication, 0)
     plane = rig.plane()
-    for offer in (Offer.UNINSTALL, Offer.INSTALL, Offer.UNINSTALL):
+    policies = ["]"]
+    for offer, reached in (
+        (Offer.UNINSTALL, "] uninstall"),
+        (Offer.INSTALL, "] round 2"),
+        (Offer.UNINSTALL, "] round 2 uninstall"),
+    ):
         assigned = await plane.assign(
             an_assignment(publication, ref, rig.groups[0].id, offer), correlation_id=CORRELATION
         )
         assert assigned.changed
-        reached, left = ("uninstall", "]") if offer is Offer.UNINSTALL else ("]", "uninstall")
         assert rig.group_ids(reached) == [rig.groups[0].id]
         assert rig.policy(reached)["general"]["enabled"] is True
-        assert rig.group_ids(left) == []
-        assert rig.policy(left)["general"]["enabled"] is False
-    assert rig.policy("uninstall")["files_processes"]["run_command"] == COMMAND
+        for left in policies:
+            assert rig.group_ids(left) == []
+            assert rig.policy(left)["general"]["enabled"] is False
+        policies.append(reached)
+        if offer is Offer.UNINSTALL:
+            assert rig.policy(reached)["files_processes"]["run_command"] == COMMAND
 
 
 async def test_an_uninstall_without_a_command_is_refused_before_anything_is_asked(tmp_path: Path) -> None:

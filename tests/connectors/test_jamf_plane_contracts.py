@@ -88,7 +88,7 @@ async def everything(directory: Path, *, older: bool = False) -> Recorder:
     plane = rig.plane(recorder)
     publication = a_publication(directory)
     published = await plane.publish(publication, correlation_id=CORRELATION)
-    for ring, offer in ((0, Offer.INSTALL), (1, Offer.INSTALL), (1, Offer.UNINSTALL)):
+    for ring, offer in ((0, Offer.INSTALL), (1, Offer.INSTALL), (1, Offer.UNINSTALL), (1, Offer.INSTALL)):
         assignment = an_assignment(publication, published.ref, rig.groups[ring].id, offer)
         await plane.assign(assignment, correlation_id=CORRELATION)
     group = await plane.resolve(rig.groups[0].name, correlation_id=CORRELATION)
@@ -123,6 +123,8 @@ async def test_requests_and_answers_are_as_described(tmp_path: Path, older: bool
         "GET /api/v4/computers-inventory",
         "GET /JSSResource/computergroups/id/{id}",
         "GET /JSSResource/computergroups/name/{name}",
+        "GET /JSSResource/policies",
+        "GET /JSSResource/policies/id/{id}",
         "GET /JSSResource/policies/name/{name}",
         "POST /JSSResource/policies/id/{id}",
         "PUT /JSSResource/policies/id/{id}",

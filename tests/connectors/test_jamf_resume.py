@@ -29,6 +29,16 @@ def assign(ring: int, offer: Offer = Offer.INSTALL) -> Verb:
     return verb
 
 
+def later(verb: Verb) -> Verb:
+    """The verb, some hours after whatever was before."""
+
+    async def delayed(plane: JamfPlane, rig: Rig, publication: Publication) -> object:
+        rig.clock.advance(6 * 3600)
+        return await verb(plane, rig, publication)
+
+    return delayed
+
+
 def withdraw(*rings: int) -> Verb:
     async def verb(plane: JamfPlane, rig: Rig, publication: Publication) -> object:
         withdrawal = a_withdrawal(publication, "1", *(rig.groups[ring].id for ring in rings))
@@ -54,6 +64,14 @@ async def shared_with_others(rig: Rig, publication: Publication) -> None:
     computer = next(iter(rig.fleet.members(rig.groups[2])))
     scope["computers"].append({"id": int(computer.jamf_id), "name": computer.name, "udid": computer.udid})
     scope["exclusions"]["computer_groups"].append({"id": int(rig.groups[5].id), "name": rig.groups[5].name})
+
+
+async def rehearsed(rig: Rig, publication: Publication) -> None:
+    """Installed in rings 0 and 1, then removed from ring 0."""
+    await published(rig, publication)
+    for ring, offer in ((0, Offer.INSTALL), (1, Offer.INSTALL), (0, Offer.UNINSTALL)):
+        await assign(ring, offer)(rig.plane(), rig, publication)
+        rig.clock.advance(6 * 3600)
 
 
 async def ends(prepare: Preparation, verb: Verb, directory: Path, *, after: bool) -> AsyncIterator[tuple[Rig, object]]:
@@ -120,6 +138,30 @@ async def test_an_uninstall_moves_the_group_from_one_policy_to_the_other(tmp_pat
         assert rig.policy("uninstall")["files_processes"]["run_command"] == COMMAND
         assert rig.policy("uninstall")["package_configuration"]["packages"] == []
         assert others_entries(rig)["excluded"] == [rig.groups[5].name]
+
+
+async def test_an_offer_after_a_removal_is_one_policy_more_for_that_group_alone(tmp_path: Path, after: bool) -> None:
+    async for rig, answer in ends(rehearsed, assign(0), tmp_path, after=after):
+        assert len(list(rig.store.policies)) == 3
+        assert rig.group_ids("] round 2") == [rig.groups[0].id]
+        assert rig.group_ids("]") == [rig.groups[1].id]
+        assert rig.group_ids("uninstall") == []
+        assert answer.ref == str(rig.policy("] round 2")["general"]["id"])
+        rig.clock.advance(6 * 3600)
+        names = [rig.policy(ending)["general"]["name"] for ending in ("]", "] uninstall", "] round 2")]
+        for device in rig.fleet.members(rig.groups[0]):
+            assert rig.runs(device) == names
+        for device in rig.fleet.members(rig.groups[1]):
+            assert rig.runs(device) in ([], names[:1])
+
+
+async def test_devices_may_check_in_before_the_second_try(tmp_path: Path, after: bool) -> None:
+    async for rig, _ in ends(rehearsed, later(assign(0)), tmp_path, after=after):
+        rig.clock.advance(6 * 3600)
+        for device in rig.fleet.members(rig.groups[0]):
+            assert len(rig.runs(device)) == 3
+            [history] = rig.store.histories(device)
+            assert history.installed
 
 
 async def test_a_withdrawal_takes_the_named_group_alone(tmp_path: Path, after: bool) -> None:

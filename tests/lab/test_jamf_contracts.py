@@ -21,6 +21,8 @@ UNDESCRIBED = {"date_completed", "date_completed_epoch", "date_completed_utc"}
 UNDESCRIBED_ANSWER = "response of type 'application/xml' is not described, only []"
 ENVELOPE = {"$ref": "#/components/schemas/ApiError"}
 CLASSIC = "jamf-classic.openapi.json"
+# In Jamf's reference of the Classic API, but not among the operations that the description was cut to.
+UNCUT = {("DELETE", "/logflush")}
 # The older token path is in Jamf's guide and in most tools, not in the server's schema.
 OLDER_TOKEN = "/jamf/api/oauth/token"
 
@@ -110,7 +112,7 @@ async def test_every_answer_of_the_classic_api_is_as_described(jamf: JamfWorld) 
     await walk_classic(jamf)
     base = "/jamf/JSSResource"
     classic = [seen for seen in jamf.recorder.exchanges if seen.path.startswith(base)]
-    assert operations(description, base, classic) == set(offered(jamf, "/JSSResource"))
+    assert operations(description, base, classic) == set(offered(jamf, "/JSSResource")) - UNCUT
 
     schemas = json.loads((FOLDER / CLASSIC).read_text())["components"]["schemas"]
     logs = 0

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
 from dataclasses import asdict
 from typing import Annotated
@@ -15,6 +16,7 @@ from eucora import bootstrap
 from eucora.cli.console import MISUSED, fail, one_line_errors, run, settings
 from eucora.cli.stack import Stack
 from eucora.lab import server as lab_server
+from eucora.observability import configure_traces
 from eucora.settings import Settings
 
 _log = structlog.get_logger("eucora")
@@ -30,6 +32,7 @@ def serve(host: Host = None, port: Port = None) -> None:
     """
     with one_line_errors():
         found = settings(**_given(host, port))
+        configure_traces("eucora-api")
         with bootstrap.database(found, migrated=False) as url:
             run(_serve(found, url))
 
@@ -43,19 +46,26 @@ async def _serve(found: Settings, url: str) -> None:
     async with bootstrap.runtime(found, url) as runtime:
         config = uvicorn.Config(
             bootstrap.api(runtime),
-            host=found.host,
-            port=found.port,
             lifespan="off",  # the runtime is opened and closed here
             log_config=None,
             access_log=False,  # the app writes its own line
             server_header=False,
             timeout_graceful_shutdown=25,
         )
-        server = uvicorn.Server(config)
-        _log.info("api_starting", host=found.host, port=found.port)
-        await server.serve()
-        if not server.started:
-            fail(f"cannot listen on {found.host}:{found.port}; choose another EUCORA_PORT", MISUSED)
+        listener = _listen(found.host, found.port)
+        host, port = listener.getsockname()[:2]
+        _log.info("api_listens", host=host, port=port)
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a port that is taken is said in one line, and port 0 has its number before we serve."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        fail(f"cannot listen on {host}:{port}: {error.strerror}; choose another EUCORA_HOST or EUCORA_PORT", MISUSED)
+    return listener
 
 
 def work() -> None:
@@ -65,6 +75,7 @@ def work() -> None:
     """
     with one_line_errors():
         found = settings()
+        configure_traces("eucora-worker")
         with bootstrap.database(found, migrated=False) as url:
             run(_work(found, url))
 

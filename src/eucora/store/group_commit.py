@@ -66,7 +66,7 @@ class GroupCommit:
         self._waiting.append(append)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name="group-commit")
-        # A caller that is cancelled cancels only its own future: its append is left out before it went, or goes on whole.
+        # A caller that goes away cancels only its own future: while it waits its append is left out, later it goes on.
         return await append.done
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from eucora.lab.inputs.sbom import render_sbom
 from eucora.lab.inputs.scan import render_scan
 from eucora.lab.inputs.windows_exe import render_exe
 
+RETURN_CODES: Final = ((0, "success"), (1707, "success"), (3010, "soft_reboot"), (1641, "hard_reboot"))
 ROLLOUT_PLAN: Final = "Lab with a rehearsed rollback, canary, pilot; each ring is left when its gates have passed."
 
 # Declared of an ordinary application, which a machine may approve.
@@ -158,7 +159,7 @@ def install_of(material: Material, plane: str, path: Path, artifact: str) -> dic
         "install_command": f'msiexec /i "{setup}" /qn' if msi else f'"{setup}" /S',
         "uninstall_command": f'msiexec /x "{setup}" /qn' if msi else f'"{setup}" /uninstall /S',
         "detection": detection,
-        "return_codes": [[0, "success"], [1707, "success"], [3010, "soft_reboot"], [1641, "hard_reboot"]],
+        "return_codes": [{"code": code, "meaning": meaning} for code, meaning in RETURN_CODES],
     }
 
 

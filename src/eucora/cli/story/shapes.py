@@ -24,10 +24,6 @@ class Counts(_Shape):
     not_installed: int
     unknown: int
 
-    @property
-    def finished(self) -> int:
-        return self.installed + self.failed
-
 
 class Measurement(_Shape):
     counts: tuple[Counts, ...]
@@ -132,6 +128,15 @@ class Rehearsal(_Shape):
     devices: int = 0
 
 
+class Operation(_Shape):
+    """What was done on a plane; ``ref`` is the vendor's own id of its object."""
+
+    plane: str
+    operation: str
+    outcome: str
+    ref: str = ""
+
+
 class Application(_Shape):
     application_id: str
     name: str
@@ -153,6 +158,7 @@ class Intent(_Shape):
     approval: Approval
     ring: int | None = None
     rings: tuple[RingState, ...]
+    operations: tuple[Operation, ...] = ()
     hold: Hold | None = None
     rehearsal: Rehearsal | None = None
 
@@ -165,8 +171,10 @@ class Intent(_Shape):
     def planes(self) -> Sequence[str]:
         return sorted({target.plane for ring in self.rings for target in ring.targets})
 
-    def of(self, ring: int) -> RingState:
-        return self.rings[ring]
+    def published(self, plane: str) -> frozenset[str]:
+        """The vendor's ids of what was published on ``plane``."""
+        done = (one for one in self.operations if one.operation == "publish" and one.outcome == "done")
+        return frozenset(one.ref for one in done if one.plane == plane)
 
 
 class Vote(_Shape):
@@ -206,8 +214,23 @@ class Timeline(_Shape):
     next_cursor: str | None = None
 
 
-class FeedPage(_Shape):
-    """A page of the event feed; the items are read by :mod:`eucora.cli.story.proof`."""
+class FeedEvent(_Shape):
+    """``entry`` is what was stored; its canonical form (RFC 8785) has the stored bytes."""
 
-    items: tuple[dict[str, Any], ...]
-    next_cursor: str | None = None
+    position: int
+    entry: dict[str, Any]
+
+
+class Checksum(_Shape):
+    algorithm: str
+    value: str
+
+
+class FeedPage(_Shape):
+    """A page of the event feed. ``head``: the position of the last event there is, -1 for none."""
+
+    events: tuple[FeedEvent, ...]
+    next_cursor: str
+    has_more: bool
+    head: int
+    checksum: Checksum

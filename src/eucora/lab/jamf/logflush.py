@@ -1,7 +1,7 @@
 """Flushing policy logs: what was flushed, and the request for it.
 
 Source: developer.jamf.com, Classic API 11.32 reference, "Flushes a log specified in an XML file", read 2026-11-22. Jamf
-flushes all logs of one policy or all policy logs of some computers, and does not support one policy's on some computers.
+flushes all logs of one policy or all policy logs of some computers; it does not support one policy's on some computers.
 """
 
 from dataclasses import dataclass

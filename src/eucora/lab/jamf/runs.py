@@ -88,9 +88,9 @@ class Histories:
         packages: tuple[str, ...] = ()
         completed: dict[str, Run] = {}  # by policy id, of policies that run once per computer
         outcome = self._fleet.outcome(computer, release, spans, now)
-        waiting = sorted(offers, key=_starts, reverse=True)
+        waiting = sorted(offers, key=_starts)
         while waiting:
-            offer = waiting.pop()
+            offer = waiting.pop(0)
             # A policy that runs once per computer does not run again where it completed, however often it is offered,
             # as long as there is a log of it.
             if (done := completed.get(offer.policy.id)) is not None:
@@ -125,7 +125,7 @@ def _put_off(waiting: list[_Offer], offer: _Offer, until: datetime | None) -> No
     """Let the offer wait its turn again, for what is left of it at ``until``, when a flush gives it a new chance."""
     if until is not None and (offer.span.ends is None or until < offer.span.ends):
         waiting.append(replace(offer, span=replace(offer.span, starts=until)))
-        waiting.sort(key=_starts, reverse=True)
+        waiting.sort(key=_starts)
 
 
 def _run(policy: Policy, before: Outcome, after: Outcome) -> Run | None:
