@@ -5,27 +5,34 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from eucora.application.ports import Context
-from eucora.domain.incident import IncidentReclassified, Severity, IncidentKind, Attributable
+from eucora.domain.incident import Attributable, IncidentKind, IncidentReclassified, Severity
 
-STREAM_LENGTH = 20  # events of a stream before a writer begins the next one
-AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-CONTEXT = Context(actor="https://issuer.example/|ada", correlation_id="bench-0123456789abcdef")
-EVENT = IncidentReclassified(
-    Severity.P2, IncidentKind.STABILITY, Attributable.YES, "crash loop after the update; " * 19, "ada", AT
+STREAM_LENGTH: Final = 20  # events of a stream before a writer begins the next one
+AT: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CONTEXT: Final = Context(actor="https://issuer.example/|ada", correlation_id="bench-0123456789abcdef")
+EVENT: Final = IncidentReclassified(
+    Severity.P2, IncidentKind.STABILITY, Attributable.YES, "crash loop after the update; " * 21, "ada", AT
 )
 
-Step = Callable[[int, int], Awaitable[object]]  # (writer, number of the step), both from 0
+Step = Callable[[int, int], Awaitable[object]]  # (writer, number of its step), both from 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``per_s`` steps a second, and latencies of single steps in milliseconds."""
+    """``per_s`` steps a second, and the latency of single steps in milliseconds."""
 
     per_s: float
     p50_ms: float
     p99_ms: float
+
+
+def rate_of(took_s: list[float], elapsed_s: float) -> Rate:
+    """From the duration of every step and of the whole."""
+    took_s.sort()
+    return Rate(len(took_s) / elapsed_s, 1000 * took_s[len(took_s) // 2], 1000 * took_s[int(len(took_s) * 0.99)])
 
 
 async def drive(writers: int, step: Step, *, seconds: float) -> Rate:
@@ -36,8 +43,7 @@ async def drive(writers: int, step: Step, *, seconds: float) -> Rate:
     end = start + seconds
 
     async def writer(number: int) -> None:
-        count = 0
-        now = clock()
+        count, now = 0, clock()
         while now < end:
             await step(number, count)
             before, now = now, clock()
@@ -45,6 +51,4 @@ async def drive(writers: int, step: Step, *, seconds: float) -> Rate:
             count += 1
 
     await asyncio.gather(*(writer(number) for number in range(writers)))
-    elapsed = clock() - start
-    took.sort()
-    return Rate(len(took) / elapsed, 1000 * took[len(took) // 2], 1000 * took[int(len(took) * 0.99)])
+    return rate_of(took, clock() - start)

@@ -2,22 +2,20 @@
 
 import asyncio
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
-from fastapi import FastAPI
 
 from eucora import __version__
-from eucora.api import openapi as description
-from eucora.api.app import create_app
 from eucora.api.auth.keys import OidcSettings
-from eucora.api.house import ApiDeps
 from eucora.application.planes import PlanePort, RateBudget
 from eucora.application.world import World
 from eucora.connectors.http import Upstream, upstream_client
@@ -26,7 +24,6 @@ from eucora.connectors.jamf.api import CONNECTIONS_MAX
 from eucora.connectors.jamf.plane import JamfPlane
 from eucora.domain.planes import Plane
 from eucora.formats.evidence import EvidenceFiles
-from eucora.observability import trace_requests
 from eucora.projections.catalogue import all_projections
 from eucora.projections.history import CaughtUpFacts
 from eucora.projections.runner import ProjectionRunner
@@ -43,6 +40,9 @@ from eucora.store.jobs import JobQueue
 from eucora.store.log import EventLog
 from eucora.store.replies import Replies
 from eucora.workers.effects import EffectsWorker
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 JAMF_PER_S, JAMF_BURST = 25.0, 50  # Jamf sets no limit but five connections; this keeps its small servers usable
 
@@ -118,7 +118,9 @@ async def runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
             ids=RandomIds(),
         )
         cursor_key = bytes(await pool.fetchval("select cursor_key from installation"))
-        queue = JobQueue(pool, f"{socket.gethostname()}:{os.getpid()}")
+        # A name of its own for every start: a process id comes back, and a lease must not come back with it.
+        worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        queue = JobQueue(pool, worker, lease_s=settings.job_lease_s)
         oidc = None
         if settings.oidc_issuer is not None:
             # trust_env off: a proxy variable must not decide whose keys we believe.
@@ -127,8 +129,15 @@ async def runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
         yield Runtime(settings, url, pool, log, world, runner, queue, oidc, cursor_key)
 
 
-def api(runtime: Runtime) -> FastAPI:
+# The web framework is imported where it is needed: a worker or a command without it starts half a second sooner.
+
+
+def api(runtime: Runtime) -> "FastAPI":
     """The HTTP API on a runtime."""
+    from eucora.api.app import create_app
+    from eucora.api.house import ApiDeps
+    from eucora.observability import trace_requests
+
     app = create_app(
         ApiDeps(
             world=runtime.world,
@@ -149,6 +158,8 @@ def api(runtime: Runtime) -> FastAPI:
 
 def openapi() -> str:
     """The description of the API, as it is committed."""
+    from eucora.api import openapi as description
+
     return description.text()
 
 
@@ -198,7 +209,7 @@ async def project(runtime: Runtime, stop: asyncio.Event) -> None:
 async def work(runtime: Runtime, stop: asyncio.Event) -> None:
     """Run jobs until ``stop``; what is under way is finished first."""
     wake = asyncio.Event()
-    worker = EffectsWorker(runtime.world, runtime.queue, wake)
+    worker = EffectsWorker(runtime.world, runtime.queue, wake, beat_s=runtime.settings.job_lease_s / 3)
     async with asyncio.TaskGroup() as group:
         group.create_task(listen(lambda: asyncpg.connect(runtime.url), wake, stop))
         group.create_task(worker.run(stop))

@@ -3,16 +3,18 @@
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import structlog
-from fastapi import FastAPI
 from opentelemetry import trace
-from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, WrappedLogger
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -32,7 +34,8 @@ def configure_logs(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _trace_ids,
-            structlog.processors.dict_tracebacks,
+            # Without locals: a frame's variables hold tokens and whole documents.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -49,6 +52,8 @@ def configure_traces(service: str) -> bool:
     """
     if os.environ.get("OTEL_TRACES_EXPORTER", "none") != "console":
         return False
+    from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
     provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
     trace.set_tracer_provider(provider)
@@ -56,7 +61,9 @@ def configure_traces(service: str) -> bool:
     return True
 
 
-def trace_requests(app: FastAPI) -> None:
+def trace_requests(app: "FastAPI") -> None:
     """One span a request, where traces are on."""
     if isinstance(trace.get_tracer_provider(), TracerProvider):
+        from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
         FastAPIInstrumentor.instrument_app(app, exclude_spans=["send", "receive"])

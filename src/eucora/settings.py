@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="EUCORA_CORS_ORIGINS")
     log_level: str = Field("info", validation_alias="EUCORA_LOG_LEVEL")
 
+    # How long a worker may be silent before its jobs go to another one. Shorter heals sooner after a kill.
+    job_lease_s: Annotated[float, Field(ge=1, le=3600)] = Field(30.0, validation_alias="EUCORA_JOB_LEASE_S")
+
     oidc_issuer: str | None = Field(None, validation_alias="EUCORA_OIDC_ISSUER")
     oidc_audience: str = Field("eucora", validation_alias="EUCORA_OIDC_AUDIENCE")
 

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -35,7 +35,7 @@ from eucora.domain.planes import InstallState, Plane, SiteClass
 from eucora.domain.rings import Ring
 from eucora.lab.clock import ManualClock
 from eucora.lab.inputs.flat_pkg import PayloadFile, render_flat_pkg
-from eucora.lab.oidc import Issuer
+from eucora.lab.oidc import PEOPLE, Issuer
 from eucora.projections.runner import ProjectionRunner
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -101,13 +101,12 @@ class Rig:
     issuer: Issuer
     planes: dict[Plane, TwinPlane]
     http: httpx.AsyncClient
-    answers: list[httpx.Response] = field(default_factory=list)
+    logs: list[MutableMapping[str, Any]]
 
     def token(self, person: str, **claims: Any) -> str:
         """A real token of the lab's issuer, good at the rig's time."""
-        subject = next(p.subject for p in self.issuer._people.values() if p.username == person)
         now = int(self.clock.now().timestamp())
-        return self.issuer.mint(subject, **({"iat": now, "nbf": now, "exp": now + 900} | claims))
+        return self.issuer.mint(subject_of(person), **({"iat": now, "nbf": now, "exp": now + 900} | claims))
 
     async def ask(
         self,
@@ -115,13 +114,13 @@ class Rig:
         path: str,
         person: str | None = None,
         *,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
         key: str | None = None,
         caught_up: bool = True,
         **request: Any,
     ) -> httpx.Response:
         """One request; POSTs get a fresh Idempotency-Key unless ``key`` is given ("" sends none)."""
-        sent = dict(headers or {})
+        sent: dict[str, Any] = dict(headers or {})
         if person is not None:
             sent.setdefault("Authorization", f"Bearer {self.token(person)}")
         if method == "POST" and key != "":
@@ -178,9 +177,7 @@ class Rig:
     async def run(self, intent_id: str, command: commands.Command) -> None:
         """What a worker does for the intent."""
         context = Context("eucora|service", "rig", intent_id=intent_id)
-        await execute(
-            self.world.store, DECIDER, intent_id, command, context=context, at=self.clock.now(), react=react
-        )
+        await execute(self.world.store, DECIDER, intent_id, command, context=context, at=self.clock.now(), react=react)
 
     async def installed_in_the_lab(self, intent_id: str) -> None:
         """The lab ring opened, its devices frozen, all installed, and the rollback rehearsed."""
@@ -191,14 +188,19 @@ class Rig:
             for one in group.devices
         ]
         now = self.clock.now()
-        frozen = await self.world.devices.freeze(intent_id, Ring.LAB, cohort)
-        await self.run(intent_id, commands.FreezeCohort(Ring.LAB, frozen.digest, frozen.counts, now))
+        frozen = await self.world.devices.freeze(intent_id, Ring.LAB, Plane.JAMF, cohort)
+        await self.run(intent_id, commands.FreezeCohort(Ring.LAB, Plane.JAMF, frozen.digest, frozen.counts, now))
         self.clock.advance(60)
         now = self.clock.now()
-        seen = [Observation(one.id, InstallState.INSTALLED, now, now) for one in group.devices]
-        await self.world.devices.record(intent_id, Ring.LAB, Plane.JAMF, seen, now=now)
+        await self.check_in(intent_id)
         await self.run(intent_id, commands.StartRehearsal("rig", now))
         await self.run(intent_id, commands.RecordRehearsal(DEVICES, DEVICES, now))
+
+    async def check_in(self, intent_id: str) -> None:
+        """Every device of the lab ring says now that it has the release."""
+        group, now = await self.planes[Plane.JAMF].resolve("ring-0", correlation_id="rig"), self.clock.now()
+        seen = [Observation(one.id, InstallState.INSTALLED, now, now) for one in group.devices]
+        await self.world.devices.record(intent_id, Ring.LAB, Plane.JAMF, seen, now=now)
 
     def later(self, **span: float) -> None:
         self.clock.advance(timedelta(**span).total_seconds())
@@ -242,9 +244,7 @@ def pack_body(artifact: str, documents: Iterable[tuple[str, str]]) -> dict[str, 
 def intent_body(pack: str, rings: Iterable[int], group: str = "ring-{ring}") -> dict[str, Any]:
     return {
         "evidence_pack": pack,
-        "rings": [
-            {"ring": ring, "targets": [{"plane": "jamf", "group": group.format(ring=ring)}]} for ring in rings
-        ],
+        "rings": [{"ring": ring, "targets": [{"plane": "jamf", "group": group.format(ring=ring)}]} for ring in rings],
         "scope": {"business_unit": "retail", "boundary": "emea"},
         "gate_policy": "1.0",
     }
@@ -286,6 +286,15 @@ def scan(name: str = "left") -> bytes:
         "artifact": {"name": name, "version": "1", "purl": f"pkg:npm/{name}@1"},
     }
     return json.dumps({"matches": [match], "descriptor": {"name": "grype", "version": "0.94.0"}}).encode()
+
+
+def subject_of(username: str) -> str:
+    return next(person.subject for person in PEOPLE if person.username == username)
+
+
+def id_of(username: str) -> str:
+    """The person's id as it stands in events."""
+    return f"{ISSUER}|{subject_of(username)}"
 
 
 def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from api_rig import ISSUER, START, Rig, TwinPlane
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -55,22 +56,24 @@ async def rig(pool: Pool, provider: Starlette, tmp_path: Path) -> AsyncIterator[
         clock=clock,
         ids=RandomIds(),
     )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(provider)) as idp:
-        app = create_app(
-            ApiDeps(
-                world=world,
-                pool=pool,
-                runner=runner,
-                replies=Replies(pool),
-                jobs=JobQueue(pool, "api"),
-                feed=log,
-                oidc=OidcSettings(ISSUER, "eucora", idp),
-                cursor_key=b"sixteen bytes or more",
-                revision=migrate.newest(),
-                version="test",
+    merge = structlog.contextvars.merge_contextvars
+    with structlog.testing.capture_logs(processors=[merge]) as logs:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(provider)) as idp:
+            app = create_app(
+                ApiDeps(
+                    world=world,
+                    pool=pool,
+                    runner=runner,
+                    replies=Replies(pool),
+                    jobs=JobQueue(pool, "api"),
+                    feed=log,
+                    oidc=OidcSettings(ISSUER, "eucora", idp),
+                    cursor_key=b"sixteen bytes or more",
+                    revision=migrate.newest(),
+                    version="test",
+                )
             )
-        )
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://eucora.test") as http:
-            yield Rig(app, world, runner, clock, provider.state.issuer, planes, http)
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://eucora.test") as http:
+                yield Rig(app, world, runner, clock, provider.state.issuer, planes, http, logs)
     await log.close()

@@ -1,6 +1,19 @@
 """The main road over HTTP: from a file to a rollout before CAB, with what each read says on the way."""
 
-from api_rig import AUDITOR, CAB, CAB_2, DEVICES, OPERATOR, PACKAGER, PUBLISHER, Rig, intent_body, package, sha256
+from api_rig import (
+    AUDITOR,
+    CAB,
+    CAB_2,
+    DEVICES,
+    OPERATOR,
+    PACKAGER,
+    PUBLISHER,
+    Rig,
+    id_of,
+    intent_body,
+    package,
+    sha256,
+)
 
 
 async def test_an_artifact_is_known_by_its_digest(rig: Rig) -> None:
@@ -8,7 +21,7 @@ async def test_an_artifact_is_known_by_its_digest(rig: Rig) -> None:
     assert (answer.status_code, answer.json()) == (201, {"id": sha256(package()), "version": 1})
     assert answer.headers["Eucora-Position"] == "0"
     body = (await rig.get(f"/artifacts/{sha256(package())}")).json()
-    assert (body["platform"], body["size"], body["registered_by"]) == ("macos", len(package()), f"{who(rig, PACKAGER)}")
+    assert (body["platform"], body["size"], body["registered_by"]) == ("macos", len(package()), id_of(PACKAGER))
     assert [one["sha256"] for one in (await rig.get("/artifacts")).json()["items"]] == [body["sha256"]]
 
 
@@ -40,6 +53,7 @@ async def test_the_rollout_shows_on_every_read(rig: Rig) -> None:
     intent_id = await rig.propose()
     await rig.installed_in_the_lab(intent_id)
     rig.later(hours=25)
+    await rig.check_in(intent_id)
     answer = await rig.post(f"/deployment-intents/{intent_id}/promotions", PUBLISHER, {"to_ring": 1})
     assert answer.status_code == 201, answer.text
     assert (await rig.get(f"/deployment-intents/{intent_id}")).json()["ring"] == 1
@@ -49,7 +63,7 @@ async def test_the_rollout_shows_on_every_read(rig: Rig) -> None:
     assert len(devices) == DEVICES
     types = [one["type"] for one in (await rig.get(f"/deployment-intents/{intent_id}/timeline")).json()["items"]]
     assert types[0] == "deployment_intent.proposed"
-    assert types[-1] == "deployment_intent.ring_promoted"
+    assert types[-1] == "deployment_intent.ring-promoted"
     assert (await rig.get(f"/deployment-intents/{intent_id}/operations")).json()["items"] == []
 
 
@@ -133,7 +147,7 @@ async def test_connectors_and_the_caller_himself(rig: Rig) -> None:
     told = (await rig.get("/connectors")).json()
     assert told == [{"plane": "intune", "breaker": "closed"}, {"plane": "jamf", "breaker": "closed"}]
     me = (await rig.get("/people/me", PUBLISHER)).json()
-    assert me["id"] == who(rig, PUBLISHER)
+    assert me["id"] == id_of(PUBLISHER)
     scope = {"business_unit": "retail", "boundary": "emea", "site": "*"}
     assert me["grants"] == [{"role": "publisher", "scope": scope}]
 
@@ -147,8 +161,3 @@ async def test_a_read_can_ask_to_see_a_write(rig: Rig) -> None:
     await rig.runner.catch_up("intents")
     fresh = await rig.ask("GET", path, AUDITOR, headers=headers, caught_up=False)
     assert fresh.status_code == 200
-
-
-def who(rig: Rig, username: str) -> str:
-    subject = next(person.subject for person in rig.issuer._people.values() if person.username == username)
-    return f"{rig.issuer.url}|{subject}"

@@ -5,7 +5,7 @@ is the same.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from eucora.application.artifacts import InstallRequest, PackRequest
 from eucora.application.deployment_intents import IntentRequest, TargetRequest
 from eucora.application.execute import load
 from eucora.application.world import Caller, World
-from eucora.connectors.http import NO_RETRY, Upstream, upstream_client
+from eucora.connectors.http import NO_RETRY, BreakerState, Upstream, upstream_client
 from eucora.connectors.intune.connect import IntuneAccess, connect_intune
 from eucora.connectors.jamf.plane import JamfPlane
 from eucora.domain.cab_review import Urgency, Vote
@@ -92,8 +92,17 @@ class FreeBudget:
 class Rollouts:
     """One installation and its people."""
 
-    def __init__(self, world: World, worker: EffectsWorker, lab: Lab, clock: ManualClock, inputs: Path) -> None:
+    def __init__(
+        self,
+        world: World,
+        worker: EffectsWorker,
+        lab: Lab,
+        clock: ManualClock,
+        inputs: Path,
+        jamf_breaker: Sequence[BreakerState],
+    ) -> None:
         self.world, self.worker, self.lab, self.clock = world, worker, lab, clock
+        self.jamf_breaker = jamf_breaker  # every change of its state so far
         self.inputs = build_inputs(inputs)
         self._made = 0
 
@@ -224,9 +233,11 @@ async def rollouts(pool: Pool, folder: Path, *, pace: float = 1.0) -> AsyncItera
         ),
         budget=FreeBudget(), retry=NO_RETRY, now=clock.now, monotonic=monotonic, sleep=sleep, inner=wire,
     )  # fmt: skip
+    breaker: list[BreakerState] = []
     jamf_client = upstream_client(
         Upstream("jamf", f"{BASE}/jamf", "lab"), budget=FreeBudget(), per_s=1000, burst=1000, retry=NO_RETRY,
         now=clock.now, monotonic=monotonic, sleep=sleep, inner=wire,
+        on_breaker=lambda _, state: breaker.append(state),
     )  # fmt: skip
     jamf = JamfPlane(
         jamf_client, client_id=lab.jamf_client_id, client_secret=lab.jamf_client_secret, now=clock.now, sleep=sleep
@@ -247,7 +258,7 @@ async def rollouts(pool: Pool, folder: Path, *, pace: float = 1.0) -> AsyncItera
     worker = EffectsWorker(
         world, JobQueue(pool, "worker", lease_s=10**9), asyncio.Event(), concurrency=8, backoff=lambda _: 60.0
     )
-    yield Rollouts(world, worker, lab, clock, folder / "inputs")
+    yield Rollouts(world, worker, lab, clock, folder / "inputs", breaker)
     await log.close()
     await intune.aclose()
     await jamf.aclose()

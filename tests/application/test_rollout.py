@@ -5,16 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rollout_world import HIGH, OPERATOR, PACKAGER, POLICY, PUBLISHER, Rollouts, person, rollouts
+from rollout_world import HIGH, OPERATOR, PACKAGER, POLICY, PUBLISHER, START, Rollouts, person, rollouts
 
 from eucora.application import deployment_intents, records
+from eucora.application.react import react
 from eucora.application.records import IncidentRequest
+from eucora.connectors.http import BreakerState
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent.decide import DECIDER
-from eucora.domain.deployment_intent.events import PublishRefused
+from eucora.domain.deployment_intent.events import PublishRefused, RolloutResumed
 from eucora.domain.deployment_intent.refusals import (
     ApprovalMissing,
     CabMustDecide,
+    CohortNotFrozen,
     ConditionNotAcknowledged,
     GateNotMet,
     OutsidePublisherScope,
@@ -163,8 +166,60 @@ async def test_one_plane_that_fails_leaves_the_other_going(house: Rollouts) -> N
     await house.let_pass(9)
     state = await house.state(intent)
     assert {key[1] for key in state.published} == {Plane.INTUNE}
+    assert BreakerState.OPEN in house.jamf_breaker
+    assert BreakerState.CLOSED not in house.jamf_breaker
     await house.let_pass(20)
     assert {key[1] for key in (await house.state(intent)).published} == set(Plane)
+    assert house.jamf_breaker[-1] is BreakerState.CLOSED
+
+
+async def test_a_ring_is_not_left_while_one_plane_is_down_and_the_refusal_says_which(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    house.lab.faults.take_down("jamf", 40 * 3600)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(30)
+    lab = (await house.state(intent)).rings[Ring.LAB]
+    assert lab.measured is not None
+    assert {count.plane for count in lab.measured.counts} == {Plane.INTUNE}
+    assert all(count.installed == count.targeted for count in lab.measured.counts)
+    assert (lab.frozen_at, lab.run) == (None, None)
+    with pytest.raises(CohortNotFrozen) as refusal:
+        await house.promote(intent, Ring.CANARY)
+    assert refusal.value.facts["planes"] == ["jamf"]
+    assert "jamf" in refusal.value.message
+
+
+async def test_resuming_asks_each_plane_for_what_the_stop_left_undone_there(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    house.lab.faults.take_down("jamf", 3 * 3600)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(1)
+    jobs = react(await house.state(intent), [RolloutResumed("petra", "asked", START)], START)
+    asked = {(job.kind, job.lock_key) for job in jobs if job.kind != "measure"}
+    assert asked == {("assign", f"{intent}:intune"), ("resolve_cohort", f"{intent}:jamf")}
+    await deployment_intents.pause(house.world, house.as_(PUBLISHER), intent, "quarter end")
+    await house.let_pass(5)
+    paused = await house.state(intent)
+    assert {key[1] for key in paused.published} == {Plane.INTUNE}
+    assert dict(paused.offers) == {}
+    await deployment_intents.resume(house.world, house.as_(PUBLISHER), intent, "quarter closed")
+    await house.let_pass(3)
+    assert {plane for plane, _ in (await house.state(intent)).offers} == set(Plane)
+
+
+async def test_a_release_that_is_complete_can_still_be_taken_off_every_device(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low, rings=(Ring.LAB,))
+    await house.through_the_lab(intent)
+    assert (await house.state(intent)).status is IntentStatus.COMPLETED
+    await deployment_intents.roll_back(house.world, house.as_(PUBLISHER), intent, "P1 after the last ring")
+    await house.let_pass(30)
+    state = await house.state(intent)
+    assert state.status is IntentStatus.ROLLED_BACK
+    assert state.rollback is not None
+    assert state.rollback.remaining == 0
+    measured = state.rings[Ring.LAB].measured
+    assert measured is not None
+    assert state.rollback.reverted == sum(count.installed for count in measured.counts) > 0
 
 
 async def test_changed_bytes_stop_the_publication(house: Rollouts, tmp_path: Path) -> None:

@@ -74,8 +74,21 @@ async def rehearsed(rig: Rig, publication: Publication) -> None:
         rig.clock.advance(6 * 3600)
 
 
+def groups_torn_both_ways(rig: Rig) -> set[int]:
+    """Groups (ids) that an install and an uninstall policy reach at the same time."""
+    reached: dict[bool, set[int]] = {True: set(), False: set()}
+    for policy in rig.store.policies:
+        if policy.value["general"]["enabled"]:
+            groups = policy.value["scope"]["computer_groups"]
+            reached[policy.name.endswith("uninstall")].update(group["id"] for group in groups)
+    return reached[True] & reached[False]
+
+
 async def ends(prepare: Preparation, verb: Verb, directory: Path, *, after: bool) -> AsyncIterator[tuple[Rig, object]]:
-    """The server and the verb's second answer, for a death at each request of the first; at least at three."""
+    """The server and the verb's second answer, for a death at each request of the first; at least at three.
+
+    No group is ever left with two offers that fight.
+    """
     publication = a_publication(directory)
     for dies_at in range(100):
         rig = Rig(macs=60)
@@ -84,6 +97,7 @@ async def ends(prepare: Preparation, verb: Verb, directory: Path, *, after: bool
         try:
             await verb(rig.plane(wire), rig, publication)
         except Killed:
+            assert groups_torn_both_ways(rig) == set()
             yield rig, await verb(rig.plane(), rig, publication)
             continue
         assert len(wire.requests) == dies_at >= 3

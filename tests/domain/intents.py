@@ -94,6 +94,13 @@ def plan(last: Ring = Ring.GLOBAL, plane: Plane = Plane.INTUNE, devices: int = 2
     return RingPlan(tuple(RingSpec(ring, (RingTarget(plane, f"group-{ring:d}", devices),)) for ring in rings))
 
 
+def on_both(last: Ring = Ring.GLOBAL) -> RingPlan:
+    """One group on each plane for each ring up to ``last``."""
+    windows, macos = plan(last), plan(last, Plane.JAMF)
+    pairs = zip(windows.rings, macos.rings, strict=True)
+    return RingPlan(tuple(replace(one, targets=(*one.targets, *other.targets)) for one, other in pairs))
+
+
 def propose(
     pack: EvidencePackAssembled = LOW, ring_plan: RingPlan | None = None, policy: GatePolicy = POLICY
 ) -> c.ProposeIntent:
@@ -129,8 +136,8 @@ def start(by: str = PAUL, *, in_scope: bool = True) -> c.StartRollout:
     return c.StartRollout(by, in_scope, NOON)
 
 
-def freeze(ring: Ring, at: datetime = NOON) -> c.FreezeCohort:
-    return c.FreezeCohort(ring, "e" * 64, (CohortCount(Plane.INTUNE, SiteClass.ONLINE, 20),), at)
+def freeze(ring: Ring, at: datetime = NOON, plane: Plane = Plane.INTUNE) -> c.FreezeCohort:
+    return c.FreezeCohort(ring, plane, "e" * 64, (CohortCount(plane, SiteClass.ONLINE, 20),), at)
 
 
 def measure(

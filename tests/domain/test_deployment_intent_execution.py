@@ -7,7 +7,6 @@ from given import given
 from intents import (
     EXE,
     LATER,
-    LOW,
     NOON,
     PAUL,
     Story,
@@ -16,8 +15,10 @@ from intents import (
     in_lab,
     in_ring,
     measure,
+    on_both,
     pause,
     plan,
+    promote,
     propose,
     proposed,
     rehearse,
@@ -48,11 +49,12 @@ from eucora.domain.deployment_intent.refusals import (
     RehearsalOnlyInLab,
     RingNotOpen,
 )
-from eucora.domain.deployment_intent.state import IntentStatus, Rehearsal
+from eucora.domain.deployment_intent.state import IntentStatus, Rehearsal, unfrozen
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 
 STARTED = proposed().and_when(start())
+BOTH: Story = given(DECIDER).and_when(propose(ring_plan=on_both()), start())
 FROZEN = STARTED.and_when(freeze(Ring.LAB))
 REFUSE = c.RefuseCohort(Ring.LAB, Plane.INTUNE, "group-0", "the group is gone", NOON)
 PUBLISHED = c.RecordPublished(Ring.LAB, Plane.INTUNE, "app-7", "1", EXE, NOON)
@@ -68,8 +70,28 @@ def name(command: c.Command) -> str:
 
 def test_a_cohort_is_frozen_once() -> None:
     command = freeze(Ring.LAB)
-    STARTED.when(command).then(CohortFrozen(Ring.LAB, command.digest, command.counts, NOON))
+    STARTED.when(command).then(CohortFrozen(Ring.LAB, Plane.INTUNE, command.digest, command.counts, NOON))
     FROZEN.when(replace(command, digest="0" * 64)).then()
+
+
+def test_each_plane_of_a_ring_is_frozen_for_itself() -> None:
+    one = BOTH.and_when(freeze(Ring.LAB))
+    assert one.state.rings[Ring.LAB].frozen_at is None
+    assert unfrozen(one.state, Ring.LAB) == {Plane.JAMF: ""}
+    both = one.and_when(freeze(Ring.LAB, LATER, Plane.JAMF))
+    assert both.state.rings[Ring.LAB].frozen_at == LATER
+    assert both.state.rings[Ring.LAB].measured_from == {Plane.INTUNE: NOON, Plane.JAMF: LATER}
+    assert unfrozen(both.state, Ring.LAB) == {}
+    both.when(freeze(Ring.LAB, LATER, Plane.JAMF)).then()
+
+
+def test_a_plane_that_a_ring_leaves_out_gets_no_cohort_there() -> None:
+    lab_on_both = replace(plan(Ring.CANARY), rings=(on_both().rings[0], plan(Ring.CANARY).rings[1]))
+    story = given(DECIDER).and_when(propose(ring_plan=lab_on_both), start(), freeze(Ring.LAB))
+    canary = story.and_when(freeze(Ring.LAB, plane=Plane.JAMF), *rehearse(), promote(Ring.CANARY), freeze(Ring.CANARY))
+    assert canary.state.rings[Ring.CANARY].frozen_at == NOON
+    canary.when(freeze(Ring.CANARY, plane=Plane.JAMF)).then_refuses(PlaneNotInPlan)
+    canary.when(replace(REFUSE, ring=Ring.CANARY, plane=Plane.JAMF)).then_refuses(PlaneNotInPlan)
 
 
 def test_a_ring_without_a_device_is_not_opened() -> None:
@@ -84,6 +106,17 @@ def test_a_group_that_is_gone_is_on_record_until_it_is_repaired() -> None:
     repaired = refused.and_when(freeze(Ring.LAB))
     assert repaired.state.rings[Ring.LAB].refused is None
     repaired.when(REFUSE).then()
+
+
+def test_a_refusal_on_one_plane_is_not_repaired_by_the_other() -> None:
+    on_jamf = replace(REFUSE, plane=Plane.JAMF)
+    refused = BOTH.and_when(REFUSE, on_jamf, freeze(Ring.LAB))
+    assert unfrozen(refused.state, Ring.LAB) == {Plane.JAMF: "group group-0: the group is gone"}
+    assert refused.state.rings[Ring.LAB].refused == CohortRefused(
+        Ring.LAB, Plane.JAMF, "group-0", "the group is gone", NOON
+    )
+    refused.when(on_jamf).then()
+    refused.when(REFUSE).then()
 
 
 def test_content_is_published_once_for_a_ring_and_a_plane() -> None:
@@ -154,7 +187,15 @@ def test_nothing_is_recorded_about_a_ring_that_is_not_open(command: c.Command) -
     proposed().when(command).then_refuses(RingNotOpen)
 
 
-@pytest.mark.parametrize("command", [PUBLISHED, MISMATCH, ASSIGNED, FAILED, REFUSE, WITHDRAWN], ids=name)
+def test_the_failure_to_resolve_a_plane_tells_why_it_has_no_devices_until_it_has_them() -> None:
+    failed = BOTH.and_when(replace(FAILED, plane=Plane.JAMF, operation="resolve_cohort"), freeze(Ring.LAB))
+    assert unfrozen(failed.state, Ring.LAB) == {Plane.JAMF: "503"}
+    assert failed.and_when(freeze(Ring.LAB, plane=Plane.JAMF)).state.failures == {}
+
+
+@pytest.mark.parametrize(
+    "command", [PUBLISHED, MISMATCH, ASSIGNED, FAILED, REFUSE, WITHDRAWN, freeze(Ring.LAB)], ids=name
+)
 def test_nothing_is_recorded_about_a_plane_that_is_not_targeted(command: c.RecordAssigned) -> None:
     STARTED.when(replace(command, plane=Plane.JAMF)).then_refuses(PlaneNotInPlan)
 
@@ -168,9 +209,7 @@ def test_facts_that_arrive_after_the_end_are_recorded_all_the_same() -> None:
 
 
 def test_a_release_for_two_planes_goes_to_both_and_one_failing_does_not_stop_the_other() -> None:
-    windows, macos = plan(Ring.LAB).rings[0].targets[0], plan(Ring.LAB, Plane.JAMF).rings[0].targets[0]
-    both = replace(plan(Ring.LAB), rings=(replace(plan(Ring.LAB).rings[0], targets=(windows, macos)),))
-    story: Story = given(DECIDER).and_when(propose(LOW, both), start(), freeze(Ring.LAB), FAILED)
+    story = BOTH.and_when(freeze(Ring.LAB), FAILED, freeze(Ring.LAB, plane=Plane.JAMF))
     assert story.state.status is IntentStatus.ROLLING_OUT
     assert story.when(replace(ASSIGNED, plane=Plane.JAMF)).events()
 
@@ -198,6 +237,8 @@ def test_a_rehearsal_needs_a_lab_with_devices_that_rolls_out() -> None:
     begin, _ = rehearse()
     proposed().when(begin).then_refuses(IllegalTransition)
     STARTED.when(begin).then_refuses(CohortNotFrozen)
+    half = BOTH.and_when(freeze(Ring.LAB)).when(begin).then_refuses(CohortNotFrozen)
+    assert half.facts["planes"] == ["jamf"]
     FROZEN.and_when(pause()).when(begin).then_refuses(IllegalTransition)
     canary = in_ring(proposed(), Ring.CANARY)
     never_rehearsed = replace(canary.state, rehearsal=Rehearsal.NOT_DONE)
@@ -206,5 +247,5 @@ def test_a_rehearsal_needs_a_lab_with_devices_that_rolls_out() -> None:
 
 
 def test_a_ring_is_known_by_the_digest_of_its_cohort() -> None:
-    progress = in_lab(proposed()).state.rings[Ring.LAB]
-    assert (progress.cohort_digest, progress.cohort) == (freeze(Ring.LAB).digest, freeze(Ring.LAB).counts)
+    cohort = in_lab(proposed()).state.rings[Ring.LAB].cohorts[Plane.INTUNE]
+    assert (cohort.digest, cohort.counts) == (freeze(Ring.LAB).digest, freeze(Ring.LAB).counts)

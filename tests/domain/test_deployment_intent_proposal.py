@@ -86,11 +86,20 @@ def on(group: str, devices: int = 5, plane: Plane = Plane.INTUNE) -> RingTarget:
         (RingPlan((ring(Ring.LAB, on("a", devices=0)),)), "holds no device"),
         (RingPlan((ring(Ring.LAB, on(" ")),)), "without a group"),
         (RingPlan((ring(Ring.LAB, on("a")), ring(Ring.CANARY, on("a")))), "a target 2 times"),
+        (
+            RingPlan((ring(Ring.LAB, on("a")), ring(Ring.CANARY, on("b"), on("c", plane=Plane.JAMF)))),
+            "jamf is missing in the lab (0): add a group of jamf to ring 0",
+        ),
     ],
 )
 def test_a_plan_that_cannot_be_carried_out_is_refused(bad: RingPlan, told: str) -> None:
     refusal = NOTHING.when(propose(ring_plan=bad)).then_refuses(RingPlanInvalid)
     assert told in refusal.message
+
+
+def test_a_later_ring_may_leave_a_plane_out_that_the_lab_has() -> None:
+    both = ring(Ring.LAB, on("a"), on("b", plane=Plane.JAMF))
+    assert NOTHING.when(propose(ring_plan=RingPlan((both, ring(Ring.CANARY, on("c")))))).events()
 
 
 def test_a_plane_without_an_install_plan_in_the_pack_is_refused() -> None:

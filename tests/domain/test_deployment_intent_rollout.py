@@ -18,6 +18,7 @@ from intents import (
     RISKY,
     ROSA,
     SOAK,
+    Story,
     approved,
     automatic,
     freeze,
@@ -25,9 +26,11 @@ from intents import (
     in_lab,
     in_ring,
     measure,
+    on_both,
     pause,
     promote,
     promote_by_service,
+    propose,
     proposed,
     reading,
     rehearse,
@@ -65,9 +68,16 @@ from eucora.domain.deployment_intent.refusals import (
 from eucora.domain.deployment_intent.state import IntentStatus, next_ring
 from eucora.domain.errors import DomainError, RefusedOnRecord
 from eucora.domain.gate_types import GatePolicy, Verdict
+from eucora.domain.planes import Plane
 from eucora.domain.rings import Measurement, Ring
 
 BAD = reading(17, 3)  # 15 % of 20 finished devices failed
+
+
+def on_one_of_two_planes(last: Ring = Ring.CANARY) -> Story:
+    """A release for both planes whose lab has its devices on one of them; the service may do what it can by itself."""
+    story: Story = given(DECIDER).and_when(propose(ring_plan=on_both(last), policy=automatic()))
+    return story.and_when(start(), freeze(Ring.LAB))
 
 
 def test_a_publisher_opens_the_lab_once() -> None:
@@ -169,6 +179,36 @@ def test_a_ring_without_devices_or_without_a_reading_is_not_judged() -> None:
     proposed().and_when(start()).when(promote(Ring.CANARY)).then_refuses(CohortNotFrozen)
     unread = replace(promote(Ring.CANARY), measurement=None)
     in_lab(proposed()).when(unread).then_refuses(RingNotMeasured)
+
+
+def test_a_ring_that_lacks_a_plane_is_not_left_and_the_refusal_names_the_plane() -> None:
+    half = on_one_of_two_planes()
+    refusal = half.when(promote(Ring.CANARY)).then_refuses(CohortNotFrozen)
+    assert refusal.facts["planes"] == ["jamf"]
+    assert "jamf" in refusal.message
+    assert "intune" not in refusal.message
+    gone = half.and_when(c.RefuseCohort(Ring.LAB, Plane.JAMF, "group-0", "the group is gone", NOON))
+    told = gone.when(replace(promote(Ring.CANARY), measurement=None)).then_refuses(CohortNotFrozen)
+    assert "jamf (group group-0: the group is gone)" in told.message
+
+
+@pytest.mark.parametrize("last", [Ring.LAB, Ring.CANARY])
+def test_a_ring_that_lacks_a_plane_is_read_but_not_judged_promoted_or_completed(last: Ring) -> None:
+    half = on_one_of_two_planes(last)
+    half.when(measure(Ring.LAB)).then(RingMeasured(Ring.LAB, reading(), LATER))
+    whole = half.and_when(measure(Ring.LAB), freeze(Ring.LAB, LATER, Plane.JAMF), *rehearse())
+    half_soaked = measure(Ring.LAB, at=LATER + SOAK / 2)  # the soak counts from the plane that came last
+    assert [type(event) for event in whole.when(half_soaked).events()] == [GateRunCompleted]
+    onward = whole.and_when(half_soaked).when(measure(Ring.LAB, at=LATER + SOAK)).events()
+    assert isinstance(onward[-1], DeploymentCompleted if last is Ring.LAB else RingPromoted)
+
+
+def test_the_halt_rule_does_not_wait_for_a_plane_that_is_missing() -> None:
+    half = on_one_of_two_planes()
+    measured, halted = half.when(measure(Ring.LAB, BAD)).events()
+    assert isinstance(measured, RingMeasured)
+    assert isinstance(halted, RolloutHalted)
+    assert halted.trigger == "failure_rule"
 
 
 def test_a_paused_or_halted_rollout_is_not_promoted() -> None:

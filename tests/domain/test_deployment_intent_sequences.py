@@ -26,6 +26,7 @@ from intents import (
     freeze,
     max_ring,
     measure,
+    on_both,
     plan,
     promote,
     propose,
@@ -78,12 +79,13 @@ def command_for(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Comm
 def _onward(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
     ring = Ring.LAB if state.ring is None else state.ring
     following = Ring(min(ring + 1, Ring.GLOBAL))
+    plane = choice.of(state.proposed.ring_plan.planes) if state.proposed else INTUNE
     binding = choice.of([*[state.binding] * 9, "0" * 64])
     asked, told = c.RequestCabReview(choice.of(REVIEWS), ROSA, at), choice.of(OUTCOMES)
     return choice.of(
         [
             c.StartRollout(PAUL, True, at),
-            freeze(ring, at),
+            freeze(ring, at, plane),
             measure(ring, choice.of(READINGS), choice.of(INCIDENTS), at),
             c.RecordRehearsal(choice.of([10, 20, 20]), 20, at),
             c.StartRehearsal(PAUL, at),
@@ -101,7 +103,7 @@ def _aside(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
     options: list[c.Command] = [
         c.StartRollout(choice.of(PUBLISHERS), choice.of([True, False]), at),
         c.PromoteRing(ring, person, choice.of([True, False]), choice.of([True, False]), measurement, incidents, (), at),
-        freeze(ring, at),
+        freeze(ring, at, choice.of(list(Plane))),
         measure(ring, measurement, incidents, at),
         c.RevokeApproval(choice.of(REVIEWS), "called back", at),
         c.RefuseCohort(ring, INTUNE, "g", "gone", at),
@@ -126,7 +128,8 @@ def run(numbers: Sequence[int]) -> list[e.Event]:
     """The history that a sequence of commands leads to; every rule is checked at every step of it."""
     first = Choice(numbers[0])
     pack, policy = first.of([LOW, RISKY, CRITICAL]), first.of([POLICY, automatic()])
-    history = list(given(DECIDER).and_when(propose(pack, plan(first.of(RINGS)), policy)).history)
+    targets = first.of([plan, plan, on_both])(first.of(RINGS))
+    history = list(given(DECIDER).and_when(propose(pack, targets, policy)).history)
     state = DECIDER.fold(history)
     for step, number in enumerate(numbers[1:]):
         at = NOON + STEP * step
@@ -177,6 +180,8 @@ def check(state: DeploymentIntent, events: list[e.Event], at: datetime) -> None:
             assert move.by not in (*proposed.packagers, proposed.requested_by)
         if isinstance(move, e.RolloutStarted):
             continue
+        assert state.ring is not None
+        assert state.rings[state.ring].cohorts.keys() == {*proposed.ring_plan.planes}, "left without a plane's devices"
         (run,) = [event.run for event in events if isinstance(event, e.GateRunCompleted)]
         assert run.verdict is Verdict.PASSED
         assert run.ring is state.ring

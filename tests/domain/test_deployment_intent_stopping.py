@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from given import given
 from intents import (
+    EXE,
     EXPIRY,
     LATER,
     LOW,
@@ -22,7 +24,9 @@ from intents import (
     in_lab,
     in_ring,
     measure,
+    on_both,
     pause,
+    propose,
     proposed,
     reading,
     rehearse,
@@ -31,6 +35,7 @@ from intents import (
     start,
 )
 
+from eucora.domain.deployment_intent import DECIDER
 from eucora.domain.deployment_intent import commands as c
 from eucora.domain.deployment_intent.events import (
     SERVICE,
@@ -56,6 +61,7 @@ from eucora.domain.deployment_intent.refusals import (
 )
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.gate_types import IncidentFacts
+from eucora.domain.planes import Plane
 from eucora.domain.reasons import ReasonMissing
 from eucora.domain.rings import Ring
 
@@ -86,11 +92,13 @@ def ended() -> dict[str, Story]:
 
 @pytest.mark.parametrize("status", ended())
 @pytest.mark.parametrize("command", [pause(), halt(), resume(), ABORT, ROLL_BACK, GIVE_UP], ids=name)
-def test_an_end_is_final(status: str, command: c.Command) -> None:
+def test_an_end_is_final_but_for_the_rollback_of_what_it_left_behind(status: str, command: c.Command) -> None:
     story = ended()[status]
     assert story.state.status == status
     if (status, type(command)) in REPEATED:
         story.when(command).then()
+    elif (status, type(command)) in LEFT_BEHIND:
+        story.when(command).then(RollbackStarted(PAUL, "crashes at start", LATER))
     else:
         refusal = story.when(command).then_refuses(IllegalTransition)
         assert refusal.facts["status"] == status
@@ -102,6 +110,21 @@ REPEATED = {
     ("rolled_back", c.StartRollback),
     ("rolled_back", c.GiveUpRollback),
 }
+# These ends leave devices with the release behind, and harm may show only then.
+LEFT_BEHIND = {("completed", c.StartRollback), ("aborted", c.StartRollback)}
+
+
+@pytest.mark.parametrize("status", ["completed", "aborted"])
+def test_what_an_end_left_behind_is_rolled_back_for_good(status: str) -> None:
+    rolling = ended()[status].and_when(ROLL_BACK)
+    assert rolling.state.status is IntentStatus.ROLLING_BACK
+    rolling.when(ROLL_BACK).then()
+    rolling.when(tail(20, 0)).then(RollbackMeasured(20, 0, LATER), RollbackCompleted(20, 0, SERVICE, LATER))
+    assert rolling.and_when(tail(20, 0)).state.status is IntentStatus.ROLLED_BACK
+
+
+def test_an_abort_before_the_start_left_nothing_to_roll_back() -> None:
+    proposed().and_when(ABORT).when(ROLL_BACK).then_refuses(IllegalTransition)
 
 
 def test_a_pause_is_recorded_once_and_a_halt_outweighs_it() -> None:
@@ -167,6 +190,15 @@ def test_a_halted_ring_needs_a_reading_to_go_on_once_it_has_devices() -> None:
     opened.when(replace(unread, incidents=IncidentFacts(attributable_security=1))).then_refuses(ResumeNotSafe)
 
 
+def test_a_halted_ring_that_lacks_a_plane_goes_on_once_the_halt_rule_is_content() -> None:
+    half: Story = given(DECIDER).and_when(propose(ring_plan=on_both()), start(), freeze(Ring.LAB))
+    halted = half.and_when(measure(Ring.LAB, BAD))
+    halted.when(replace(resume(), measurement=None)).then_refuses(RingNotMeasured)
+    halted.when(resume(BAD)).then_refuses(ResumeNotSafe)
+    halted.when(resume(incidents=P1)).then_refuses(ResumeNotSafe)
+    halted.when(resume()).then(RingMeasured(Ring.LAB, reading(), LATER), RolloutResumed(PAUL, "repaired", LATER))
+
+
 def test_a_halted_ring_does_not_go_on_under_an_approval_that_expired_meanwhile() -> None:
     pilot = in_ring(approved(proposed(RISKY)), Ring.PILOT).and_when(halt())
     pilot.when(resume(at=EXPIRY)).then_refuses(ApprovalExpired)
@@ -218,6 +250,15 @@ def test_the_tail_of_a_rollback_is_reported_until_it_is_zero() -> None:
     part.when(tail(12, 8)).then()
     part.when(tail(20, 0)).then(RollbackMeasured(20, 0, LATER), RollbackCompleted(20, 0, SERVICE, LATER))
     part.and_when(tail(20, 0)).when(tail(20, 0)).then()
+
+
+def test_a_rollback_does_not_end_before_the_removal_is_offered_wherever_the_release_is() -> None:
+    published = c.RecordPublished(Ring.LAB, Plane.INTUNE, "app-7", "1", EXE, NOON)
+    offered = c.RecordAssigned(Ring.LAB, Plane.INTUNE, "group-0", "app-7", "install", NOON)
+    rolling = in_lab(proposed()).and_when(published, offered, ROLL_BACK)
+    rolling.when(tail(0, 0)).then(RollbackMeasured(0, 0, LATER))
+    removed = rolling.and_when(tail(0, 0), replace(offered, offer="uninstall", at=LATER))
+    removed.when(tail(0, 0)).then(RollbackCompleted(0, 0, SERVICE, LATER))
 
 
 def test_a_person_may_give_the_tail_up_and_the_devices_stay_on_record() -> None:

@@ -85,7 +85,7 @@ def test_the_story_has_everybody_it_needs() -> None:
         "eucora-publisher@retail/emea",
         "eucora-publisher@logistics/apac",
     }
-    assert [person.username for person in PEOPLE if len(person.groups) > 1] == ["dora.both"]
+    assert [person.username for person in PEOPLE if len(person.groups) > 1] == ["dora.both", "cleo.both"]
     assert len({person.subject for person in PEOPLE}) == len({person.username for person in PEOPLE}) == len(PEOPLE)
 
 

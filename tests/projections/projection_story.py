@@ -145,9 +145,8 @@ def gate_run(ring: Ring, verdict: Verdict, minute: int) -> e.GateRunCompleted:
     return e.GateRunCompleted(GateRun(ring, at(minute), verdict, results))
 
 
-def frozen(ring: Ring, minute: int, devices: int = 10) -> e.CohortFrozen:
-    rows = tuple(CohortCount(plane, SiteClass.ONLINE, devices) for plane in (Plane.INTUNE, Plane.JAMF))
-    return e.CohortFrozen(ring, DIGEST, rows, at(minute))
+def frozen(ring: Ring, plane: Plane, minute: int, devices: int = 10) -> e.CohortFrozen:
+    return e.CohortFrozen(ring, plane, DIGEST, (CohortCount(plane, SiteClass.ONLINE, devices),), at(minute))
 
 
 def review_opened(review_id: str, intent_id: str) -> cab_review.CabReviewOpened:
@@ -234,7 +233,8 @@ def token_issued(token_id: str, secret: str) -> service_token.ServiceTokenIssued
 CANARY_RUN: tuple[object, ...] = (
     e.CabReviewRequested("r-1", DIGEST, PACKAGER, at(2)),
     e.RolloutStarted(PUBLISHER, at(3)),
-    frozen(Ring.LAB, 4),
+    frozen(Ring.LAB, Plane.INTUNE, 4),
+    frozen(Ring.LAB, Plane.JAMF, 4),
     e.ContentPublished(Ring.LAB, Plane.INTUNE, "app-1", "1", CONTENT, at(5)),
     e.PlaneOperationFailed(Ring.LAB, Plane.JAMF, "publish", "transient", "503", 8, at(6)),
     e.ContentPublished(Ring.LAB, Plane.JAMF, "pkg-7", MACOS, MACOS, at(7)),
@@ -246,7 +246,8 @@ CANARY_RUN: tuple[object, ...] = (
     gate_run(Ring.LAB, Verdict.PASSED, 13),
     e.CabApprovalRecorded("r-1", DIGEST, (Condition(ConditionKind.MAX_RING, "2"),), at(14), at(9_000)),
     e.RingPromoted(Ring.LAB, Ring.CANARY, PUBLISHER, False, at(15), ("read the runbook",)),
-    frozen(Ring.CANARY, 16, 100),
+    frozen(Ring.CANARY, Plane.INTUNE, 16, 100),
+    frozen(Ring.CANARY, Plane.JAMF, 16, 100),
     measured(Ring.CANARY, 20, counts(Plane.INTUNE, 60, 20, 20), counts(Plane.JAMF, 90, 0, 10)),
     gate_run(Ring.CANARY, Verdict.FAILED, 21),
     e.RolloutHalted(Ring.CANARY, "failure_rule", "25 % failed", e.SERVICE, at(22)),

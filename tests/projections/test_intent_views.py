@@ -30,7 +30,8 @@ from eucora.projections.ring_cells import CellStatus, cell
 COMPLETED = (
     e.RolloutResumed(PUBLISHER, "fixed", at(30)),
     e.RingPromoted(Ring.CANARY, Ring.PILOT, e.SERVICE, True, at(31)),
-    frozen(Ring.PILOT, 32, 1_000),
+    frozen(Ring.PILOT, Plane.INTUNE, 32, 1_000),
+    frozen(Ring.PILOT, Plane.JAMF, 32, 1_000),
     measured(Ring.PILOT, 33, counts(Plane.INTUNE, 1_000, 0), counts(Plane.JAMF, 1_000, 0)),
     gate_run(Ring.PILOT, Verdict.PASSED, 34),
     e.DeploymentCompleted(at(35)),
@@ -59,6 +60,8 @@ STORIES = {
     "refused": REFUSED,
     "automated": AUTOMATED,
     "paused": PAUSED,
+    "completed, then rolled back": (*CANARY_RUN, *COMPLETED, *ROLLED_BACK[1:]),
+    "aborted, then rolled back": (*PAUSED, *ROLLED_BACK[1:]),
 }
 
 
@@ -103,13 +106,29 @@ def test_each_ring_shows_its_cohort_measurement_and_gates() -> None:
     assert (lab.opened_at, lab.frozen_at, lab.left_at) == (at(3), at(4), at(15))
     assert lab.gate_run is not None
     assert lab.gate_run.verdict is Verdict.PASSED
-    assert [count.devices for count in canary.cohort] == [100, 100]
+    assert [(cohort.plane, cohort.counts[0].devices) for cohort in canary.cohorts] == [("intune", 100), ("jamf", 100)]
     assert canary.measurement is not None
     assert [row.unknown for row in canary.measurement.counts] == [20, 10]
     assert canary.gate_run is not None
     assert canary.gate_run.verdict is Verdict.FAILED
     assert pilot.opened_at is None
     assert view.acknowledged == ("read the runbook",)
+
+
+def test_a_ring_shows_which_planes_have_no_devices_yet_and_why() -> None:
+    refused = e.CohortRefused(Ring.LAB, Plane.JAMF, "jamf-0", "holds no device", at(5))
+    stuck = e.PlaneOperationFailed(Ring.LAB, Plane.JAMF, "resolve_cohort", "transient", "503", 50, at(5))
+    half = fold(*CANARY_RUN[:3], refused, stuck)
+    lab, canary, _ = half.rings
+    assert (lab.frozen_at, lab.unfrozen, canary.unfrozen) == (None, (Plane.JAMF,), ())
+    assert [cohort.refusal for cohort in lab.cohorts] == ["", "group jamf-0: holds no device"]
+    assert [(one.operation, one.outcome) for one in half.operations] == [("resolve_cohort", "failed")]
+    shown = cell(half, lab)
+    assert (shown.status, shown.unfrozen) == (CellStatus.REFUSED, (Plane.JAMF,))
+    assert shown.devices == 10 + 10  # frozen on intune, planned on jamf
+    whole = fold(*CANARY_RUN[:3], refused, stuck, frozen(Ring.LAB, Plane.JAMF, 9, 7))
+    assert (whole.rings[0].frozen_at, whole.rings[0].unfrozen, whole.operations) == (at(9), (), ())
+    assert (cell(whole, whole.rings[0]).status, cell(whole, whole.rings[0]).devices) == (CellStatus.OPEN, 17)
 
 
 def test_the_hold_says_who_stopped_it_and_why() -> None:
@@ -120,9 +139,9 @@ def test_the_hold_says_who_stopped_it_and_why() -> None:
 
 
 def test_a_success_takes_the_failure_of_the_same_operation_away() -> None:
-    until_failed = fold(*CANARY_RUN[:5])
+    until_failed = fold(*CANARY_RUN[:6])
     assert [(one.plane, one.outcome) for one in until_failed.operations] == [("intune", "done"), ("jamf", "failed")]
-    healed = fold(*CANARY_RUN[:6])
+    healed = fold(*CANARY_RUN[:7])
     assert [(one.plane, one.outcome, one.ref) for one in healed.operations] == [
         ("intune", "done", "app-1"),
         ("jamf", "done", "pkg-7"),
@@ -175,7 +194,8 @@ def test_cells_follow_the_rollout() -> None:
     planned, passed = CellStatus.PLANNED, CellStatus.PASSED
     assert statuses() == [planned, planned, planned]
     assert statuses(*CANARY_RUN[:2]) == [CellStatus.OPENING, planned, planned]
-    assert statuses(*CANARY_RUN[:3]) == [CellStatus.OPEN, planned, planned]
+    assert statuses(*CANARY_RUN[:3]) == [CellStatus.OPENING, planned, planned]  # jamf has no devices yet
+    assert statuses(*CANARY_RUN[:4]) == [CellStatus.OPEN, planned, planned]
     assert statuses(*PAUSED[:2]) == [CellStatus.REFUSED, planned, planned]
     assert statuses(*PAUSED[:3]) == [CellStatus.PAUSED, planned, planned]
     assert statuses(*PAUSED) == [CellStatus.ABORTED, planned, planned]

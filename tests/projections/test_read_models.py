@@ -161,7 +161,7 @@ async def test_the_board_shows_what_stands_in_each_ring(pool: Pool, told: Log, r
     ]
     assert (viewer.cells, [one.ring for one in viewer.planned]) == ((), [Ring.LAB, Ring.CANARY, Ring.PILOT])
 
-    told.intent("i-3", proposed("i-3", version="4.3.0"), *CANARY_RUN[1:3])
+    told.intent("i-3", proposed("i-3", version="4.3.0"), *CANARY_RUN[1:4])
     await runner.catch_up("intents")
     (tunnel,) = (await board.page(limit=1)).items
     assert [(one.ring, one.app_version, one.status) for one in tunnel.cells] == [

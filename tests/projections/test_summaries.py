@@ -46,7 +46,7 @@ SAID: list[tuple[object, str]] = [
         e.RingPromoted(Ring.LAB, Ring.CANARY, e.SERVICE, True, at(0)),
         "Promoted automatically from ring 0 (lab) to ring 1 (canary)",
     ),
-    (frozen(Ring.LAB, 0, 7), "The device list of ring 0 (lab) was frozen: 7 on intune, 7 on jamf"),
+    (frozen(Ring.LAB, Plane.JAMF, 0, 7), "The device list of ring 0 (lab) on jamf was frozen: 7 devices"),
     (
         e.CohortRefused(Ring.PILOT, Plane.JAMF, "g-1", "holds no device", at(0)),
         "Ring 2 (pilot) could not be opened on jamf: group g-1 holds no device",

@@ -6,7 +6,7 @@ import pytest
 from repository_files import texts
 
 # Spelled so that this file does not match itself.
-MACHINE = re.compile(r"(?<![\w.-])/(?:root|work)/\w|/home/(?!user\b|runner\b)\w+/")
+MACHINE = re.compile(r"(?<![\w.-])/(?:root|work)/[\w.]|/home/(?!user\b|runner\b)\w+/")
 REGISTRY = re.compile(r"(?:pypi|pythonhosted|npmjs|crates)\.(?:org|com|io)\b|\bdeb\.debian\b|\bregistry\.npmjs", re.I)
 SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{32}"  # a key, not only the words that frame one
@@ -23,7 +23,7 @@ PLANTED = [
     (MACHINE, "/home/" + "alice/eucora"),
     (REGISTRY, "https://files.python" + "hosted.org/x"),
     (REGISTRY, "https://py" + "pi.org/simple"),
-    (REGISTRY, "https://registry." + "npmjs.org/"),
+    (REGISTRY, "https://registry.np" + "mjs.org/"),
     (SECRET, "-----BEGIN " + "PRIVATE KEY-----\n" + "M" * 40),
     (SECRET, "AKIA" + "A1B2C3D4E5F6G7H8"),
     (SECRET, "gh" + "p_" + "a" * 36),

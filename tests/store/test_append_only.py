@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from conftest import Database
 
+from conftest import Database
 from eucora.application.ports import Context, Write
 from eucora.domain.incident import IncidentResolved
 from eucora.store.database import Pool

@@ -174,3 +174,20 @@ async def test_a_caller_who_goes_away_leaves_his_append_whole(log: EventLog) -> 
     assert (await log.read("incident-1")).version in (0, 2)
     await log.append([write("incident-2", 0)], context=ADA, at=NOW)
     assert [recorded.position for recorded in await log.read_all(-1, 10)] == list(range(await log.head() + 1))
+
+
+async def test_twins_with_one_idempotency_key_act_once_though_they_wait_together(log: EventLog, pool: Pool) -> None:
+    reply = Reply("ada", "key-1", "f" * 64, 201, b"{}")
+    appends = [log.append([write(f"incident-{n}", 0)], context=ADA, at=NOW, reply=reply) for n in range(8)]
+    results = await asyncio.gather(*appends, return_exceptions=True)
+    assert sum(isinstance(result, KeyTaken) for result in results) == 7
+    assert await log.head() == 0
+
+
+async def test_one_lease_ends_one_append_though_they_wait_together(log: EventLog, pool: Pool) -> None:
+    await log.append([write("incident-job", 0)], context=ADA, at=NOW, jobs=[NewJob("publish", {}, NOW)])
+    [job] = await JobQueue(pool, "w").claim(1, NOW)
+    appends = [log.append([write(f"incident-{n}", 0)], context=ADA, at=NOW, finishes=job.lease) for n in range(4)]
+    results = await asyncio.gather(*appends, return_exceptions=True)
+    assert sum(isinstance(result, LeaseLost) for result in results) == 3
+    assert await log.head() == 1

@@ -78,4 +78,3 @@ def assemble(version: str, routers: Iterable[APIRouter] = ROUTERS) -> FastAPI:
         app.include_router(router)
     app.add_middleware(Correlation)
     return app
-

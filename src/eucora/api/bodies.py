@@ -17,17 +17,24 @@ INVALID: Final = Row(422, "request-invalid", "A field of the request is invalid"
 _FORMS: Final = ("multipart/", "application/x-www-form-urlencoded")
 
 
-class JsonRequest(Request):
-    """A request whose JSON was read once, within bounds, by :meth:`checked`."""
+class BoundedRequest(Request):
+    """A request whose body is read once, and only up to ``BODY_MAX``; its JSON by :meth:`check_json`."""
 
+    _read: bytes | None = None
     _value: Any = None
+
+    async def body(self) -> bytes:
+        """Raises Refused when it is too large, also when its size was not announced."""
+        if self._read is None:
+            self._read = await self._bounded()
+        return self._read
 
     async def json(self) -> Any:
         return self._value
 
-    async def checked(self) -> None:
-        """Read the body. Raises Refused: too large, another media type, not JSON, too deep, or with a NUL in a text."""
-        body = await self._bounded()
+    async def check_json(self) -> None:
+        """Raises Refused: too large, another media type, not JSON, too deep, or with a NUL in a text."""
+        body = await self.body()
         if not body:
             return
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -36,14 +43,14 @@ class JsonRequest(Request):
         try:
             self._value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            if "ecursion" in error.msg:
+            if "depth limit" in error.msg:  # the parser has one of its own, far above ours
                 raise Refused(_wrong("", f"nested deeper than {DEPTH_MAX} levels")) from error
             detail = f"The body is not JSON at line {error.lineno}, column {error.colno}; correct it and send it again."
             raise Refused(Problem(MALFORMED, detail)) from error
         _check(self._value)
 
     async def _bounded(self) -> bytes:
-        refused = Refused(Problem(LARGE, f"A JSON body has {BODY_MAX:,} bytes at the most.", {"limit": BODY_MAX}))
+        refused = Refused(Problem(LARGE, f"The body has {BODY_MAX:,} bytes at the most.", {"limit": BODY_MAX}))
         length = self.headers.get("content-length", "")
         if length.isdecimal() and int(length) > BODY_MAX:
             raise refused
@@ -53,8 +60,7 @@ class JsonRequest(Request):
             if size > BODY_MAX:
                 raise refused
             chunks.append(chunk)
-        self._body = b"".join(chunks)  # where starlette keeps a body that was read
-        return self._body
+        return b"".join(chunks)
 
 
 def _check(value: Any) -> None:

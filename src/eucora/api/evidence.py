@@ -214,7 +214,7 @@ def _body(view: EvidencePackView) -> PackBody:
     )
 
 
-@documents.post("", status_code=201, responses=problem_responses(413, 415), openapi_extra=OCTETS)
+@documents.post("", status_code=201, responses=problem_responses(400, 413, 415), openapi_extra=OCTETS)
 @permits(Role.PACKAGING_ENGINEER)
 async def upload_evidence_document(
     request: Request,

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from eucora.api.bodies import JsonRequest, refuse_nul
+from eucora.api.bodies import BoundedRequest, refuse_nul
 from eucora.api.house import house_of
 from eucora.api.problems import problem_responses
 from eucora.application.world import RoleMissing
@@ -71,6 +71,8 @@ class GuardedRoute(APIRoute):
         if not isinstance(permission, Permission):
             raise PermissionUndeclared(f"{path}: {endpoint.__qualname__} declares no permission")
         self.permission = permission
+        # A route that describes its body itself takes it raw, as it streams in, and sets its own bound.
+        self.streams = "requestBody" in (options.get("openapi_extra") or {})
         told = (422, 500) if permission.public else (401, 403, 422, 500, 503)
         options["responses"] = problem_responses(*told) | (options.get("responses") or {})
         if not permission.public:
@@ -85,10 +87,12 @@ class GuardedRoute(APIRoute):
             if not self.permission.public:
                 request.state.person = await _admitted(request, self.permission, self.name)
             refuse_nul(request)
+            if self.streams:
+                return await handle(request)
+            bounded = BoundedRequest(request.scope, request.receive)
             if takes_json:
-                request = JsonRequest(request.scope, request.receive)
-                await request.checked()
-            return await handle(request)
+                await bounded.check_json()
+            return await handle(bounded)
 
         return guarded
 

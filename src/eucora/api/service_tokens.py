@@ -75,7 +75,7 @@ class TokenBody(Told):
     revoked_at: datetime | None
 
 
-@router.post("", status_code=201, responses=problem_responses(409, 413, 415))
+@router.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
 @permits(Role.PLATFORM_ADMIN)
 async def issue_service_token(
     body: TokenAsked, response: Response, house: HouseDep, caller: RepeatableDep

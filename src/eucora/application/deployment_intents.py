@@ -252,16 +252,16 @@ async def rehearse(world: World, caller: Caller, intent_id: str) -> Receipt:
 
 
 async def measure_now(world: World, state: DeploymentIntent, ring: Ring | None) -> Measurement | None:
-    """Count a ring as it stands; None before its cohort was frozen."""
+    """Count a ring as it stands, on the planes that have their cohort; None before the first one has it."""
     if state.proposed is None or ring is None:
         return None
     progress = state.rings.get(ring)
-    if progress is None or progress.frozen_at is None:
+    if progress is None or not progress.cohorts:
         return None
     return await world.devices.measure(
         state.proposed.intent_id,
         ring,
-        started_at=progress.frozen_at,
+        started_at=progress.measured_from,
         now=world.clock.now(),
         reachable_within_s=state.proposed.policy.reachable_within_s,
     )

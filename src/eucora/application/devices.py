@@ -4,7 +4,7 @@ This is not evented one by one: a rollout to a hundred thousand devices is a tab
 counts, the cohort's digest and the reasons of failures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -30,7 +30,7 @@ class CohortDevice:
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """A frozen cohort: SHA-256 over its sorted ``plane:device`` lines, and its counts."""
+    """A plane's frozen cohort: SHA-256 over its sorted ``plane:device`` lines, and its counts."""
 
     digest: str
     counts: tuple[CohortCount, ...]
@@ -47,15 +47,16 @@ class Reverted:
 class DeviceTable(Protocol):
     """Cohorts and device states."""
 
-    async def freeze(self, intent_id: str, ring: Ring, devices: Sequence[CohortDevice]) -> Frozen:
-        """Freeze the cohort once; a second call changes nothing and answers the same."""
+    async def freeze(self, intent_id: str, ring: Ring, plane: Plane, devices: Sequence[CohortDevice]) -> Frozen:
+        """Freeze the plane's cohort once and as a whole; a second call changes nothing and answers the same."""
         ...
 
     async def watched(
         self, intent_id: str, ring: Ring, plane: Plane, offer: Offer, *, stale_before: datetime
     ) -> Sequence[str]:
-        """Devices to ask about: those whose goal is not reached (INSTALL: not installed yet; UNINSTALL: had it and
-        still reports it), and those last heard of before ``stale_before``, so that coverage stays true."""
+        """Devices to ask about: those whose goal is not known to be reached (INSTALL: not installed yet; UNINSTALL: not
+        known to be free of it, for it may have come after the last look), and those last heard of before
+        ``stale_before``, so that coverage stays true."""
         ...
 
     async def record(
@@ -65,9 +66,15 @@ class DeviceTable(Protocol):
         ...
 
     async def measure(
-        self, intent_id: str, ring: Ring, *, started_at: datetime, now: datetime, reachable_within_s: int
+        self,
+        intent_id: str,
+        ring: Ring,
+        *,
+        started_at: Mapping[Plane, datetime],
+        now: datetime,
+        reachable_within_s: int,
     ) -> Measurement:
-        """Count the ring."""
+        """Count the ring on the planes in ``started_at``: when each plane's cohort was frozen, its compliance clock."""
         ...
 
     async def reverted(self, intent_id: str, rings: Sequence[Ring]) -> Reverted:

@@ -67,11 +67,11 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
     id = state.proposed.intent_id
     match event:
         case intent.RolloutStarted():
-            return [intent_job("resolve_cohort", id, at, ring=Ring.LAB)]
+            return list(_opening(state, Ring.LAB, at))
         case intent.RingPromoted(to_ring=ring):
-            return [intent_job("resolve_cohort", id, at, ring=ring)]
-        case intent.CohortFrozen(ring=ring):
-            return [plane_job("publish", id, ring, plane, at) for plane in planes_of(state, ring)]
+            return list(_opening(state, ring, at))
+        case intent.CohortFrozen(ring=ring, plane=plane):
+            return [plane_job("publish", id, ring, plane, at)]  # the other planes are not waited for
         case intent.ContentPublished(ring=ring, plane=plane):
             return [plane_job("assign", id, ring, plane, at)]
         case intent.GroupAssigned(ring=ring, plane=plane, offer=offer):
@@ -97,8 +97,15 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
 
 def planes_of(state: DeploymentIntent, ring: Ring) -> Sequence[Plane]:
     """The planes that the ring plan targets in ``ring``."""
-    spec = state.proposed.ring_plan.of(ring) if state.proposed else None
-    return sorted({target.plane for target in spec.targets}) if spec else []
+    return state.proposed.ring_plan.planes_of(ring) if state.proposed else ()
+
+
+def _opening(state: DeploymentIntent, ring: Ring, at: datetime) -> Iterator[NewJob]:
+    """A job for each plane, so that one that is down holds up no other."""
+    if state.proposed is None:
+        return
+    for plane in planes_of(state, ring):
+        yield plane_job("resolve_cohort", state.proposed.intent_id, ring, plane, at)
 
 
 def _watching(state: DeploymentIntent, ring: Ring, plane: Plane, offer: Offer, at: datetime) -> Iterator[NewJob]:
@@ -125,17 +132,14 @@ def _offering(
 
 
 def _resuming(state: DeploymentIntent, at: datetime) -> Iterator[NewJob]:
-    """Everything that the stop cut off: a ring without its cohort, a plane without its content, offers taken back."""
+    """Everything that the stop cut off, plane by plane: a cohort, the content, offers that were taken back."""
     if state.proposed is None:
         return
     id = state.proposed.intent_id
     for ring, progress in state.rings.items():
-        if progress.frozen_at is None:
-            yield intent_job("resolve_cohort", id, at, ring=ring)
-            continue
         for plane in planes_of(state, ring):
             kind = "assign" if (ring, plane) in state.published else "publish"
-            yield plane_job(kind, id, ring, plane, at)
+            yield plane_job(kind if plane in progress.cohorts else "resolve_cohort", id, ring, plane, at)
     if state.ring is not None:
         yield intent_job("measure", id, at, ring=state.ring, priority=UPKEEP)
 

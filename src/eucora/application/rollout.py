@@ -41,6 +41,7 @@ from eucora.domain.evidence_pack import InstallPlan
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring, RingTarget
 
+OVER = ENDED | {IntentStatus.ROLLING_BACK}  # no device is to get the release any more
 SLOW = 10  # how many times more rarely a ring is looked at that the rollout has left, or that stands still
 
 
@@ -117,15 +118,14 @@ async def task_for(world: World, payload: Mapping[str, Any], correlation_id: str
 
 
 async def resolve_cohort(task: Task) -> Work:
-    """Resolve the ring's groups and freeze the list of devices."""
+    """Resolve the ring's groups on one plane and freeze the list of devices."""
     progress = task.state.rings.get(task.ring)
-    spec = task.proposed.ring_plan.of(task.ring)
-    if progress is None or progress.frozen_at is not None or spec is None or task.state.status in ENDED:
+    if progress is None or task.plane in progress.cohorts or task.state.status in OVER:
         return Work()
     devices: list[CohortDevice] = []
-    for target in spec.targets:
+    for target in task.targets:
         try:
-            group = await task.world.planes[target.plane].resolve(target.group, correlation_id=task.correlation_id)
+            group = await task.port.resolve(target.group, correlation_id=task.correlation_id)
         except GroupNotFound:
             return Work([_refused(task, target, "the plane knows no such group any more")])
         if not group.devices:
@@ -143,8 +143,8 @@ async def resolve_cohort(task: Task) -> Work:
             )
             for device in group.devices
         ]
-    frozen = await task.world.devices.freeze(task.intent_id, task.ring, devices)
-    return Work([commands.FreezeCohort(task.ring, frozen.digest, frozen.counts, task.world.clock.now())])
+    frozen = await task.world.devices.freeze(task.intent_id, task.ring, task.plane, devices)
+    return Work([commands.FreezeCohort(task.ring, task.plane, frozen.digest, frozen.counts, task.world.clock.now())])
 
 
 def _refused(task: Task, target: RingTarget, reason: str) -> commands.RefuseCohort:
@@ -288,9 +288,9 @@ async def observe(task: Task) -> Work:
 
 
 async def measure(task: Task) -> Work:
-    """Count the ring where the rollout is; halting, gates, automatic promotion and completion follow in the domain."""
+    """Count the ring where the rollout is, on the planes that have their devices; what follows, the domain decides."""
     progress = task.state.rings.get(task.ring)
-    if task.state.status in ENDED or task.ring is not task.state.ring or progress is None or progress.frozen_at is None:
+    if task.state.status in ENDED or task.ring is not task.state.ring or progress is None or not progress.cohorts:
         return Work()
     if task.state.rehearsal is Rehearsal.RUNNING or task.state.status is IntentStatus.ROLLING_BACK:
         return Work(again_at=task.soon())  # the devices are being emptied on purpose; their counts would mislead
@@ -298,7 +298,7 @@ async def measure(task: Task) -> Work:
     measurement = await task.world.devices.measure(
         task.intent_id,
         task.ring,
-        started_at=progress.frozen_at,
+        started_at=progress.measured_from,
         now=now,
         reachable_within_s=task.proposed.policy.reachable_within_s,
     )
@@ -326,7 +326,7 @@ async def check_rollback(task: Task) -> Work:
         return Work()
     seen = await task.world.devices.reverted(task.intent_id, [*task.state.rings])
     command = commands.RecordRollback(seen.reverted, seen.remaining, task.world.clock.now())
-    return Work([command], again_at=task.soon() if seen.remaining else None)
+    return Work([command], again_at=task.soon())  # the end of the rollback ends this, too
 
 
 def failure_of(task: Task, operation: str, error: PlaneError, attempts: int) -> Work:

@@ -86,7 +86,7 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class GateRun:
-    """All gates of one ring at one moment. The verdict is the worst of the gates': error, failed, inconclusive, passed."""
+    """All gates of one ring at one moment. The verdict is the worst of them: error, failed, inconclusive, passed."""
 
     ring: Ring
     at: datetime

@@ -34,6 +34,10 @@ class RingSpec:
     ring: Ring
     targets: tuple[RingTarget, ...]
 
+    @property
+    def planes(self) -> tuple[Plane, ...]:
+        return tuple(sorted({target.plane for target in self.targets}))
+
 
 @dataclass(frozen=True, slots=True)
 class RingPlan:
@@ -53,6 +57,11 @@ class RingPlan:
     @property
     def planes(self) -> tuple[Plane, ...]:
         return tuple(sorted({target.plane for spec in self.rings for target in spec.targets}))
+
+    def planes_of(self, ring: Ring) -> tuple[Plane, ...]:
+        """The planes that have a target in ``ring``; none for a ring that is not in the plan."""
+        spec = self.of(ring)
+        return () if spec is None else spec.planes
 
     def of(self, ring: Ring) -> RingSpec | None:
         return next((spec for spec in self.rings if spec.ring is ring), None)
@@ -92,7 +101,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One reading of a ring. ``failures`` holds the vendors' codes with how often each was seen, most frequent first."""
+    """One reading of a ring. ``failures`` are the vendors' codes and how often each was seen, most frequent first."""
 
     counts: tuple[Counts, ...]
     failures: tuple[tuple[str, int], ...] = ()

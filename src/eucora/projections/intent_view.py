@@ -76,6 +76,17 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaneCohort:
+    """The devices of an opened ring on one plane. ``frozen_at`` None: not resolved yet; ``refusal`` says why not."""
+
+    plane: Plane
+    frozen_at: datetime | None = None
+    digest: str = ""
+    counts: tuple[CohortCount, ...] = ()
+    refusal: str = ""  # empty as well where the plane has not answered yet
+
+
+@dataclass(frozen=True, slots=True)
 class RingView:
     """One ring of the plan, with the latest that is known of it. ``opened_at`` None: not reached."""
 
@@ -84,14 +95,17 @@ class RingView:
     opened_at: datetime | None = None
     opened_by: str = ""
     opened_automatically: bool = False
-    frozen_at: datetime | None = None  # the soak counts from here
-    cohort_digest: str = ""
-    cohort: tuple[CohortCount, ...] = ()
-    cohort_refusal: str = ""  # why the ring could not be opened, when it could not
+    frozen_at: datetime | None = None  # when the last plane had its devices: the soak counts from here
+    cohorts: tuple[PlaneCohort, ...] = ()  # one a plane, from the ring's opening on
     measurement: Measurement | None = None
     measured_at: datetime | None = None
     gate_run: GateRun | None = None
     left_at: datetime | None = None
+
+    @property
+    def unfrozen(self) -> tuple[Plane, ...]:
+        """The planes of an opened ring whose devices are not known yet."""
+        return tuple(cohort.plane for cohort in self.cohorts if cohort.frozen_at is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +114,7 @@ class PlaneOperation:
 
     ring: Ring | None
     plane: Plane
-    operation: str  # publish, assign, observe, withdraw
+    operation: str  # resolve_cohort, publish, assign, observe, withdraw
     group: str
     outcome: str  # done, failed, mismatch
     ref: str
@@ -266,7 +280,8 @@ def _stopped(view: IntentView, event: object) -> IntentView:
 def _opened(view: IntentView, event: object) -> IntentView:
     match event:
         case e.RolloutStarted():
-            opened = _ring(view, Ring.LAB, opened_at=event.at, opened_by=event.by)
+            waiting = _waiting(view, Ring.LAB)
+            opened = _ring(view, Ring.LAB, opened_at=event.at, opened_by=event.by, cohorts=waiting)
             return replace(opened, status=IntentStatus.ROLLING_OUT, ring=Ring.LAB)
         case e.RingPromoted():
             left = _ring(view, event.from_ring, left_at=event.at)
@@ -276,21 +291,15 @@ def _opened(view: IntentView, event: object) -> IntentView:
                 opened_at=event.at,
                 opened_by=event.by,
                 opened_automatically=event.automatic,
-                cohort_refusal="",
+                cohorts=_waiting(view, event.to_ring),
             )
             acknowledged = (*view.acknowledged, *event.acknowledged)
             return replace(opened, ring=event.to_ring, acknowledged=acknowledged)
         case e.CohortFrozen():
-            return _ring(
-                view,
-                event.ring,
-                frozen_at=event.at,
-                cohort_digest=event.digest,
-                cohort=event.counts,
-                cohort_refusal="",
-            )
+            return _cohort(view, event.ring, PlaneCohort(event.plane, event.at, event.digest, event.counts))
         case e.CohortRefused():
-            return _ring(view, event.ring, cohort_refusal=f"{event.plane} group {event.group}: {event.reason}")
+            refusal = f"group {event.group}: {event.reason}"
+            return _cohort(view, event.ring, PlaneCohort(event.plane, refusal=refusal))
         case e.DeploymentCompleted():
             done = view if view.ring is None else _ring(view, view.ring, left_at=event.at)
             return replace(done, status=IntentStatus.COMPLETED, completed_at=event.at, hold=None)
@@ -307,6 +316,18 @@ def _opened(view: IntentView, event: object) -> IntentView:
             return replace(view, rehearsal=rehearsal)
         case _:
             return view
+
+
+def _waiting(view: IntentView, ring: Ring) -> tuple[PlaneCohort, ...]:
+    return tuple(PlaneCohort(plane) for plane in view.ring_plan.planes_of(ring))
+
+
+def _cohort(view: IntentView, ring: Ring, cohort: PlaneCohort) -> IntentView:
+    known = view.of(ring)
+    before = () if known is None else known.cohorts
+    cohorts = tuple(cohort if one.plane is cohort.plane else one for one in before)
+    whole = all(one.frozen_at is not None for one in cohorts)
+    return _ring(view, ring, cohorts=cohorts, frozen_at=cohort.frozen_at if whole else None)
 
 
 def _measured(view: IntentView, event: object) -> IntentView:
@@ -333,6 +354,8 @@ def _healed(known: PlaneOperation, event: object) -> bool:
     if known.outcome == "done":
         return False
     match event:
+        case e.CohortFrozen():
+            return (known.ring, known.plane, known.operation) == (event.ring, event.plane, "resolve_cohort")
         case e.ContentPublished() | e.GroupAssigned():
             done = "publish" if isinstance(event, e.ContentPublished) else "assign"
             return (known.ring, known.plane, known.operation) == (event.ring, event.plane, done)

@@ -21,10 +21,10 @@ LIMIT_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``operation``: publish, assign, observe, withdraw; ``outcome``: done, failed, mismatch. ``ref``: the vendor's id.
+    """``operation``: resolve_cohort, publish, assign, observe, withdraw; ``outcome``: done, failed, mismatch.
 
-    ``content`` is the SHA-256 that was published, or found where another one was approved. ``ring`` is None where the
-    operation was not about one ring.
+    ``ref`` is the vendor's id. ``content`` is the SHA-256 that was published, or found where another one was approved.
+    ``ring`` is None where the operation was not about one ring.
     """
 
     position: int

@@ -10,13 +10,14 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, SmallInteger, T
 
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.gate_types import Verdict
+from eucora.domain.planes import Plane
 from eucora.domain.rings import Counts, Ring
 from eucora.projections.intent_view import IntentView, RingView
 from eucora.projections.schema import metadata
 
 
 class CellStatus(StrEnum):
-    """``opening``: promoted, but the device list is not frozen yet; ``refused``: it could not be."""
+    """``opening``: promoted, but a plane's device list is not frozen yet; ``refused``: one could not be."""
 
     PLANNED = "planned"
     OPENING = "opening"
@@ -32,7 +33,10 @@ class CellStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One ring of one intent. ``devices``: in the frozen cohort, planned before; ``verdict``: latest gate run's."""
+    """One ring of one intent. ``verdict``: latest gate run's.
+
+    ``devices``: in the frozen cohorts, planned on the planes without one. ``unfrozen``: these planes, once it is open.
+    """
 
     intent_id: str
     application_id: str
@@ -46,6 +50,7 @@ class Cell:
     gates_at: datetime | None
     opened_at: datetime | None
     left_at: datetime | None
+    unfrozen: tuple[Plane, ...] = ()
 
 
 CELL: TypeAdapter[Cell] = TypeAdapter(Cell)
@@ -85,7 +90,6 @@ def cell_rows(view: IntentView) -> Sequence[Mapping[str, object]]:
 def cell(view: IntentView, ring: RingView) -> Cell:
     """The cell of one ring of an intent."""
     application, run = view.release.application, ring.gate_run
-    frozen = sum(count.devices for count in ring.cohort)
     return Cell(
         intent_id=view.id,
         application_id=application.application_id,
@@ -93,13 +97,20 @@ def cell(view: IntentView, ring: RingView) -> Cell:
         app_version=application.version,
         ring=ring.ring,
         status=_status(view, ring),
-        devices=frozen if ring.cohort_digest else sum(target.devices for target in ring.targets),
+        devices=_devices(ring),
         counts=() if ring.measurement is None else ring.measurement.counts,
         verdict=None if run is None else run.verdict,
         gates_at=None if run is None else run.at,
         opened_at=ring.opened_at,
         left_at=ring.left_at,
+        unfrozen=ring.unfrozen,
     )
+
+
+def _devices(ring: RingView) -> int:
+    frozen = {cohort.plane: cohort.counts for cohort in ring.cohorts if cohort.frozen_at is not None}
+    planned = sum(target.devices for target in ring.targets if target.plane not in frozen)
+    return planned + sum(count.devices for counts in frozen.values() for count in counts)
 
 
 def _status(view: IntentView, ring: RingView) -> CellStatus:
@@ -111,6 +122,6 @@ def _status(view: IntentView, ring: RingView) -> CellStatus:
         return CellStatus.PASSED
     if view.status in (IntentStatus.PAUSED, IntentStatus.HALTED, IntentStatus.ABORTED):
         return CellStatus(view.status)
-    if ring.cohort_refusal:
+    if any(cohort.refusal for cohort in ring.cohorts):
         return CellStatus.REFUSED
-    return CellStatus.OPEN if ring.cohort_digest else CellStatus.OPENING
+    return CellStatus.OPENING if ring.unfrozen else CellStatus.OPEN

@@ -4,7 +4,7 @@ from eucora.domain import cab_review as cab
 from eucora.domain import incident as inc
 from eucora.domain.deployment_intent import events as e
 from eucora.domain.gate_types import Verdict
-from eucora.domain.rings import CohortCount, Measurement, Ring
+from eucora.domain.rings import Measurement, Ring
 
 
 def summary(event: object) -> str:
@@ -49,7 +49,8 @@ def _rollout(event: object) -> str:
             how = "automatically" if event.automatic else "by a publisher"
             return f"Promoted {how} from {_name(event.from_ring)} to {_name(event.to_ring)}"
         case e.CohortFrozen():
-            return f"The device list of {_name(event.ring)} was frozen: {_cohort(event.counts)}"
+            devices = sum(count.devices for count in event.counts)
+            return f"The device list of {_name(event.ring)} on {event.plane} was frozen: {_many(devices, 'device')}"
         case e.CohortRefused():
             what = _name(event.ring).capitalize()
             return f"{what} could not be opened on {event.plane}: group {event.group} {event.reason}"
@@ -82,7 +83,7 @@ def _plane(event: object) -> str:
         case e.OffersWithdrawn():
             return f"Offers withdrawn on {event.plane} from {_many(len(event.groups), 'group')}"
         case e.PlaneOperationFailed():
-            what = event.operation.capitalize()
+            what = event.operation.replace("_", " ").capitalize()
             return f"{what} on {event.plane} gave up after {event.attempts} attempts: {event.detail}"
     return ""
 
@@ -140,13 +141,6 @@ def _incident(event: object) -> str:
 
 def _name(ring: Ring) -> str:
     return f"ring {int(ring)} ({ring.name.lower()})"
-
-
-def _cohort(counts: tuple[CohortCount, ...]) -> str:
-    by_plane: dict[str, int] = {}
-    for count in counts:
-        by_plane[count.plane] = by_plane.get(count.plane, 0) + count.devices
-    return ", ".join(f"{devices} on {plane}" for plane, devices in by_plane.items()) or "no device"
 
 
 def _measured(measurement: Measurement) -> str:

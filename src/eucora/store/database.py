@@ -17,7 +17,8 @@ DURABLE = {"fsync": {"on"}, "full_page_writes": {"on"}, "synchronous_commit": {"
 # What a client sees of a server that was killed, restarted or failed over; the same call may succeed later.
 CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,  # also InternalClientError: a backend that died in the middle of an answer
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver's own state, after a backend said farewell on an idle connection
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,

@@ -2,8 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+
+import asyncpg
 
 from eucora.application.devices import CohortDevice, Frozen, Reverted
 from eucora.application.planes import Observation, Offer
@@ -12,17 +14,18 @@ from eucora.domain.rings import CohortCount, Counts, Measurement, Ring
 from eucora.store.database import Pool
 
 FAILURE_CODES_MAX = 10  # distinct failure codes that a measurement lists
+FREEZE_ATTEMPTS_MAX = 5  # two workers at one cohort are an accident already; more would be a fault of ours
 
 _FREEZE = """
 insert into ring_cohort
   (intent_id, ring, plane, device_id, name, serial, site_class, critical, group_ref, last_check_in)
-select $1, $2, d.plane, d.id, d.name, d.serial, d.site_class, d.critical, d.group_ref, d.last_check_in
-from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::text[], $10::timestamptz[])
-  as d (plane, id, name, serial, site_class, critical, group_ref, last_check_in)
-where not exists (select from ring_cohort c where c.intent_id = $1 and c.ring = $2)
+select $1, $2, $3, d.id, d.name, d.serial, d.site_class, d.critical, d.group_ref, d.last_check_in
+from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::text[], $10::timestamptz[])
+  as d (id, name, serial, site_class, critical, group_ref, last_check_in)
+where not exists (select from ring_cohort c where c.intent_id = $1 and c.ring = $2 and c.plane = $3)
 on conflict do nothing
 """
-_COHORT = "select plane, device_id, site_class from ring_cohort where intent_id = $1 and ring = $2"
+_COHORT = "select device_id, site_class from ring_cohort where intent_id = $1 and ring = $2 and plane = $3"
 _WATCHED = {
     Offer.INSTALL: """
 select c.device_id from ring_cohort c left join device_install i using (intent_id, ring, plane, device_id)
@@ -32,10 +35,11 @@ where c.intent_id = $1 and c.ring = $2 and c.plane = $3 and (
 order by c.device_id
 """,
     Offer.UNINSTALL: """
-select device_id from device_install
-where intent_id = $1 and ring = $2 and plane = $3 and installed_at is not null
-  and (state <> 'not_installed' or coalesce(last_check_in < $4, true))
-order by device_id
+select c.device_id from ring_cohort c left join device_install i using (intent_id, ring, plane, device_id)
+where c.intent_id = $1 and c.ring = $2 and c.plane = $3 and (
+  coalesce(i.state, '') not in ('not_installed', 'not_applicable')
+  or coalesce(greatest(i.last_check_in, c.last_check_in) < $4, true))
+order by c.device_id
 """,
 }
 # Older news never overwrites newer; news without a time counts as current. The first install time is kept: the clock
@@ -60,9 +64,10 @@ _MEASURE = """
 with device as (
   select c.plane, c.site_class, coalesce(i.state, 'unknown') as state,
     coalesce(greatest(i.last_check_in, c.last_check_in) >= $4, false) as reachable,
-    case when i.state = 'installed' then extract(epoch from i.installed_at - $3)::float8 else 'infinity' end as took_s
-  from ring_cohort c left join device_install i using (intent_id, ring, plane, device_id)
-  where c.intent_id = $1 and c.ring = $2
+    case when i.state = 'installed' then extract(epoch from i.installed_at - s.at)::float8 else 'infinity' end as took_s
+  from unnest($3::text[], $5::timestamptz[]) as s (of_plane, at)
+  join ring_cohort c on c.intent_id = $1 and c.ring = $2 and c.plane = s.of_plane
+  left join device_install i using (intent_id, ring, plane, device_id)
 )
 select plane, site_class, count(*) as targeted,
   count(*) filter (where state = 'not_applicable') as exempt,
@@ -78,7 +83,7 @@ from device group by plane, site_class order by plane, site_class
 """
 _FAILURES = """
 select coalesce(nullif(code, ''), nullif(detail, ''), 'no code') as code, count(*) as devices from device_install
-where intent_id = $1 and ring = $2 and state = 'failed' group by 1 order by 2 desc, 1 limit $3
+where intent_id = $1 and ring = $2 and plane = any($3) and state = 'failed' group by 1 order by 2 desc, 1 limit $4
 """
 _REVERTED = """
 select count(*) filter (where state = 'not_installed') as reverted, count(*) filter (where state <> 'not_installed') as
@@ -92,13 +97,15 @@ class PostgresDevices:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def freeze(self, intent_id: str, ring: Ring, devices: Sequence[CohortDevice]) -> Frozen:
-        """Freeze the cohort; a ring that has one already keeps it, whatever ``devices`` says."""
-        await self._pool.execute(
-            _FREEZE,
-            intent_id,
-            int(ring),
-            [device.plane.value for device in devices],
+    async def freeze(self, intent_id: str, ring: Ring, plane: Plane, devices: Sequence[CohortDevice]) -> Frozen:
+        """Freeze the plane's cohort; a ring that has one there keeps it, whatever ``devices`` says.
+
+        Raises:
+            ValueError: a device belongs to another plane.
+        """
+        if strangers := [device.id for device in devices if device.plane is not plane]:
+            raise ValueError(f"devices of another plane than {plane}: {', '.join(strangers[:5])}")
+        columns = (
             [device.id for device in devices],
             [device.name for device in devices],
             [device.serial for device in devices],
@@ -107,13 +114,29 @@ class PostgresDevices:
             [device.group for device in devices],
             [device.last_check_in for device in devices],
         )
-        rows = await self._pool.fetch(_COHORT, intent_id, int(ring))
-        lines = sorted(f"{row['plane']}:{row['device_id']}\n" for row in rows)
-        counts = Counter((row["plane"], row["site_class"]) for row in rows)
+        rows = await self._frozen((intent_id, int(ring), plane.value), columns)
+        lines = sorted(f"{plane}:{row['device_id']}\n" for row in rows)
+        counts = Counter(row["site_class"] for row in rows)
         return Frozen(
             hashlib.sha256("".join(lines).encode()).hexdigest(),
-            tuple(CohortCount(Plane(plane), SiteClass(site), n) for (plane, site), n in sorted(counts.items())),
+            tuple(CohortCount(plane, SiteClass(site), n) for site, n in sorted(counts.items())),
         )
+
+    async def _frozen(self, cohort: tuple[str, int, str], columns: Sequence[object]) -> Sequence[asyncpg.Record]:
+        """The cohort's rows, these or those that were there before.
+
+        Serializable, because each of two workers with different lists would see no cohort yet, and the union of both
+        lists would be what neither of them froze.
+        """
+        for attempt in range(1, FREEZE_ATTEMPTS_MAX + 1):
+            try:
+                async with self._pool.acquire() as connection, connection.transaction(isolation="serializable"):
+                    await connection.execute(_FREEZE, *cohort, *columns)
+                    return await connection.fetch(_COHORT, *cohort)
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+                if attempt == FREEZE_ATTEMPTS_MAX:
+                    raise
+        raise AssertionError("FREEZE_ATTEMPTS_MAX must be at least 1")
 
     async def watched(
         self, intent_id: str, ring: Ring, plane: Plane, offer: Offer, *, stale_before: datetime
@@ -140,11 +163,18 @@ class PostgresDevices:
         return int(status.rsplit(" ", 1)[-1])
 
     async def measure(
-        self, intent_id: str, ring: Ring, *, started_at: datetime, now: datetime, reachable_within_s: int
+        self,
+        intent_id: str,
+        ring: Ring,
+        *,
+        started_at: Mapping[Plane, datetime],
+        now: datetime,
+        reachable_within_s: int,
     ) -> Measurement:
         since = datetime.fromtimestamp(now.timestamp() - reachable_within_s, tz=now.tzinfo)
-        rows = await self._pool.fetch(_MEASURE, intent_id, int(ring), started_at, since)
-        failures = await self._pool.fetch(_FAILURES, intent_id, int(ring), FAILURE_CODES_MAX)
+        planes = [plane.value for plane in started_at]
+        rows = await self._pool.fetch(_MEASURE, intent_id, int(ring), planes, since, list(started_at.values()))
+        failures = await self._pool.fetch(_FAILURES, intent_id, int(ring), planes, FAILURE_CODES_MAX)
         return Measurement(
             tuple(_counts(dict(row)) for row in rows), tuple((row["code"], row["devices"]) for row in failures)
         )

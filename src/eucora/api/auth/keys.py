@@ -11,6 +11,7 @@ import orjson
 import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.util import urlsafe_b64decode
 
 from eucora.application.ports import Clock
 
@@ -114,9 +115,8 @@ def _usable(data: object) -> RSAKey | ECKey | None:
     if not isinstance(data, dict) or data.get("use", "sig") != "sig" or data.get("kty") not in _TYPES:
         return None
     try:
-        key = _TYPES[data["kty"]].import_key({name: data[name] for name in data if isinstance(data[name], str)})
-        if isinstance(key, RSAKey) and key.public_key.key_size < RSA_BITS_MIN:
+        if data["kty"] == "RSA" and int.from_bytes(urlsafe_b64decode(data["n"].encode())).bit_length() < RSA_BITS_MIN:
             return None
-    except (JoseError, ValueError, KeyError, TypeError):
+        return _TYPES[data["kty"]].import_key({name: data[name] for name in data if isinstance(data[name], str)})
+    except (JoseError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return key

@@ -150,7 +150,11 @@ def install_of(material: Material, plane: str, path: Path, artifact: str) -> dic
         }
     setup = facts.setup_file or path.name
     msi = setup.lower().endswith(".msi")
-    detection = {"kind": "file", "path": f"C:\\Program Files\\{material.inputs.name}", "name": f"{material.inputs.name}.exe"}
+    detection = {
+        "kind": "file",
+        "path": f"C:\\Program Files\\{material.inputs.name}",
+        "name": f"{material.inputs.name}.exe",
+    }
     if msi and facts.package_id:
         detection = {"kind": "msi", "name": facts.package_id, "value": facts.package_version}
     return {

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from eucora.cli.story.shapes import Counts, Intent
 
-BAR = 28  # characters
+BAR = 20  # characters
+NARROW, SHORT_BAR = 110, 8  # columns of a terminal below which bars are short
 # What a bar shows, in the order in which it fills up.
 PARTS = (("installed", "green", "█"), ("failed", "red", "█"), ("pending", "yellow", "▒"), ("unknown", "dim", "·"))
 
@@ -104,7 +105,7 @@ class Lively:
 
     def chapter(self, title: str) -> None:
         if self._intents:
-            self._console.print(boards(self._intents))  # what it came to stays on the screen
+            self._console.print(self._drawn())  # what it came to stays on the screen
         self._intents.clear()
         self._live.update(Text(""))
         self._console.print(Text(f"\n{title}", style="bold"))
@@ -114,7 +115,10 @@ class Lively:
 
     def progress(self, intent: Intent) -> None:
         self._intents[intent.id] = intent
-        self._live.update(boards(self._intents))
+        self._live.update(self._drawn())
+
+    def _drawn(self) -> RenderableType:
+        return boards(self._intents, SHORT_BAR if self._console.width < NARROW else BAR)
 
 
 def narrator(console: Console, *, silent: bool) -> Narrator:
@@ -124,31 +128,35 @@ def narrator(console: Console, *, silent: bool) -> Narrator:
     return Lively(console) if console.is_terminal else Plain(console)
 
 
-def boards(intents: Mapping[str, Intent]) -> RenderableType:
-    """One table an intent, one row a ring and plane."""
-    return Group(*[_board(intent) for intent in intents.values()])
+def boards(intents: Mapping[str, Intent], bar: int = BAR) -> RenderableType:
+    """One table an intent, one row a ring, one column a plane; ``bar`` is the width of a bar in characters."""
+    return Group(*[_board(intent, bar) for intent in intents.values()])
 
 
-def _board(intent: Intent) -> Table:
+def _board(intent: Intent, bar: int) -> Table:
     title = f"{intent.title} · score {intent.risk.score} · {intent.approval.status} · {intent.status}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=True, padding=(0, 1))
-    for heading in ("ring", "plane", "", "devices", "gates"):
-        table.add_column(heading, style="dim" if heading == "plane" else None)
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1))
+    for heading in ("", *(f"{plane}: installed/failed/pending/unknown" for plane in intent.planes), "gates"):
+        table.add_column(heading, header_style="dim")
     for ring in intent.rings:
-        gates = ring.gate_run.verdict if ring.gate_run else ("" if ring.opened_at is None else "opening")
-        for number, row in enumerate(ring.rows()):
-            first = number == 0
-            shown = figures(row) if ring.opened_at else f"{row.targeted} planned"
-            table.add_row(ring.name if first else "", row.plane, _bar(row), shown, gates if first else "")
+        rows = {plane: [row for row in ring.rows() if row.plane == plane] for plane in intent.planes}
+        cells = [_cell(counts, bar, planned=ring.opened_at is None) for counts in rows.values()]
+        verdict = ring.gate_run.verdict if ring.gate_run else "opening"
+        table.add_row(ring.name, *cells, "" if ring.opened_at is None else verdict)
     return table
 
 
-def _bar(row: Counts) -> Text:
-    bar, whole = Text(), max(1, row.targeted)
+def _cell(counts: Sequence[Counts], bar: int, *, planned: bool) -> Text:
+    """A bar and its figures, over all site classes of the plane; not-installed devices are the bar's empty end."""
+    targeted = sum(row.targeted for row in counts)
+    if planned:
+        return Text(f"{'·' * bar} {targeted} planned", "dim")
+    text, shown = Text(), []
     for name, style, block in PARTS:
-        share = round(BAR * getattr(row, name) / whole)
-        bar.append(block * min(share, BAR - len(bar)), style)
-    return bar.append("·" * (BAR - len(bar)), "dim")
+        share = sum(getattr(row, name) for row in counts)
+        shown.append(str(share))
+        text.append(block * min(-(-bar * share // max(1, targeted)), bar - len(text)), style)
+    return text.append("·" * (bar - len(text)), "dim").append(f" {'/'.join(shown)} of {targeted}", "default")
 
 
 def figures(row: Counts) -> str:

@@ -23,7 +23,7 @@ POLL_S: Final = 0.4
 PAGE: Final = 50
 STOPPED: Final = frozenset({"paused", "halted", "aborted", "rolling_back", "rolled_back", "rejected"})
 # Readings come every second and the gates with them; the board shows them better than a line could.
-UNTOLD: Final = ("deployment_intent.ring_measured", "deployment_intent.gate_run_completed")
+UNTOLD: Final = ("deployment_intent.ring-measured", "deployment_intent.gate-run-completed")
 
 
 @dataclass(slots=True)

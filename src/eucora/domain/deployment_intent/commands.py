@@ -88,9 +88,10 @@ class PromoteRing:
 
 @dataclass(frozen=True, slots=True)
 class FreezeCohort:
-    """The groups of an opened ring were resolved to devices. ``digest`` as in CohortFrozen."""
+    """The groups of an opened ring on one plane were resolved to devices. ``digest`` as in CohortFrozen."""
 
     ring: Ring
+    plane: Plane
     digest: str
     counts: tuple[CohortCount, ...]
     at: datetime
@@ -230,7 +231,7 @@ class AbortRollout:
 
 @dataclass(frozen=True, slots=True)
 class StartRollback:
-    """Take the release off every ring it reached. No gate, window or approval stands in the way."""
+    """Take the release off every ring it reached, also after the end. No gate, window or approval stands in the way."""
 
     by: str
     reason: str

@@ -62,7 +62,7 @@ def decide(state: DeploymentIntent, command: Command) -> Sequence[Event]:
         case RecordMeasurement():
             return rollout.measure(state, proposed, command)
         case FreezeCohort():
-            return execution.freeze(state, command)
+            return execution.freeze(state, proposed, command)
         case RefuseCohort():
             return execution.refuse_cohort(state, proposed, command)
         case RecordPublished():

@@ -137,9 +137,13 @@ class RingPromoted:
 
 @dataclass(frozen=True, slots=True)
 class CohortFrozen:
-    """The device list of a ring was resolved. ``digest`` is the SHA-256 over its sorted ``plane:device`` lines."""
+    """The devices of a ring on one plane were resolved; the other planes of the ring do not wait for it.
+
+    ``digest`` is the SHA-256 over the sorted ``plane:device`` lines, ``counts`` are those of the plane.
+    """
 
     ring: Ring
+    plane: Plane
     digest: str
     counts: tuple[CohortCount, ...]
     at: datetime
@@ -147,7 +151,7 @@ class CohortFrozen:
 
 @dataclass(frozen=True, slots=True)
 class CohortRefused:
-    """A ring could not be opened because a group is gone or holds no device."""
+    """A ring could not be opened on a plane because a group is gone or holds no device."""
 
     ring: Ring
     plane: Plane
@@ -206,7 +210,7 @@ class PlaneOperationFailed:
 
     ring: Ring
     plane: Plane
-    operation: str  # publish, assign, observe, withdraw
+    operation: str  # resolve_cohort, publish, assign, observe, withdraw
     kind: str  # transient, permanent, policy_violation
     detail: str
     attempts: int

@@ -133,10 +133,15 @@ def _progress(
     ring = event.run.ring if isinstance(event, GateRunCompleted) else event.ring
     progress = state.rings[ring]
     match event:
-        case CohortFrozen(digest=digest, counts=counts, at=at):
-            progress = replace(progress, frozen_at=at, cohort=counts, cohort_digest=digest, refused=None)
-        case CohortRefused():
-            progress = replace(progress, refused=event)
+        case CohortFrozen(plane=plane, at=at):
+            cohorts, refusals = {**progress.cohorts, plane: event}, _without(progress.refusals, [plane])
+            progress = replace(progress, cohorts=cohorts, refusals=refusals)
+            planes = state.proposed.ring_plan.planes_of(ring) if state.proposed else ()
+            if cohorts.keys() >= {*planes}:
+                progress = replace(progress, frozen_at=at)
+            state = replace(state, failures=_healed(state, plane, "resolve_cohort", ring))
+        case CohortRefused(plane=plane):
+            progress = replace(progress, refusals={**progress.refusals, plane: event})
         case RingMeasured(measurement=measurement):
             progress = replace(progress, measured=measurement)
             observed = [key for key in state.failures if key[0] is ring and key[2] == "observe"]

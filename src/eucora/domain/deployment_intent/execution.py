@@ -42,6 +42,7 @@ from eucora.domain.deployment_intent.state import (
     IntentStatus,
     Rehearsal,
     RingProgress,
+    unfrozen,
 )
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
@@ -60,26 +61,30 @@ def _targeted(proposed: DeploymentIntentProposed, plane: Plane) -> None:
         raise PlaneNotInPlan(plane)
 
 
-def freeze(state: DeploymentIntent, command: FreezeCohort) -> Sequence[Event]:
-    """A cohort is frozen once: who joins the groups later is counted apart."""
-    if _opened(state, command.ring).frozen_at is not None:
+def _targeted_in(proposed: DeploymentIntentProposed, ring: Ring, plane: Plane) -> None:
+    if plane not in proposed.ring_plan.planes_of(ring):
+        raise PlaneNotInPlan(plane, ring)
+
+
+def freeze(state: DeploymentIntent, proposed: DeploymentIntentProposed, command: FreezeCohort) -> Sequence[Event]:
+    """A plane's cohort is frozen once: who joins the groups later is counted apart."""
+    progress = _opened(state, command.ring)
+    _targeted_in(proposed, command.ring, command.plane)
+    if command.plane in progress.cohorts:
         return []
     if sum(count.devices for count in command.counts) < 1:
-        raise EmptyCohort(command.ring)
-    return [CohortFrozen(command.ring, command.digest, command.counts, command.at)]
+        raise EmptyCohort(command.ring, command.plane)
+    return [CohortFrozen(command.ring, command.plane, command.digest, command.counts, command.at)]
 
 
 def refuse_cohort(
     state: DeploymentIntent, proposed: DeploymentIntentProposed, command: RefuseCohort
 ) -> Sequence[Event]:
-    progress, before = _opened(state, command.ring), _opened(state, command.ring).refused
-    _targeted(proposed, command.plane)
-    told = before is not None and (before.plane, before.group, before.reason) == (
-        command.plane,
-        command.group,
-        command.reason,
-    )
-    if told or progress.frozen_at is not None:
+    progress = _opened(state, command.ring)
+    _targeted_in(proposed, command.ring, command.plane)
+    before = progress.refusals.get(command.plane)
+    told = before is not None and (before.group, before.reason) == (command.group, command.reason)
+    if told or command.plane in progress.cohorts:
         return []
     return [CohortRefused(command.ring, command.plane, command.group, command.reason, command.at)]
 
@@ -176,7 +181,7 @@ def start_rehearsal(state: DeploymentIntent, command: StartRehearsal) -> Sequenc
     if state.ring is not Ring.LAB:
         raise RehearsalOnlyInLab(state.ring)
     if state.rings[Ring.LAB].frozen_at is None:
-        raise CohortNotFrozen(Ring.LAB)
+        raise CohortNotFrozen(Ring.LAB, unfrozen(state, Ring.LAB))
     return [RollbackRehearsalStarted(command.by, command.at)]
 
 

@@ -79,6 +79,12 @@ def plan_problems(plan: RingPlan, pack: EvidencePackAssembled) -> list[str]:
     if rings != list(Ring)[: len(rings)]:
         told = ", ".join(str(int(ring)) for ring in rings)
         problems.append(f"begin with the lab (0) and leave no ring out: the plan has rings {told}")
+    elif absent := [plane for plane in plan.planes if plane not in plan.planes_of(Ring.LAB)]:
+        problems += [
+            f"{plane} is missing in the lab (0): add a group of {plane} to ring 0, where the release and its rollback "
+            "are proven first"
+            for plane in absent
+        ]
     for spec in plan.rings:
         if not spec.targets:
             problems.append(f"ring {spec.ring} has no target: name a group with devices")

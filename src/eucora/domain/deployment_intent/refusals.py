@@ -1,6 +1,6 @@
 """What a deployment intent refuses, each with a sentence that says what to do about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from eucora.domain.deployment_intent.events import PublishRefused
@@ -194,19 +194,22 @@ class RingNotOpen(DomainError):
 
 
 class PlaneNotInPlan(DomainError):
-    """A fact about a plane that the intent does not target."""
+    """A fact about a plane that the intent does not target, at all or in ``ring``."""
 
-    def __init__(self, plane: Plane) -> None:
-        super().__init__(f"The ring plan has no target on {plane}; nothing can be recorded for it.", plane=str(plane))
+    def __init__(self, plane: Plane, ring: Ring | None = None) -> None:
+        where = "The ring plan" if ring is None else f"Ring {ring} ({ring.name.lower()}) of the plan"
+        super().__init__(f"{where} has no target on {plane}; nothing can be recorded for it.", plane=str(plane))
 
 
 class EmptyCohort(DomainError):
-    """The groups of a ring resolved to no device at all."""
+    """The groups of a ring resolved to no device at all on a plane."""
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: Ring, plane: Plane) -> None:
         super().__init__(
-            f"The groups of ring {ring} ({ring.name.lower()}) hold no device; put devices into them, then try again.",
+            f"The groups of ring {ring} ({ring.name.lower()}) hold no device on {plane}; put devices into them, then "
+            "try again.",
             ring=int(ring),
+            plane=str(plane),
         )
 
 
@@ -294,12 +297,18 @@ class RehearsalOnlyInLab(DomainError):
 
 
 class CohortNotFrozen(DomainError):
-    """The devices of the ring are not known yet, so there is nothing to judge or to rehearse on."""
+    """The devices of the ring are not known yet on every plane, so it cannot be judged, left or rehearsed on.
 
-    def __init__(self, ring: Ring) -> None:
+    ``missing``: the planes that lack them, each with the reason as far as it is known (else empty).
+    """
+
+    def __init__(self, ring: Ring, missing: Mapping[Plane, str]) -> None:
+        told = " and ".join(f"{plane} ({reason})" if reason else str(plane) for plane, reason in missing.items())
         super().__init__(
-            f"The devices of ring {ring} ({ring.name.lower()}) are not resolved yet; wait for it, then try again.",
+            f"The devices of ring {ring} ({ring.name.lower()}) are not resolved yet on {told}; wait until the plane "
+            "answers, repair its groups or its connection if it does not, then try again.",
             ring=int(ring),
+            planes=[str(plane) for plane in missing],
         )
 
 

@@ -41,6 +41,7 @@ from eucora.domain.deployment_intent.state import (
     Rehearsal,
     next_ring,
     unacknowledged,
+    unfrozen,
 )
 from eucora.domain.gate_types import GatePolicy, GateRun, IncidentFacts, Verdict
 from eucora.domain.rings import Measurement, Ring
@@ -67,7 +68,7 @@ def gate_run(
     incidents: IncidentFacts,
     at: datetime,
 ) -> GateRun | None:
-    """The gates of ``ring`` at ``at``; None while its cohort is not frozen."""
+    """The gates of ``ring`` at ``at``; None while a plane of it lacks its cohort."""
     progress = state.rings.get(ring)
     if progress is None or progress.frozen_at is None:
         return None
@@ -135,11 +136,13 @@ def _require_moving(state: DeploymentIntent) -> None:
 def _passed_run(
     state: DeploymentIntent, proposed: DeploymentIntentProposed, ring: Ring, command: PromoteRing
 ) -> GateRun:
-    if command.measurement is None:
-        raise RingNotMeasured(ring)
-    run = gate_run(state, proposed, ring, command.measurement, command.incidents, command.at)
+    if missing := unfrozen(state, ring):
+        raise CohortNotFrozen(ring, missing)
+    run = None
+    if command.measurement is not None:
+        run = gate_run(state, proposed, ring, command.measurement, command.incidents, command.at)
     if run is None:
-        raise CohortNotFrozen(ring)
+        raise RingNotMeasured(ring)
     unmet = [result for result in run.results if result.verdict is not Verdict.PASSED]
     if [result.gate for result in unmet] == ["soak"] and unmet[0].verdict is Verdict.INCONCLUSIVE:
         raise SoakNotOver(ring, unmet[0])
@@ -151,22 +154,23 @@ def _passed_run(
 def measure(state: DeploymentIntent, proposed: DeploymentIntentProposed, command: RecordMeasurement) -> Sequence[Event]:
     """The reading, if it says anything new, and what follows from it: gate run, halt, promotion, completion.
 
-    A ring that was left already is still watched for failures, but its gates were passed and are not judged again.
+    A ring that was left already is still watched for failures, but its gates were passed and are not judged again. One
+    that lacks the cohort of a plane is watched as well, on the planes that go on, and not judged before it is whole.
     While a rollback is rehearsed the lab loses the release on purpose, so nothing is concluded from its figures.
     """
     ring, at = command.ring, command.at
     progress = state.rings.get(ring)
     if progress is None:
         raise RingNotOpen(ring)
-    if progress.frozen_at is None:
-        raise CohortNotFrozen(ring)
+    if not progress.cohorts:
+        raise CohortNotFrozen(ring, unfrozen(state, ring))
     if state.status not in OBSERVED:
         return []
     news = reading(state, ring, command.measurement, at)
     rehearsing = state.rehearsal is Rehearsal.RUNNING and ring is Ring.LAB
     if rehearsing or state.status is IntentStatus.ABORTED:
         return news
-    if state.status in MOVING and (reason := _failure(proposed.policy, ring, command.measurement)) is not None:
+    if state.status in MOVING and (reason := failure(proposed.policy, ring, command.measurement)) is not None:
         halted: Sequence[Event] = [RolloutHalted(ring, "failure_rule", reason, SERVICE, at)]
     else:
         halted = []
@@ -180,7 +184,7 @@ def measure(state: DeploymentIntent, proposed: DeploymentIntentProposed, command
     return [*news, *judged, *halted, *follows]
 
 
-def _failure(policy: GatePolicy, ring: Ring, measurement: Measurement) -> str | None:
+def failure(policy: GatePolicy, ring: Ring, measurement: Measurement) -> str | None:
     """Why the halt rule stops the ring. Counts under zero are an error of the measurement, which the gates report."""
     if any(min(count.installed, count.failed) < 0 for count in measurement.counts):
         return None

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent.events import (
+    CohortFrozen,
     CohortRefused,
     ContentPublished,
     DeploymentIntentProposed,
@@ -18,11 +19,14 @@ from eucora.domain.deployment_intent.events import (
 )
 from eucora.domain.gate_types import GateRun
 from eucora.domain.planes import Plane
-from eucora.domain.rings import CohortCount, Measurement, Ring
+from eucora.domain.rings import Measurement, Ring
 
 
 class IntentStatus(StrEnum):
-    """Pause is resumable, halt waits for a decision, abort is final. The last four of the list are the ends."""
+    """Pause is resumable, halt waits for a decision. The last four of the list are the ends.
+
+    An aborted or completed rollout leaves devices with the release behind, so it can still be rolled back.
+    """
 
     PROPOSED = "proposed"
     AWAITING_CAB = "awaiting_cab"
@@ -40,6 +44,9 @@ class IntentStatus(StrEnum):
 NOT_STARTED = frozenset({IntentStatus.PROPOSED, IntentStatus.AWAITING_CAB, IntentStatus.APPROVED})
 UNDER_WAY = frozenset({IntentStatus.ROLLING_OUT, IntentStatus.PAUSED, IntentStatus.HALTED})
 ENDED = frozenset({IntentStatus.ABORTED, IntentStatus.ROLLED_BACK, IntentStatus.COMPLETED, IntentStatus.REJECTED})
+
+
+LEFT_BEHIND = frozenset({IntentStatus.ABORTED, IntentStatus.COMPLETED})  # ends with the release still on devices
 
 
 class Rehearsal(StrEnum):
@@ -67,15 +74,27 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class RingProgress:
-    """One ring that was opened. The soak counts from ``frozen_at``: before it the ring has no devices."""
+    """One ring that was opened. The soak counts from ``frozen_at``: before it the ring lacks devices of a plane.
+
+    Each plane has a cohort or, while it has none, perhaps a refusal.
+    """
 
     opened_at: datetime
-    frozen_at: datetime | None = None
-    cohort: tuple[CohortCount, ...] = ()
-    cohort_digest: str = ""
-    refused: CohortRefused | None = None
+    frozen_at: datetime | None = None  # when the last plane of the ring got its cohort
+    cohorts: Mapping[Plane, CohortFrozen] = field(default_factory=dict)
+    refusals: Mapping[Plane, CohortRefused] = field(default_factory=dict)
     measured: Measurement | None = None
     run: GateRun | None = None
+
+    @property
+    def refused(self) -> CohortRefused | None:
+        """The refusal of the first plane that has one; None: every plane has its cohort, or is still being asked."""
+        return next((self.refusals[plane] for plane in sorted(self.refusals)), None)
+
+    @property
+    def measured_from(self) -> Mapping[Plane, datetime]:
+        """When the devices of each plane began to count (UTC); planes without a cohort are left out."""
+        return {plane: cohort.at for plane, cohort in self.cohorts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,24 @@ class DeploymentIntent:
         """The halt that holds the rollout now."""
         stop = self.stop
         return stop if self.status is IntentStatus.HALTED and isinstance(stop, RolloutHalted) else None
+
+
+def unfrozen(state: DeploymentIntent, ring: Ring) -> Mapping[Plane, str]:
+    """The planes of ``ring`` without a cohort, each with what is known of the reason (empty: nothing is yet)."""
+    if state.proposed is None:
+        return {}
+    progress = state.rings.get(ring)
+    missing = {}
+    for plane in state.proposed.ring_plan.planes_of(ring):
+        if progress is not None and plane in progress.cohorts:
+            continue
+        refusal = None if progress is None else progress.refusals.get(plane)
+        failure = state.failures.get((ring, plane, "resolve_cohort"))
+        if refusal is not None:
+            missing[plane] = f"group {refusal.group}: {refusal.reason}"
+        else:
+            missing[plane] = "" if failure is None else failure.detail
+    return missing
 
 
 def next_ring(state: DeploymentIntent) -> Ring | None:

@@ -33,8 +33,14 @@ from eucora.domain.deployment_intent.refusals import (
     RingNotMeasured,
     RollbackNotMeasured,
 )
-from eucora.domain.deployment_intent.rollout import gate_run, reading, require_publisher
-from eucora.domain.deployment_intent.state import NOT_STARTED, UNDER_WAY, DeploymentIntent, IntentStatus
+from eucora.domain.deployment_intent.rollout import failure, gate_run, reading, require_publisher
+from eucora.domain.deployment_intent.state import (
+    LEFT_BEHIND,
+    NOT_STARTED,
+    UNDER_WAY,
+    DeploymentIntent,
+    IntentStatus,
+)
 from eucora.domain.gate_types import GateRun, Verdict
 from eucora.domain.reasons import require_reason
 from eucora.domain.rings import Ring
@@ -76,14 +82,13 @@ def resume(state: DeploymentIntent, proposed: DeploymentIntentProposed, command:
         return []
     require_publisher(proposed, command.by, command.at)
     reason = require_reason(command.reason, "a resumption")
-    frozen = state.rings[ring].frozen_at is not None
     run = None
-    if frozen and command.measurement is not None:
+    if command.measurement is not None:
         run = gate_run(state, proposed, ring, command.measurement, command.incidents, command.at)
     if (stopped := state.halt) is not None:
-        if frozen and run is None:
+        if state.rings[ring].cohorts and command.measurement is None:
             raise RingNotMeasured(ring)
-        _require_remedy(state, stopped, ring, run, command)
+        _require_remedy(state, proposed, stopped, ring, run, command)
     judged = [] if run is None else [GateRunCompleted(run)]
     return [
         *reading(state, ring, command.measurement, command.at),
@@ -93,7 +98,12 @@ def resume(state: DeploymentIntent, proposed: DeploymentIntentProposed, command:
 
 
 def _require_remedy(
-    state: DeploymentIntent, stopped: RolloutHalted, ring: Ring, run: GateRun | None, command: ResumeRollout
+    state: DeploymentIntent,
+    proposed: DeploymentIntentProposed,
+    stopped: RolloutHalted,
+    ring: Ring,
+    run: GateRun | None,
+    command: ResumeRollout,
 ) -> None:
     """Raise what still speaks against going on after ``stopped``."""
     if state.rejected_by is not None:
@@ -107,8 +117,13 @@ def _require_remedy(
     harm = [result for result in run.results if result.gate in HARM and result.verdict is Verdict.FAILED] if run else []
     if harm:
         raise ResumeNotSafe([f"{result.gate}: {result.reason}" for result in harm], harm)
-    if run is None and (command.incidents.p1_p2 or command.incidents.attributable_security):
+    if run is not None:
+        return
+    # A ring that lacks a plane is not judged by its gates, but what harms the planes that go on counts all the same.
+    if command.incidents.p1_p2 or command.incidents.attributable_security:
         raise ResumeNotSafe(["incidents are open against this release"])
+    if command.measurement is not None and (reason := failure(proposed.policy, ring, command.measurement)) is not None:
+        raise ResumeNotSafe([reason])
 
 
 def abort(state: DeploymentIntent, command: AbortRollout) -> Sequence[Event]:
@@ -120,24 +135,41 @@ def abort(state: DeploymentIntent, command: AbortRollout) -> Sequence[Event]:
 
 
 def start_rollback(state: DeploymentIntent, command: StartRollback) -> Sequence[Event]:
+    """Also after an abort or the completion: the harm may show only when the rollout is over."""
     if state.status in (IntentStatus.ROLLING_BACK, IntentStatus.ROLLED_BACK):
         return []
-    if state.status not in UNDER_WAY:
-        raise IllegalTransition(state.status, "roll back", "only a rollout under way can be rolled back")
+    if state.ring is None or state.status not in UNDER_WAY | LEFT_BEHIND:
+        raise IllegalTransition(state.status, "roll back", "the release reached no ring that it could be taken off")
     return [RollbackStarted(command.by, require_reason(command.reason, "a rollback"), command.at)]
 
 
 def record_rollback(state: DeploymentIntent, command: RecordRollback) -> Sequence[Event]:
-    """The tail, if it moved, and the end once nothing of it remains."""
+    """The tail, if it moved, and the end once nothing of it remains.
+
+    No end before the removal is offered wherever the release is: until then nobody knows what the last look missed.
+    """
     if state.status is not IntentStatus.ROLLING_BACK:
         return []
     events: list[Event] = []
     before = state.rollback
     if before is None or (before.reverted, before.remaining) != (command.reverted, command.remaining):
         events.append(RollbackMeasured(command.reverted, command.remaining, command.at))
-    if command.remaining == 0:
+    if command.remaining == 0 and not _removal_to_offer(state):
         events.append(RollbackCompleted(command.reverted, 0, SERVICE, command.at))
     return events
+
+
+def _removal_to_offer(state: DeploymentIntent) -> bool:
+    """Whether a group that may have got the release is not offered its removal yet."""
+    if state.proposed is None:
+        return False
+    offered = {key for key, event in state.offers.items() if event.offer == "uninstall"}
+    return any(
+        (target.plane, target.group) not in offered
+        for spec in state.proposed.ring_plan.rings
+        for target in spec.targets
+        if (spec.ring, target.plane) in state.published
+    )
 
 
 def give_up(state: DeploymentIntent, command: GiveUpRollback) -> Sequence[Event]:

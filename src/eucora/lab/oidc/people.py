@@ -49,8 +49,9 @@ PEOPLE: Final[tuple[Person, ...]] = (
     Person("sana.security", "Sana Lindqvist", ("eucora-security-reviewer",)),
     Person("oskar.operator", "Oskar Weber", ("eucora-endpoint-operator",)),
     Person("aiko.auditor", "Aiko Fernandes", ("eucora-auditor",)),
-    # Holds two roles that separation of duties keeps apart on one artifact.
+    # These hold two roles that separation of duties keeps apart on one artifact.
     Person("dora.both", "Dora Kim", ("eucora-packaging-engineer", "eucora-publisher@retail/emea")),
+    Person("cleo.both", "Cleo Park", ("eucora-packaging-engineer", "eucora-cab-approver")),
 )
 CLIENTS: Final[tuple[Client, ...]] = (
     Client("eucora-cli", "EUCORA command line"),

@@ -1,0 +1,51 @@
+"""Runs the demo as a user does, and checks what its summary must say whatever the application."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+LIMIT_S = 300  # the story waits with deadlines of its own; this one only keeps a broken run from hanging
+
+
+def run_demo(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """``eucora demo --once --json`` with an environment that names nothing but the data folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("EUCORA_", "INTUNE_", "JAMF_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "eucora.cli.main", "demo", "--once", "--json", *arguments],
+        env=kept | {"EUCORA_DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+def require_whole(told: dict[str, Any]) -> None:
+    """What must hold whatever the application."""
+    events = told["events"]
+    assert events["positions_dense"] is True
+    assert events["streams_dense"] is True
+    assert events["total"] == events["appended"] > 100  # the log was new
+    assert events["checksum"]["equal"] is True
+    assert events["checksum"]["pages"] > 1
+    assert DIGEST.fullmatch(events["checksum"]["sha256"])
+    assert told["intents_completed"] == len(told["intents"]) == 3
+    for artifact in told["artifacts"]:
+        assert DIGEST.fullmatch(artifact["uploaded"])
+        assert artifact["read_back"] == [artifact["uploaded"]] == [artifact["registered"]]
+        assert artifact["equal"] is True
+    for intent in told["intents"]:
+        assert intent["status"] == "completed"
+        assert intent["rollback_rehearsed"] is True
+        assert {row["ring"] for row in intent["rings"]} == {"lab", "canary", "pilot"}
+        for row in intent["rings"]:
+            states = ("exempt", "installed", "failed", "pending", "not_installed", "unknown")
+            assert sum(row[state] for state in states) == row["targeted"] > 0
+
+
+def by_application(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {intent["application"]: intent for intent in told["intents"]}

@@ -1,0 +1,261 @@
+"""Asking twice, paging, tracing, the feed, the jobs, the probes: what every caller may rely on."""
+
+import asyncio
+import hashlib
+import re
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import orjson
+import pytest
+from api_rig import ADMIN, AUDITOR, NOBODY, OPERATOR, PACKAGER, Rig, id_of, incident_body, package, problem
+
+from eucora.api.cursors import Cursors
+from eucora.application.ports import Context, NewJob, Write
+from eucora.codec.canonical import canonical
+from eucora.domain.incident import IncidentResolved
+from eucora.projections.paging import BadCursor
+from eucora.store.jobs import JobQueue
+
+
+async def test_a_repeat_gets_the_same_answer_and_records_nothing(rig: Rig) -> None:
+    first = await rig.post("/incidents", OPERATOR, incident_body(), key="one")
+    count = await rig.events()
+    again = await rig.post("/incidents", OPERATOR, incident_body(), key='"one"')
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert int(again.headers["Eucora-Position"]) >= int(first.headers["Eucora-Position"])
+    assert await rig.events() == count
+
+
+async def test_the_key_belongs_to_one_request(rig: Rig) -> None:
+    await rig.made("/incidents", OPERATOR, incident_body(), key="one")
+    answer = await rig.post("/incidents", OPERATOR, incident_body(severity="p1"), key="one")
+    problem(answer, 422, "idempotency-key-reused")
+    answer = await rig.post(f"/incidents/{NOBODY}/resolutions", OPERATOR, {"root_cause": "x"}, key="one")
+    problem(answer, 422, "idempotency-key-reused")
+
+
+async def test_the_key_belongs_to_one_person(rig: Rig) -> None:
+    mine = await rig.made("/incidents", OPERATOR, incident_body(), key="one")
+    theirs = await rig.made("/incidents", "sana.security", incident_body(), key="one")
+    assert mine != theirs
+
+
+async def test_a_refused_request_keeps_no_answer(rig: Rig) -> None:
+    refused = await rig.post("/incidents", OPERATOR, incident_body(affected_devices=-1), key="one")
+    problem(refused, 422, "affected-devices-invalid")
+    assert (await rig.post("/incidents", OPERATOR, incident_body(), key="one")).status_code == 201
+
+
+async def test_an_upload_may_be_repeated(rig: Rig) -> None:
+    async def upload(key: str) -> httpx.Response:
+        return await rig.ask(
+            "POST", "/artifacts", PACKAGER, key=key, params={"file_name": "notes.pkg"}, content=package()
+        )
+
+    first, again, other_key = await upload("one"), await upload("one"), await upload("two")
+    assert first.content == again.content == other_key.content
+    assert [one.status_code for one in (first, again, other_key)] == [201, 201, 201]
+    assert await rig.events() == 1
+
+
+async def test_twins_that_race_act_once(rig: Rig) -> None:
+    asked = [rig.post("/incidents", OPERATOR, incident_body(), key="one") for _ in range(8)]
+    answers = await asyncio.gather(*asked)
+    assert {(one.status_code, one.content) for one in answers} == {(201, answers[0].content)}
+    assert await rig.events() == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "slug"),
+    [("", "idempotency-key-missing"), ("x" * 256, "idempotency-key-invalid"), ('""', "idempotency-key-invalid")],
+)
+async def test_a_key_is_required(rig: Rig, key: str, slug: str) -> None:
+    told = problem(await rig.post("/incidents", OPERATOR, incident_body(), key=key), 400, slug)
+    assert "Idempotency-Key" in told["detail"]
+    assert await rig.events() == 0
+
+
+async def test_pages_hold_every_item_once_while_new_ones_come(rig: Rig) -> None:
+    made = [await rig.made("/incidents", OPERATOR, incident_body(affected_devices=n)) for n in range(7)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        params: dict[str, Any] = {"limit": 3, "status": "open"} | ({"cursor": cursor} if cursor else {})
+        page = (await rig.get("/incidents", **params)).json()
+        seen += [one["id"] for one in page["items"]]
+        await rig.made("/incidents", OPERATOR, incident_body())
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert seen == made[::-1]
+
+
+async def test_a_cursor_belongs_to_its_list(rig: Rig) -> None:
+    for _ in range(2):
+        await rig.made("/incidents", OPERATOR, incident_body())
+    cursor = (await rig.get("/incidents", limit=1)).json()["next_cursor"]
+    assert (await rig.get("/incidents", limit=5, cursor=cursor)).status_code == 200
+    problem(await rig.get("/incidents", cursor=cursor, status="open"), 422, "cursor-invalid")
+    problem(await rig.get("/artifacts", cursor=cursor), 422, "cursor-invalid")
+    problem(await rig.get("/incidents", cursor=cursor[:-1] + "x"), 422, "cursor-invalid")
+    problem(await rig.get("/incidents", cursor="WzAsIngiXQ"), 422, "cursor-invalid")
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001, "many"])
+async def test_limits_are_bounded(rig: Rig, limit: object) -> None:
+    problem(await rig.get("/incidents", limit=limit), 422, "request-invalid")
+
+
+def test_cursors_need_a_real_key_and_depend_on_it() -> None:
+    with pytest.raises(ValueError, match="16"):
+        Cursors(b"short")
+    sealed = Cursors(b"a" * 16).seal("inner", "list")
+    assert Cursors(b"a" * 16).open(sealed, "list") == "inner"
+    with pytest.raises(BadCursor):
+        Cursors(b"b" * 16).open(sealed, "list")
+
+
+async def test_the_correlation_id_is_carried_into_the_log(rig: Rig) -> None:
+    headers = {"X-Correlation-ID": "ticket 4711"}
+    answer = await rig.post("/incidents", OPERATOR, incident_body(), headers=headers)
+    assert answer.headers.get_list("X-Correlation-ID") == ["ticket 4711"]
+    (event,) = (await rig.get("/audit/events")).json()["events"]
+    assert event["entry"]["correlation_id"] == "ticket 4711"
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "tab\there", "caf\xe9"])
+async def test_a_correlation_id_that_could_hurt_is_replaced(rig: Rig, given: str) -> None:
+    answer = await rig.ask("GET", "/livez", headers={"X-Correlation-ID": given.encode("latin-1")})
+    assert re.fullmatch("[0-9a-f-]{36}", answer.headers["X-Correlation-ID"])
+
+
+async def test_the_feed_holds_every_event_and_its_checksum_can_be_recomputed(rig: Rig) -> None:
+    for number in range(5):
+        await rig.made("/incidents", OPERATOR, incident_body(description=f"Gerät {number}"))
+    pages = [(await rig.get("/audit/events", limit=2)).json()]
+    while pages[-1]["has_more"]:
+        pages.append((await rig.get("/audit/events", limit=2, cursor=pages[-1]["next_cursor"])).json())
+    assert [len(page["events"]) for page in pages] == [2, 2, 1]
+    assert [event["position"] for page in pages for event in page["events"]] == [0, 1, 2, 3, 4]
+    for page in pages:
+        bodies = b"".join(canonical(event["entry"]) for event in page["events"])
+        assert page["checksum"] == {"algorithm": "sha256", "value": hashlib.sha256(bodies).hexdigest()}
+        assert page["head"] == 4
+    end = (await rig.get("/audit/events", limit=2, cursor=pages[-1]["next_cursor"])).json()
+    assert (end["events"], end["has_more"]) == ([], False)
+    await rig.made("/incidents", OPERATOR, incident_body())
+    news = (await rig.get("/audit/events", limit=2, cursor=end["next_cursor"])).json()
+    assert [event["position"] for event in news["events"]] == [5]
+
+
+async def test_the_feed_gives_the_stored_bytes(rig: Rig, pool: asyncpg.Pool) -> None:
+    await rig.made("/incidents", OPERATOR, incident_body())
+    stored = bytes(await pool.fetchval("select body from event where position = 0"))
+    answer = await rig.get("/audit/events")
+    assert stored in answer.content
+    assert orjson.loads(stored) == answer.json()["events"][0]["entry"]
+
+
+async def test_an_empty_log_has_a_cursor_too(rig: Rig) -> None:
+    page = (await rig.get("/audit/events")).json()
+    assert (page["events"], page["has_more"], page["head"]) == ([], False, -1)
+    assert page["checksum"]["value"] == hashlib.sha256(b"").hexdigest()
+    assert (await rig.get("/audit/events", cursor=page["next_cursor"])).status_code == 200
+
+
+async def test_dead_jobs_are_seen_and_retried(rig: Rig, pool: asyncpg.Pool) -> None:
+    now, queue = rig.clock.now(), JobQueue(pool, "w")
+    jobs = [NewJob("publish", {"number": number}, now, attempts_max=1) for number in range(3)]
+    event = IncidentResolved("worn cable", "ada", now)
+    await rig.world.store.append([Write("incident-1", 0, [event])], context=Context("ada", "c"), at=now, jobs=jobs)
+    for claimed in await queue.claim(2, now):
+        assert await queue.fail(claimed, "the plane is away", now + timedelta(hours=1))
+    dead = (await rig.get("/operations/jobs", OPERATOR, limit=1)).json()
+    assert (dead["items"][0]["state"], dead["items"][0]["last_error"]) == ("dead", "the plane is away")
+    more = (await rig.get("/operations/jobs", OPERATOR, limit=1, cursor=dead["next_cursor"])).json()
+    assert (len(more["items"]), more["next_cursor"]) == (1, None)
+    path = f"/operations/jobs/{dead['items'][0]['id']}/retries"
+    answer = await rig.post(path, ADMIN, key="")
+    assert (answer.status_code, answer.json()["state"]) == (201, "ready")
+    problem(await rig.post(path, ADMIN, key=""), 404, "dead-job-unknown")
+    assert len((await rig.get("/operations/jobs", OPERATOR, state="ready")).json()["items"]) == 2
+
+
+async def test_the_probes_answer(rig: Rig) -> None:
+    assert (await rig.ask("GET", "/livez")).json() == {"status": "ok"}
+    assert (await rig.ask("GET", "/startupz")).json() == {"status": "ok"}
+    ready = (await rig.ask("GET", "/readyz")).json()
+    assert {one["name"] for one in ready["projections"]} == set(rig.runner.names)
+    assert all(one["behind"] == 0 for one in ready["projections"])
+
+
+async def test_a_server_that_stops_says_so_first(rig: Rig) -> None:
+    rig.app.state.house.lifecycle.draining = True
+    problem(await rig.ask("GET", "/readyz"), 503, "not-ready")
+    assert (await rig.ask("GET", "/livez")).status_code == 200
+
+
+async def test_another_schema_is_not_ready(rig: Rig, database: Any) -> None:
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute("update alembic_version set version_num = 'older'")
+    await owner.close()
+    problem(await rig.ask("GET", "/startupz"), 503, "not-started")
+    told = problem(await rig.ask("GET", "/readyz"), 503, "not-ready")
+    assert "eucora migrate" in told["detail"]
+
+
+async def test_without_a_database_it_lives_and_is_not_ready(rig: Rig, pool: asyncpg.Pool) -> None:
+    await pool.close()
+    assert (await rig.ask("GET", "/livez", caught_up=False)).status_code == 200
+    problem(await rig.ask("GET", "/readyz", caught_up=False), 503, "not-ready")
+    headers = {"Authorization": f"Bearer {rig.token(AUDITOR)}"}
+    answer = await rig.ask("GET", "/incidents", headers=headers, caught_up=False)
+    problem(answer, 503, "database-away")
+    assert answer.headers["Retry-After"]
+
+
+async def test_what_is_served_as_the_description_is_the_description(rig: Rig) -> None:
+    served = await rig.http.get("/openapi.json")
+    assert served.status_code == 200
+    assert "/api/v1/deployment-intents/{intent_id}/promotions" in served.json()["paths"]
+    assert (await rig.http.get("/docs")).status_code == 404
+
+
+async def test_no_server_owned_field_can_be_set(rig: Rig) -> None:
+    for field in ("id", "reported_by", "version", "status"):
+        answer = await rig.post("/incidents", OPERATOR, incident_body(**{field: "x"}))
+        assert problem(answer, 422, "request-invalid")["errors"][0]["pointer"] == f"#/{field}"
+
+
+async def test_who_one_claims_to_be_in_a_header_means_nothing(rig: Rig) -> None:
+    headers = {"X-User": "ada", "X-Forwarded-User": "ada", "X-Forwarded-Proto": "https", "X-Remote-User": "ada"}
+    problem(await rig.ask("GET", "/incidents", headers=headers), 401, "unauthenticated")
+
+
+async def test_one_line_a_request_says_who_did_what_and_how_it_ended(rig: Rig) -> None:
+    answer = await rig.post("/incidents", OPERATOR, incident_body(), headers={"X-Correlation-ID": "c-7"})
+    (line,) = rig.logs
+    told = {name: line[name] for name in ("event", "method", "path", "status", "person", "correlation_id")}
+    assert told == {
+        "event": "request",
+        "method": "POST",
+        "path": "/api/v1/incidents",
+        "status": answer.status_code,
+        "person": id_of(OPERATOR),
+        "correlation_id": "c-7",
+    }
+    assert line["duration_ms"] >= 0
+
+
+async def test_nothing_in_a_request_breaks_a_line_or_shows_a_secret(rig: Rig) -> None:
+    token = rig.token(AUDITOR)
+    path = "/artifacts/%0d%0afake=1%1b[31m%e2%80%a8?cursor=hunter2"
+    await rig.ask("GET", path, headers={"Authorization": f"Bearer {token}"}, caught_up=False)
+    (line,) = [one for one in rig.logs if one["event"] == "request"]
+    assert line["path"].isprintable()
+    assert "\r" not in str(line["path"])
+    assert "hunter2" not in str(rig.logs)
+    assert token not in str(rig.logs)

@@ -1,0 +1,101 @@
+"""Files by their digest: created once, whole or not at all."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from eucora.store.artifacts import CHUNK, LocalArtifacts, sha256_of
+
+CONTENT = b"installer " * 1000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> LocalArtifacts:
+    return LocalArtifacts(tmp_path)
+
+
+async def test_a_stream_is_kept_under_its_digest(artifacts: LocalArtifacts, tmp_path: Path) -> None:
+    assert await artifacts.put(stream(CONTENT[:7], b"", CONTENT[7:]), size_max=len(CONTENT)) == (DIGEST, len(CONTENT))
+    assert await artifacts.size(DIGEST) == len(CONTENT)
+    assert await artifacts.get(DIGEST, size_max=len(CONTENT)) == CONTENT
+    async with artifacts.local_copy(DIGEST) as path:
+        assert sha256_of(path) == DIGEST
+    assert files(tmp_path) == [f"sha256/{DIGEST[:2]}/{DIGEST}"]
+
+
+async def test_a_file_larger_than_a_chunk_comes_whole(artifacts: LocalArtifacts, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"\x00\x01" * CHUNK)
+    digest, size = await artifacts.put_file(source)
+    assert (digest, size) == (sha256_of(source), 2 * CHUNK)
+    assert await artifacts.get(digest, size_max=size) == source.read_bytes()
+
+
+async def test_an_empty_file_is_a_file(artifacts: LocalArtifacts) -> None:
+    digest, size = await artifacts.put(stream(), size_max=0)
+    assert (digest, size) == (hashlib.sha256(b"").hexdigest(), 0)
+    assert await artifacts.get(digest, size_max=0) == b""
+
+
+async def test_the_same_bytes_are_created_once(artifacts: LocalArtifacts, tmp_path: Path) -> None:
+    await artifacts.put(stream(CONTENT), size_max=len(CONTENT))
+    stored = tmp_path / "sha256" / DIGEST[:2] / DIGEST
+    before = stored.stat()
+    together = await asyncio.gather(*(artifacts.put(stream(CONTENT), size_max=len(CONTENT)) for _ in range(5)))
+    assert set(together) == {(DIGEST, len(CONTENT))}
+    after = stored.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert files(tmp_path) == [f"sha256/{DIGEST[:2]}/{DIGEST}"]
+
+
+async def test_what_is_too_large_leaves_nothing(artifacts: LocalArtifacts, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="more than 9999 bytes"):
+        await artifacts.put(stream(CONTENT[:5000], CONTENT[5000:]), size_max=len(CONTENT) - 1)
+    assert files(tmp_path) == []
+
+
+async def test_a_stream_that_breaks_off_leaves_nothing(artifacts: LocalArtifacts, tmp_path: Path) -> None:
+    async def breaks_off() -> AsyncIterator[bytes]:
+        yield CONTENT[:100]
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await artifacts.put(breaks_off(), size_max=len(CONTENT))
+    assert files(tmp_path) == []
+
+
+async def test_what_is_not_there_is_said_so(artifacts: LocalArtifacts) -> None:
+    assert await artifacts.size(DIGEST) is None
+    with pytest.raises(KeyError):
+        await artifacts.get(DIGEST, size_max=1)
+    with pytest.raises(KeyError):
+        async with artifacts.local_copy(DIGEST):
+            pass
+
+
+async def test_a_small_read_does_not_take_a_large_file(artifacts: LocalArtifacts) -> None:
+    await artifacts.put(stream(CONTENT), size_max=len(CONTENT))
+    with pytest.raises(ValueError, match="has 10000 bytes, more than 9999"):
+        await artifacts.get(DIGEST, size_max=9_999)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../../etc/passwd", DIGEST.upper(), DIGEST[:-1], DIGEST + "0", "g" * 64, "/" * 64]
+)
+async def test_only_a_digest_is_a_name(artifacts: LocalArtifacts, name: str) -> None:
+    for attempt in (artifacts.get(name, size_max=1), artifacts.size(name)):
+        with pytest.raises(KeyError):
+            await attempt
