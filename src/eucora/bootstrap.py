@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
+from sqlalchemy.exc import SQLAlchemyError
 
 from eucora import __version__
 from eucora.api.auth.keys import OidcSettings
@@ -32,7 +33,7 @@ from eucora.settings import Settings
 from eucora.store import migrate
 from eucora.store.artifacts import LocalArtifacts
 from eucora.store.budget import SharedBudget
-from eucora.store.database import Pool, connected
+from eucora.store.database import Pool, UnsafeDatabase, connected
 from eucora.store.devices import PostgresDevices
 from eucora.store.embedded import OWNER, EmbeddedPostgres
 from eucora.store.ids import RandomIds
@@ -78,13 +79,21 @@ def database(settings: Settings, *, migrated: bool) -> Iterator[str]:
     """
     if settings.database is not None:
         if migrated and settings.migration_database is not None:
-            migrate.upgrade(settings.migration_database)
+            _upgrade(settings.migration_database)
         yield settings.database
         return
     with EmbeddedPostgres(settings.data_dir / "postgres", binaries=settings.pg_bin) as server:
         asyncio.run(_create_database(server.dsn("postgres")))
         migrate.upgrade(server.dsn())  # the embedded one is ours alone: it is always brought up to date
         yield server.dsn(user="eucora_app")
+
+
+def _upgrade(url: str) -> None:
+    try:
+        migrate.upgrade(url)
+    except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
+        told = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise UnsafeDatabase(f"EUCORA_MIGRATION_DATABASE_URL or EUCORA_DATABASE_URL: no migration: {told}") from error
 
 
 async def _create_database(url: str) -> None:

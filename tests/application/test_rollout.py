@@ -13,7 +13,7 @@ from eucora.application.records import IncidentRequest
 from eucora.connectors.http import BreakerState
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent.decide import DECIDER
-from eucora.domain.deployment_intent.events import PublishRefused, RolloutResumed
+from eucora.domain.deployment_intent.events import ContentPublished, PublishRefused, RolloutResumed
 from eucora.domain.deployment_intent.refusals import (
     ApprovalMissing,
     CabMustDecide,
@@ -220,6 +220,17 @@ async def test_a_release_that_is_complete_can_still_be_taken_off_every_device(ho
     measured = state.rings[Ring.LAB].measured
     assert measured is not None
     assert state.rollback.reverted == sum(count.installed for count in measured.counts) > 0
+
+
+async def test_an_upload_that_ends_in_the_middle_of_a_rollback_is_followed_by_the_removal(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    published = ContentPublished(Ring.LAB, Plane.JAMF, "7", "1", "a" * 64, START)
+    (job,) = react(await house.state(intent), [published], START)
+    assert (job.kind, job.payload["offer"]) == ("assign", "install")
+    await deployment_intents.roll_back(house.world, house.as_(PUBLISHER), intent, "P1")
+    (job,) = react(await house.state(intent), [published], START)
+    assert (job.kind, job.payload["offer"]) == ("assign", "uninstall")
 
 
 async def test_changed_bytes_stop_the_publication(house: Rollouts, tmp_path: Path) -> None:

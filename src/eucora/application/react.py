@@ -8,7 +8,7 @@ from eucora.application.ports import NewJob
 from eucora.domain import cab_review as cab
 from eucora.domain import incident as incidents
 from eucora.domain.deployment_intent import events as intent
-from eucora.domain.deployment_intent.state import DeploymentIntent
+from eucora.domain.deployment_intent.state import DeploymentIntent, IntentStatus
 from eucora.domain.incident import Response, response
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
@@ -73,7 +73,10 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
         case intent.CohortFrozen(ring=ring, plane=plane):
             return [plane_job("publish", id, ring, plane, at)]  # the other planes are not waited for
         case intent.ContentPublished(ring=ring, plane=plane):
-            return [plane_job("assign", id, ring, plane, at)]
+            # An upload that was under way when a rollback began ends with the removal, as everything else on the plane.
+            back = state.status is IntentStatus.ROLLING_BACK
+            offer, priority = (Offer.UNINSTALL, ROLLBACK) if back else (Offer.INSTALL, ROLLOUT)
+            return [plane_job("assign", id, ring, plane, at, offer=offer, priority=priority)]
         case intent.GroupAssigned(ring=ring, plane=plane, offer=offer):
             return list(_watching(state, ring, plane, Offer(offer), at))
         case intent.RollbackRehearsalStarted():

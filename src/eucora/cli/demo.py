@@ -1,6 +1,7 @@
 """``eucora demo``: everything up on this machine, and the story told over it."""
 
 import shutil
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,8 @@ def demo(
             plot = teller.plot_of(home / "story", inputs)
         except teller.NotTold as error:
             fail(str(error), MISUSED)
-        with Stack(settings(**_own(home, found)), lab_pace=PACE, lab_seed=SEED, quiet=True) as stack:
+        port = _lab_port(home)
+        with Stack(settings(**_own(home, found)), lab_pace=PACE, lab_seed=SEED, lab_port=port, quiet=True) as stack:
             voice = narration.narrator(out, silent=as_json)
             try:
                 told = run(teller.tell_story(stack, SEED, plot, home / "story", voice))
@@ -59,6 +61,21 @@ def demo(
                 if stack.lab is not None:
                     where.print(f"The lab: {stack.lab.base_url}  (sign in at {stack.lab.oidc_issuer})")
                 stack.wait()
+
+
+def _lab_port(home: Path) -> int:
+    """The port of the earlier demo that is kept, so that its people are the same; else a free one, noted for later.
+
+    A person is issuer and subject, and the lab's issuer is its address.
+    """
+    noted = home / "lab.port"
+    if noted.exists() and (text := noted.read_text().strip()).isdecimal():
+        return int(text)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    noted.write_text(f"{port}\n")
+    return port
 
 
 def _own(home: Path, found: Settings) -> dict[str, object]:

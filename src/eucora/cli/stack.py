@@ -25,14 +25,22 @@ STOP_LIMIT_S = 30.0
 class Stack:
     """Everything on one machine. As a context manager it starts all of it, waits until it is ready, and stops it.
 
-    ``lab_pace``: how many times faster than real the lab's devices live; None leaves the lab out. ``quiet`` sends the
+    ``lab_pace``: how many times faster than real the lab's devices live; None leaves the lab out. ``lab_port`` 0 takes a
+    free one; its people are known by the issuer's address, so that who they are depends on it. ``quiet`` sends the
     processes' logs to ``<data dir>/logs`` instead of standard error.
     """
 
     def __init__(
-        self, settings: Settings, *, lab_pace: float | None = None, lab_seed: int = 7, quiet: bool = False
+        self,
+        settings: Settings,
+        *,
+        lab_pace: float | None = None,
+        lab_seed: int = 7,
+        lab_port: int = 0,
+        quiet: bool = False,
     ) -> None:
         self._settings, self._pace, self._seed, self._quiet = settings, lab_pace, lab_seed, quiet
+        self._lab_port = lab_port
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._held = ExitStack()
         self.lab: LabAddresses | None = None
@@ -67,7 +75,8 @@ class Stack:
         self._until_ready()
 
     def _start_lab(self, pace: float, environment: Mapping[str, str]) -> LabAddresses:
-        process = self._spawn("lab", ["lab", "--pace", str(pace), "--seed", str(self._seed)], environment, talks=True)
+        arguments = ["lab", "--pace", str(pace), "--seed", str(self._seed), "--port", str(self._lab_port)]
+        process = self._spawn("lab", arguments, environment, talks=True)
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             fail("the lab did not start; see its log")
