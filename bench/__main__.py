@@ -37,7 +37,7 @@ def append_comparisons(
         notes.append(f"eventsourcing 9.5.6 was not measured: {why}")
     found = []
     for writers in WRITERS:
-        say(f"append, {writers} writers")
+        say(f"append, {writers} at once")
         rates: dict[str, list[float]] = {"ours": [], "raw": [], "pgbench": [], "library": []}
         run(appends.floor(server, database, writers, seconds=0.3))  # caches and plans, once for each
         run(appends.ours(server, database, writers, seconds=0.3))
@@ -102,20 +102,22 @@ def main() -> None:
     arguments = parser.parse_args()
     notes = ["Commands over HTTP are not measured here."]
     facts: dict[str, object] = {}
-    with tempfile.TemporaryDirectory(prefix="eucora-bench-") as folder:
-        with EmbeddedPostgres(Path(folder) / "pg", settings=SETTINGS) as server:
-            versions = {asyncio.run(create(server, name)) for name in ("appends", "reads", "latencies")}
-            about = report.machine(versions.pop())
-            for name in ("appends", "reads", "latencies"):
-                migrate.upgrade(server.dsn(name))
-            found = append_comparisons(server, "appends", arguments.rounds, arguments.seconds, notes)
-            say("a subscriber beside 8 writers")
-            appended, missed = run(appends.misses(server, "appends", 8, seconds=arguments.seconds))
-            facts["subscriber"] = {"events": appended, "missed": missed, "target": 0, "met": missed == 0}
-            found += read_comparisons(server, "reads", arguments.rounds)
-            if arguments.long:
-                say("latency at 10,000 and at 1,000,000 events")
-                found += run(latency.flatness(server, "latencies"))
+    with (
+        tempfile.TemporaryDirectory(prefix="eucora-bench-") as folder,
+        EmbeddedPostgres(Path(folder) / "pg", settings=SETTINGS) as server,
+    ):
+        versions = {asyncio.run(create(server, name)) for name in ("appends", "reads", "latencies")}
+        about = report.machine(versions.pop())
+        for name in ("appends", "reads", "latencies"):
+            migrate.upgrade(server.dsn(name))
+        found = append_comparisons(server, "appends", arguments.rounds, arguments.seconds, notes)
+        say("a subscriber beside 8 writers")
+        appended, missed = run(appends.misses(server, "appends", 8, seconds=arguments.seconds))
+        facts["subscriber"] = {"events": appended, "missed": missed, "target": 0, "met": missed == 0}
+        found += read_comparisons(server, "reads", arguments.rounds)
+        if arguments.long:
+            say("latency at 10,000 and at 1,000,000 events")
+            found += run(latency.flatness(server, "latencies"))
     print()
     print(report.table(found))
     print(f"{'subscriber beside 8 writers':44}{appended:>10,} events, {missed} missed")

@@ -2,26 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from databases import Database
 from eucora.store import migrate
 from eucora.store.database import APP, Pool, connected
 from eucora.store.embedded import EmbeddedPostgres, Server
 
 TEMPLATE = "eucora_template"
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
-    """A migrated, empty database. ``url`` is the app's way in, ``owner_url`` the superuser's."""
-
-    name: str
-    url: str
-    owner_url: str
 
 
 @pytest.fixture(scope="session")

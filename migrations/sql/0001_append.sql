@@ -2,7 +2,7 @@
 -- Positions come from the counter row, which stays locked until the commit: dense, and visible in order.
 --
 -- Each append keeps its own result: what is named in "stale", "lost" or "taken" was left out, all the rest is in.
--- The caller sees to it that no two appends of one call touch the same stream.
+-- The caller sees to it that no two appends of one call touch the same stream, idempotency key or job.
 -- Rows come as two arrays of a row type: the driver walks one array, not one for every column.
 create type append_head as (append int, stream text, version int);
 alter type append_head owner to eucora_owner;

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from killed_house import KilledHouse, Person, tokens
 
-from conftest import Database
+from databases import Database
 from eucora.domain.people import Role
 from eucora.lab.inputs import ApplicationInputs, build_inputs
 from eucora.lab.server import LabAddresses, serve_lab

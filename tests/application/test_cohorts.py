@@ -1,16 +1,12 @@
-"""Cohorts in the table of devices: frozen plane by plane, once, and as a whole."""
+"""Planes of one ring whose cohorts were frozen at different times: each is counted and watched for itself."""
 
-import asyncio
-import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from eucora.application.devices import CohortDevice, Frozen
+from eucora.application.devices import CohortDevice
 from eucora.application.planes import Observation, Offer
 from eucora.domain.planes import InstallState, Plane, SiteClass
-from eucora.domain.rings import CohortCount, Ring
+from eucora.domain.rings import Ring
 from eucora.store.database import Pool
 from eucora.store.devices import PostgresDevices
 
@@ -20,41 +16,6 @@ HOUR = timedelta(hours=1)
 
 def device(id: str, plane: Plane = Plane.INTUNE) -> CohortDevice:
     return CohortDevice(plane, id, f"host {id}", f"s-{id}", SiteClass.ONLINE, False, "g", NOON)
-
-
-def frozen(*ids: str, plane: Plane = Plane.INTUNE) -> Frozen:
-    lines = "".join(f"{plane}:{id}\n" for id in sorted(ids))
-    digest = hashlib.sha256(lines.encode()).hexdigest()
-    return Frozen(digest, (CohortCount(plane, SiteClass.ONLINE, len(ids)),))
-
-
-async def test_each_plane_of_a_ring_has_a_cohort_of_its_own(pool: Pool) -> None:
-    devices = PostgresDevices(pool)
-    assert await devices.freeze("i-1", Ring.LAB, Plane.INTUNE, [device("b"), device("a")]) == frozen("a", "b")
-    macs = [device("a", Plane.JAMF)]
-    assert await devices.freeze("i-1", Ring.LAB, Plane.JAMF, macs) == frozen("a", plane=Plane.JAMF)
-
-
-async def test_a_cohort_that_stands_is_what_a_second_freeze_answers(pool: Pool) -> None:
-    devices = PostgresDevices(pool)
-    await devices.freeze("i-1", Ring.LAB, Plane.INTUNE, [device("a")])
-    assert await devices.freeze("i-1", Ring.LAB, Plane.INTUNE, [device("a"), device("late")]) == frozen("a")
-
-
-async def test_workers_that_freeze_different_lists_at_once_answer_the_same_one_of_them(pool: Pool) -> None:
-    devices = PostgresDevices(pool)
-    for number in range(8):
-        lists = [[f"a-{n}" for n in range(50)], [f"b-{n}" for n in range(50)], ["a-1", "b-1"]]
-        answers = await asyncio.gather(
-            *(devices.freeze(f"i-{number}", Ring.LAB, Plane.INTUNE, [device(id) for id in ids]) for ids in lists)
-        )
-        assert len(set(answers)) == 1
-        assert answers[0] in [frozen(*ids) for ids in lists]
-
-
-async def test_a_device_of_another_plane_is_not_frozen(pool: Pool) -> None:
-    with pytest.raises(ValueError, match="another plane than intune: m"):
-        await PostgresDevices(pool).freeze("i-1", Ring.LAB, Plane.INTUNE, [device("m", Plane.JAMF)])
 
 
 async def test_the_clock_of_compliance_runs_for_each_plane_from_its_own_cohort(pool: Pool) -> None:

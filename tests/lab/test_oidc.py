@@ -78,7 +78,7 @@ async def test_each_person_signs_in_and_the_token_says_who_it_is(provider: Provi
 
 def test_the_story_has_everybody_it_needs() -> None:
     groups = [group for person in PEOPLE for group in person.groups]
-    assert groups.count("eucora-cab-approver") == 3
+    assert sum(person.groups == ("eucora-cab-approver",) for person in PEOPLE) == 3  # the largest quorum
     for role in ("platform-admin", "security-reviewer", "endpoint-operator", "auditor"):
         assert groups.count(f"eucora-{role}") == 1
     assert {group for group in groups if group.startswith("eucora-publisher")} == {

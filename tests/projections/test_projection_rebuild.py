@@ -10,7 +10,7 @@ import pytest
 from projection_story import CANARY_RUN, T0, Log, proposed, tell
 from projection_tables import contents, names, set_up
 
-from conftest import Database
+from databases import Database
 from eucora.application.ports import Context, Recorded, Write
 from eucora.projections.catalogue import all_projections
 from eucora.projections.intents import IntentProjection, Intents

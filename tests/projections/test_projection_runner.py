@@ -10,7 +10,7 @@ import pytest
 from projection_story import T0, Log, proposed, tell
 from projection_tables import contents, drop_all, set_up
 
-from conftest import Database
+from databases import Database
 from eucora.application.ports import Context, Recorded, Write
 from eucora.projections.advance import NotSetUp, fold_page
 from eucora.projections.base import DocumentProjection, Projection

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from conftest import Database
+from databases import Database
 from eucora.application.ports import Context, Write
 from eucora.domain.incident import IncidentResolved
 from eucora.store.database import Connection, Pool

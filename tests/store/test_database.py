@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from conftest import Database
+from databases import Database
 from eucora.store.database import UnsafeDatabase, connected
 from eucora.store.embedded import EmbeddedPostgres, Server
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from conftest import Database
+from databases import Database
 from eucora.application.ports import Context, NewJob, Write
 from eucora.domain.incident import IncidentResolved
 from eucora.store.database import APP, CONNECTION_LOST, Pool, connected

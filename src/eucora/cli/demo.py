@@ -1,6 +1,7 @@
 """``eucora demo``: everything up on this machine, and the story told over it."""
 
 import shutil
+import signal
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,8 @@ def demo(
     Example: eucora demo --once --json
     """
     with one_line_errors():
+        # Told to stop is like Ctrl-C: what was started is stopped in order, and nothing is left running.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             # Not at the top: they need the extra 'lab', and whoever only serves does not have that.
             from eucora.cli.story import narration, report, teller

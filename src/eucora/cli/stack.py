@@ -25,8 +25,8 @@ STOP_LIMIT_S = 30.0
 class Stack:
     """Everything on one machine. As a context manager it starts all of it, waits until it is ready, and stops it.
 
-    ``lab_pace``: how many times faster than real the lab's devices live; None leaves the lab out. ``lab_port`` 0 takes a
-    free one; its people are known by the issuer's address, so that who they are depends on it. ``quiet`` sends the
+    ``lab_pace``: how many times faster than real the lab's devices live; None leaves the lab out. ``lab_port``: 0 takes
+    a free one; people are known by their issuer's address, so who they are depends on it. ``quiet`` sends the
     processes' logs to ``<data dir>/logs`` instead of standard error.
     """
 

@@ -46,6 +46,16 @@ class Append:
     done: "asyncio.Future[int]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
+    def claims(self) -> set[object]:
+        """What it wants for itself: its streams, its idempotency key, the end of its job."""
+        claims: set[object] = {stream for stream, _ in self.heads}
+        if self.reply is not None:
+            claims.add((self.reply.owner, self.reply.key))
+        if self.lease is not None:
+            claims.add(self.lease.job_id)
+        return claims
+
+    @property
     def alone(self) -> bool:
         return len(self.entries) == 1 and not self.jobs and self.lease is None and self.reply is None
 
@@ -99,24 +109,24 @@ class GroupCommit:
             await asyncio.sleep(0)
 
     def _gather(self) -> list[Append]:
-        """The next batch, in order of arrival. Two appends to one stream never share a call: the second one must be
-        judged against the head that the first one leaves."""
+        """The next batch, in order of arrival. Two appends that claim the same never share a call: the second one must
+        be judged by what the first one leaves (the head of a stream, a key that is taken, a job that is gone)."""
         if len(self._waiting) == 1:
             append = self._waiting.popleft()
             return [] if append.done.cancelled() else [append]
         batch: list[Append] = []
-        touched: set[str] = set()
+        claimed: set[object] = set()
         later: deque[Append] = deque()
         while self._waiting and len(batch) < BATCH_MAX:
             append = self._waiting.popleft()
-            streams = {stream for stream, _ in append.heads}
             if append.done.cancelled():
                 continue
-            if streams & touched:
-                later.append(append)
-            else:
+            claims = append.claims
+            if claims.isdisjoint(claimed):
                 batch.append(append)
-            touched |= streams
+            else:
+                later.append(append)
+            claimed |= claims
         self._waiting.extendleft(reversed(later))
         return batch
 

@@ -174,7 +174,9 @@ async def _board_first(stage: Stage, material: Material, handed: Handed) -> None
         call=acts.promote(stage, intent, Ring.CANARY),
     )
     await _three_votes(stage, intent, review_id)
-    await acts.decided(stage, intent, review_id)
+    review = await acts.decided(stage, intent, review_id)
+    if [refused.rule for refused in review.refused_votes] != ["registered_artifact"]:
+        raise StoryFailed(f"{intent.title}: the refused vote is not on record")
     await acts.promote(stage, intent, Ring.CANARY, [DESK])
     await acts.complete(stage, intent)
 
@@ -199,5 +201,8 @@ def _require_route(intent: Intent, *, from_ring: Ring) -> None:
 
 
 async def _proofs(stage: Stage, plot: Plot, handed: Handed, before: int) -> None:
-    await proof.read_back(stage, [plot.low, plot.high, plot.critical], handed.digests)
+    materials = [plot.low, plot.high, plot.critical]
+    order = [material.title for material in materials]
+    stage.findings.intents.sort(key=lambda intent: order.index(intent.title))  # they completed in any order
+    await proof.read_back(stage, materials, handed.digests)
     await proof.read_feed(stage, before)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -47,8 +47,10 @@ class Written:
 class Api:
     """The API at ``url``. ``position`` is that of the latest write seen; every read asks to be at least as new."""
 
-    def __init__(self, url: str, http: httpx.AsyncClient) -> None:
-        self.url, self.http = url.rstrip("/"), http
+    def __init__(
+        self, url: str, http: httpx.AsyncClient, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self.url, self.http, self._sleep = url.rstrip("/"), http, sleep
         self.position = -1
 
     def _noted(self, answer: httpx.Response) -> httpx.Response:
@@ -77,11 +79,11 @@ class Api:
             except httpx.TransportError as error:
                 if number == tries:
                     raise StoryFailed(f"{method} {path}: the API does not answer ({type(error).__name__})") from error
-                await asyncio.sleep(0.2 * number)
+                await self._sleep(0.2 * number)
                 continue
             # 503 and a lost race say of themselves that the same request may succeed in a moment.
             if number < tries and answer.headers.get("Retry-After", "").isdecimal():
-                await asyncio.sleep(min(2.0, float(answer.headers["Retry-After"])))
+                await self._sleep(min(2.0, float(answer.headers["Retry-After"])))
                 continue
             if answer.is_error:
                 raise _problem(answer)

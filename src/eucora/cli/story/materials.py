@@ -5,6 +5,7 @@ Files and digests are computed; these words are somebody's word, and are shown a
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,10 @@ class Material:
     category: str
     declared: Mapping[str, Any]
     privileged_tooling: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.inputs.name} {self.inputs.version}"
 
     @property
     def files(self) -> Sequence[tuple[str, Path]]:
@@ -140,11 +145,12 @@ def install_of(material: Material, plane: str, path: Path, artifact: str) -> dic
     facts, version = inspect(path, path.name), material.inputs.version
     if plane == "jamf":
         package_id = facts.package_id or material.application_id
+        bundle = shlex.quote(f"/Applications/{material.inputs.name}.app")
         return {
             "plane": plane,
             "artifact": artifact,
             "install_command": "",
-            "uninstall_command": f"/usr/sbin/pkgutil --forget {package_id}",
+            "uninstall_command": f"/bin/rm -rf {bundle} && /usr/sbin/pkgutil --forget {shlex.quote(package_id)}",
             "detection": {"kind": "receipt", "name": package_id, "value": facts.package_version or version},
             "return_codes": [],
         }

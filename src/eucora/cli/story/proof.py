@@ -74,9 +74,7 @@ async def read_back(stage: Stage, materials: Sequence[Material], registered: Map
     """
     contents = await lab_contents(stage.api.http, stage.lab)
     for material in materials:
-        intent = next(
-            one for one in stage.findings.intents if one.title == f"{material.inputs.name} {material.inputs.version}"
-        )
+        intent = next(one for one in stage.findings.intents if one.title == material.title)
         for plane, path in material.files:
             refs = intent.published(plane)
             held = (row for row in contents if row["plane"] == plane and row["ref"] in refs)
