@@ -100,6 +100,7 @@ class Load:
             async with self._progress:
                 self.acknowledged.append(answer["id"])
                 self._progress.notify_all()
+            await asyncio.sleep(0.02)  # a steady load, not a contest for the two cores
 
     async def reached(self, writes: int) -> None:
         async with self._progress:

@@ -12,6 +12,7 @@ from projection_tables import contents, drop_all, set_up
 
 from databases import Database
 from eucora.application.ports import Context, Recorded, Write
+from eucora.domain.incident import IncidentResolved
 from eucora.projections.advance import NotSetUp, fold_page
 from eucora.projections.base import DocumentProjection, Projection
 from eucora.projections.catalogue import all_projections
@@ -266,3 +267,27 @@ async def test_the_listener_comes_back_after_a_refusal_and_after_a_kill(pool: Po
     stop.set()
     await listening
     await owner.close()
+
+
+class GrowingLog:
+    """A log to which somebody appends whenever it is read: it is never at rest."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    async def head(self) -> int:
+        return await self._log.head()
+
+    async def read_all(self, after: int, limit: int) -> Sequence[Recorded]:
+        page = await self._log.read_all(after, limit)
+        self._log.add("incident-noise", IncidentResolved("noise", "ada", T0))
+        return page
+
+
+async def test_catching_up_ends_although_the_log_never_rests(pool: Pool, log: Log) -> None:
+    log.add("incident-noise", *(IncidentResolved("noise", "ada", T0) for _ in range(5)))
+    runner = ProjectionRunner(pool, GrowingLog(log), [TimelineProjection()], batch_max=2)
+    await runner.ensure()
+    async with asyncio.timeout(20):
+        reached = await runner.catch_up("timeline")
+    assert 4 <= reached < 8  # what was there at the call is folded; what came meanwhile may wait

@@ -69,10 +69,15 @@ class ProjectionRunner:
                 await start_cursor(connection, projection.name, projection.version)
 
     async def catch_up(self, name: str, limit: int | None = None) -> int:
-        """Fold until the log's end, or at least ``limit`` events; the position reached. Raises KeyError, NotSetUp."""
+        """Fold what was in the log at the call, or at least ``limit`` events of it; the position reached.
+
+        Not until the log is at rest: under steady writes that would be never, and decisions wait for this.
+        Raises KeyError, NotSetUp.
+        """
         projection = self._projections[name]
         at = begun = await read_position(self._pool, name, projection.version)
-        while limit is None or at - begun < limit:
+        end = await self._store.head()
+        while at < end and (limit is None or at - begun < limit):
             page = await self._store.read_all(at, self._batch_max)
             if not page:
                 break
