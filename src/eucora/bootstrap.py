@@ -45,7 +45,9 @@ from eucora.workers.effects import EffectsWorker
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-JAMF_PER_S, JAMF_BURST = 25.0, 50  # Jamf sets no limit but five connections; this keeps its small servers usable
+# Jamf Pro sets no limit but five connections at once; its platform gateway takes 100 requests a second from a client
+# (developer.jamf.com, read 2026-11-22). Stay below that.
+JAMF_PER_S, JAMF_BURST = 80.0, 20
 
 
 class SystemClock:

@@ -299,7 +299,13 @@ def test_a_site_class_without_a_limit_is_an_error() -> None:
     [(100, 89, FAILED), (100, 90, PASSED), (100, 91, PASSED), (10, 9, PASSED), (10, 8, FAILED), (0, 0, INCONCLUSIVE)],
 )
 def test_coverage_is_reported_of_reachable(reachable: int, reported: int, expected: Verdict) -> None:
-    assert verdict_of("coverage", counted(100, reachable=reachable, reported=reported)) is expected
+    counts = counted(100, reachable=reachable, reported=reported)
+    assert verdict_of("coverage", counts, after=DAY + SECOND) is expected
+
+
+@pytest.mark.parametrize(("after", "expected"), [(DAY, INCONCLUSIVE), (DAY + SECOND, FAILED)])
+def test_silence_fails_only_once_the_site_class_had_its_time(after: timedelta, expected: Verdict) -> None:
+    assert verdict_of("coverage", counted(100, reachable=100, reported=0), after=after) is expected
 
 
 # --- failure budget ---------------------------------------------------------------------------------------------------

@@ -127,6 +127,7 @@ def up(
     Example: eucora up --lab
     """
     with one_line_errors():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that whoever stops us stops what we started
         found = settings(**_given(host, port))
         with Stack(found, lab_pace=pace if with_lab else None) as stack:
             print(f"EUCORA is up: {stack.api_url}  (Ctrl-C stops it)")

@@ -50,7 +50,7 @@ def measured_gates(policy: GatePolicy, ring: Ring, measurement: Measurement, ela
     return (
         success_rate("success_rate", policy.of(ring).success_min, policy.success_rule, totals),
         _time_to_compliance(policy, counts, elapsed_s),
-        _coverage(policy.coverage_min, totals),
+        _coverage(policy, counts, totals, elapsed_s),
         _failure_budget(policy, ring, measurement, totals),
     )
 
@@ -135,14 +135,17 @@ def _time_to_compliance(policy: GatePolicy, counts: Sequence[Counts], elapsed_s:
     )
 
 
-def _coverage(minimum: Decimal, totals: Totals) -> GateResult:
-    gate, threshold = "coverage", f"reported / reachable ≥ {percent(minimum)}"
+def _coverage(policy: GatePolicy, counts: Sequence[Counts], totals: Totals, elapsed_s: int) -> GateResult:
+    """Silence is no answer until the slowest site class has had its time to comply; after that it is a definite one."""
+    gate, threshold = "coverage", f"reported / reachable ≥ {percent(policy.coverage_min)}"
     if totals.reachable == 0:
         return GateResult(gate, Verdict.INCONCLUSIVE, "0 reachable", threshold, "no device has checked in lately")
-    enough = reaches(totals.reported, totals.reachable, minimum)
+    limits = dict(policy.time_to_compliance_s)
+    patience_s = max((limits.get(count.site_class, 0) for count in counts if count.targeted > count.exempt), default=0)
+    missing = Verdict.INCONCLUSIVE if elapsed_s <= patience_s else Verdict.FAILED
     return GateResult(
         gate,
-        Verdict.PASSED if enough else Verdict.FAILED,
+        Verdict.PASSED if reaches(totals.reported, totals.reachable, policy.coverage_min) else missing,
         value=f"{percent_of(totals.reported, totals.reachable)} ({totals.reported} of {totals.reachable} reachable)",
         threshold=threshold,
         reason=f"{totals.reachable - totals.reported} reachable devices have not reported a state",
