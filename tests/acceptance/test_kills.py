@@ -132,7 +132,7 @@ async def roll_out(people: dict[str, Person], inputs: ApplicationInputs, lab: La
     await publisher.post(f"/deployment-intents/{intent}/starts")
     await publisher.until(f"/deployment-intents/{intent}", lab_is_installed)
     await publisher.post(f"/deployment-intents/{intent}/rehearsals")
-    await publisher.until(f"/deployment-intents/{intent}", lambda answer: answer["rehearsal"] == "passed")
+    await publisher.until(f"/deployment-intents/{intent}", lambda answer: (answer["rehearsal"] or {}).get("passed"))
     await publisher.until(f"/deployment-intents/{intent}", lab_is_installed)
     while True:
         try:

@@ -22,6 +22,7 @@ from eucora.domain.errors import DomainError
 from eucora.domain.findings import UnreadableEvidence
 from eucora.projections.cursors import ProjectionBehind
 from eucora.projections.paging import BadCursor
+from eucora.store.database import CONNECTION_LOST
 
 FRAMEWORK: Final = {
     400: Row(400, "bad-request", "The request cannot be read"),
@@ -71,12 +72,9 @@ def install(app: FastAPI) -> None:
         RequestValidationError,
         HTTPException,
         ClientDisconnect,
-        asyncpg.PostgresConnectionError,
-        asyncpg.CannotConnectNowError,
-        asyncpg.AdminShutdownError,
-        asyncpg.CrashShutdownError,
-        asyncpg.InterfaceError,
+        *(kind for kind in CONNECTION_LOST if kind is not OSError),  # a disk that is full is no lost connection
         ConnectionError,
+        FileNotFoundError,
         TimeoutError,
     ):
         app.add_exception_handler(kind, _told)
@@ -147,7 +145,16 @@ def _away(error: Exception) -> Problem:
             if isinstance(error, PlaneForbidden):
                 return Problem(PLANE_FORBIDS, f"{told}; a platform admin has to look at the connection.", facts)
             return Problem(PLANE_REJECTS, told, facts)
-        case asyncpg.PostgresError() | asyncpg.InterfaceError() | ConnectionError() | TimeoutError():
+        case FileNotFoundError(filename=str()):
+            raise error  # a file of ours; the socket of a server that is starting again comes without a name
+        case (
+            asyncpg.PostgresError()
+            | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()
+            | ConnectionError()
+            | FileNotFoundError()
+            | TimeoutError()
+        ):
             detail = "The database does not answer; repeat the request with the same Idempotency-Key."
             return Problem(DATABASE, detail, headers={"Retry-After": "2"})
         case _:
