@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from conftest import Database
+from databases import Database
 from eucora.application.ports import Context, Write
 from eucora.domain.incident import IncidentResolved
 from eucora.store.database import Pool, connected

@@ -53,6 +53,7 @@ async def connected(url: str, *, size: int = 8) -> AsyncIterator[Pool]:
     try:
         async with pool.acquire() as connection:
             await _refuse_forgetful(connection)
+            await _refuse_unprepared(connection)
         yield pool
     finally:
         try:
@@ -60,6 +61,12 @@ async def connected(url: str, *, size: int = 8) -> AsyncIterator[Pool]:
                 await pool.close()
         except TimeoutError:
             pool.terminate()
+
+
+async def _refuse_unprepared(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+    """The roles are of the whole server, so they say nothing about this database."""
+    if await connection.fetchval("select to_regclass('public.event')") is None:
+        raise UnsafeDatabase("the database is not migrated: run 'eucora migrate'")
 
 
 async def _refuse_forgetful(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:

@@ -1,0 +1,94 @@
+"""A wrong or missing setting is said in one line that names it, and never shows a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from eucora.settings import SettingsInvalid, read_settings
+
+NAMES = ("EUCORA_", "INTUNE_", "JAMF_")
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(NAMES):
+            monkeypatch.delenv(name)
+
+
+def test_nothing_set_is_a_machine_of_its_own() -> None:
+    settings = read_settings()
+    assert (settings.database, settings.data_dir, settings.port) == (None, Path("var"), 8080)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EUCORA_DATABASE_URL", "mysql://somebody:s3cret@db/eucora"),
+        ("EUCORA_MIGRATION_DATABASE_URL", "db/eucora"),
+        ("EUCORA_PORT", "abc"),
+        ("EUCORA_PORT", "70000"),
+        ("EUCORA_LOG_LEVEL", "loud"),
+        ("EUCORA_OIDC_ISSUER", "http://idp.example.org"),
+        ("INTUNE_GRAPH_URL", "ftp://graph"),
+        ("JAMF_SERVER_URL", "http://jamf.example.org"),
+        ("EUCORA_JOB_LEASE_S", "0"),
+    ],
+)
+def test_a_wrong_value_names_its_setting(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as refusal:
+        read_settings()
+    told = str(refusal.value)
+    assert told.startswith(f"{name}: ")
+    assert "\n" not in told
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"INTUNE_TENANT_ID": "t", "INTUNE_CLIENT_ID": "c"}, "INTUNE_CLIENT_SECRET"),
+        ({"JAMF_CLIENT_SECRET": "s3cret"}, "JAMF_SERVER_URL, JAMF_CLIENT_ID"),
+    ],
+)
+def test_half_a_plane_names_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], missing: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid, match=f"{missing} missing") as refusal:
+        read_settings()
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_a_secret_may_come_from_a_file_without_its_line_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://app@db/eucora\n")
+    monkeypatch.setenv("EUCORA_DATABASE_URL_FILE", str(tmp_path / "url"))
+    assert read_settings().database == "postgresql://app@db/eucora"
+
+
+@pytest.mark.parametrize("content", [None, "", " \n", "x" * 70_000])
+def test_a_secret_file_that_holds_no_secret_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("INTUNE_CLIENT_SECRET_FILE", str(path))
+    with pytest.raises(SettingsInvalid, match=r"^INTUNE_CLIENT_SECRET_FILE="):
+        read_settings()
+
+
+def test_a_secret_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EUCORA_DATABASE_URL", "postgresql://app:s3cret@db/eucora")
+    assert "s3cret" not in repr(read_settings())
+
+
+def test_migrations_may_have_a_way_in_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EUCORA_DATABASE_URL", "postgresql://app@db/eucora")
+    assert read_settings().migration_database == "postgresql://app@db/eucora"
+    monkeypatch.setenv("EUCORA_MIGRATION_DATABASE_URL", "postgresql://owner@db/eucora")
+    assert read_settings().migration_database == "postgresql://owner@db/eucora"
