@@ -44,6 +44,7 @@ async def test_a_server_that_may_forget_a_commit_is_refused(
 ) -> None:
     owner = empty_cluster.dsn("postgres")
     await execute(owner, "create role eucora_app login")
+    await execute(owner, "create table event (position bigint)")  # all that says that it was migrated
     async with connected(empty_cluster.dsn("postgres", "eucora_app")):
         pass  # as it comes, it is accepted
     await execute(owner, f"alter system set {setting} = off")
