@@ -8,6 +8,7 @@ import pytest
 from rollout_world import HIGH, OPERATOR, PACKAGER, POLICY, PUBLISHER, START, Rollouts, person, rollouts
 
 from eucora.application import deployment_intents, records
+from eucora.application.planes import Assignment, Offer
 from eucora.application.react import react
 from eucora.application.records import IncidentRequest
 from eucora.connectors.http import BreakerState
@@ -260,3 +261,51 @@ async def test_a_pause_takes_the_offers_back_and_resuming_makes_them_again(house
     state = await house.state(intent)
     assert len(state.offers) == 2
     assert all(count.installed == count.targeted for count in state.rings[Ring.LAB].measured.counts)
+
+
+async def test_an_offer_that_nobody_could_record_is_taken_back_all_the_same(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(1)
+    state = await house.state(intent)
+    assert state.proposed is not None
+    names = (house.inputs.low.name, house.inputs.low.version)
+    await deployment_intents.pause(house.world, house.as_(PUBLISHER), intent, "quarter end")
+    await house.worker.settle()
+    for plane, port in house.world.planes.items():
+        file = next(f for f in state.proposed.release.artifacts if f.plane is plane)
+        key, ref = f"eucora:{intent}:{file.artifact}", state.published[Ring.LAB, plane].ref
+        # As a worker leaves it that dies between the plane's answer and its own append.
+        await port.assign(
+            Assignment(key, ref, *names, house.group(plane, Ring.LAB), Offer.INSTALL), correlation_id="killed"
+        )
+    await deployment_intents.halt(house.world, house.as_(PUBLISHER), intent, "something is wrong")
+    await deployment_intents.abort(house.world, house.as_(PUBLISHER), intent, "and stays wrong")
+    await house.worker.settle()
+    for plane, port in house.world.planes.items():
+        file = next(f for f in state.proposed.release.artifacts if f.plane is plane)
+        seen = await port.inspect(f"eucora:{intent}:{file.artifact}", *names, correlation_id="check")
+        assert list(seen.groups) == []
+
+
+async def test_a_halt_does_not_wait_for_a_plane_that_is_being_read(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(1)
+    house.clock.advance(7200)
+    reading = [job for job in await house.worker.queue.claim(10, house.clock.now()) if job.kind == "observe"]
+    assert len(reading) == 2  # under way, one a plane
+    await deployment_intents.halt(house.world, house.as_(PUBLISHER), intent, "stop")
+    claimed = await house.worker.queue.claim(10, house.clock.now())
+    assert [job.kind for job in claimed if job.kind == "withdraw"] == ["withdraw", "withdraw"]
+
+
+async def test_a_rehearsal_does_not_pass_on_devices_that_never_had_the_release(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.worker.settle()  # offered, and no device has checked in yet
+    await deployment_intents.rehearse(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(20)
+    assert (await house.state(intent)).rehearsal is Rehearsal.RUNNING
+    await house.let_pass(170)  # the longest time to compliance of the policy is a week
+    assert (await house.state(intent)).rehearsal is Rehearsal.FAILED

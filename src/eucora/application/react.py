@@ -40,12 +40,15 @@ def plane_job(
     offer: Offer = Offer.INSTALL,
     priority: int = ROLLOUT,
 ) -> NewJob:
-    """Work on one plane for one ring. Jobs of one intent and plane run one after the other."""
+    """Work on one plane for one ring. What writes for one intent and plane runs one after the other.
+
+    Looking is apart: a ring of ten thousand devices takes minutes to read, and a halt must not wait for it.
+    """
     return NewJob(
         kind=kind,
         payload={"intent_id": intent_id, "ring": int(ring), "plane": plane.value, "offer": offer.value},
         run_at=at,
-        lock_key=f"{intent_id}:{plane}",
+        lock_key=f"{intent_id}:{plane}:observe" if kind == "observe" else f"{intent_id}:{plane}",
         dedupe_key=f"{kind}:{intent_id}:{ring:d}:{plane}:{offer}",
         priority=priority,
         attempts_max=PLANE_ATTEMPTS_MAX,

@@ -40,6 +40,7 @@ from eucora.domain.deployment_intent.state import ENDED, DeploymentIntent, Inten
 from eucora.domain.evidence_pack import InstallPlan
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring, RingTarget
+from eucora.domain.statistics import reaches
 
 OVER = ENDED | {IntentStatus.ROLLING_BACK}  # no device is to get the release any more
 SLOW = 10  # how many times more rarely a ring is looked at that the rollout has left, or that stands still
@@ -254,11 +255,15 @@ async def withdraw(task: Task) -> Work:
     if task.state.status in (IntentStatus.ROLLING_OUT, IntentStatus.ROLLING_BACK):
         return Work()  # resumed meanwhile, or the removal is being offered
     refs = [event.ref for (_, plane), event in task.state.published.items() if plane is task.plane]
-    groups = tuple(group for plane, group in task.state.offers if plane is task.plane)
+    # Every group that may have been offered, not only those on record: an offer whose worker was killed before it could
+    # say so stands on the plane all the same.
+    plan = task.proposed.ring_plan
+    opened = [spec for ring in task.state.rings if (spec := plan.of(ring)) is not None]
+    groups = {target.group for spec in opened for target in spec.targets if target.plane is task.plane}
     if not refs or not groups:
         return Work()
     taken = await task.port.withdraw(
-        Withdrawal(task.key, refs[-1], task.name, task.version, groups), correlation_id=task.correlation_id
+        Withdrawal(task.key, refs[-1], task.name, task.version, sorted(groups)), correlation_id=task.correlation_id
     )
     gone = tuple(sorted({*groups, *taken.groups}))
     return Work([commands.RecordWithdrawn(task.plane, gone, task.world.clock.now())])
@@ -307,16 +312,22 @@ async def measure(task: Task) -> Work:
 
 
 async def check_rehearsal(task: Task) -> Work:
-    """See whether the lab ring is free of the release again."""
-    if task.state.rehearsal is not Rehearsal.RUNNING:
+    """See whether the lab ring is free of the release again.
+
+    Measured against the whole cohort: a device that never had the release proves nothing about its removal, so a plane
+    that has not installed yet cannot make a rehearsal pass.
+    """
+    progress = task.state.rings.get(Ring.LAB)
+    if task.state.rehearsal is not Rehearsal.RUNNING or progress is None:
         return Work()
     seen = await task.world.devices.reverted(task.intent_id, [Ring.LAB])
+    devices = sum(count.devices for cohort in progress.cohorts.values() for count in cohort.counts)
     started = task.state.rehearsal_started_at
     limit = max((seconds for _, seconds in task.proposed.policy.time_to_compliance_s), default=0)
     late = started is not None and task.world.clock.now() >= started + timedelta(seconds=limit)
-    if seen.remaining and not late:
+    proved = seen.remaining == 0 and reaches(seen.reverted, devices, task.proposed.policy.rehearsal_min)
+    if not proved and not late:
         return Work(again_at=task.soon())
-    devices = seen.reverted + seen.remaining
     return Work([commands.RecordRehearsal(seen.reverted, devices, task.world.clock.now())])
 
 
