@@ -1,6 +1,7 @@
 """Routes of deployment intents: propose one, and read where it stands."""
 
 from datetime import UTC
+from functools import reduce
 from typing import Annotated
 
 from fastapi import Query, Response
@@ -10,12 +11,10 @@ from eucora.api.asking import Asked, CallerDep, HouseDep, Id, Listing, PagingDep
 from eucora.api.intent_answers import (
     BlockersBody,
     DeviceBody,
-    IntentAsOf,
     IntentDetail,
     IntentLine,
     OperationBody,
     TimelineBody,
-    as_it_was,
     blockers_of,
 )
 from eucora.api.problems import problem_responses
@@ -30,6 +29,7 @@ from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.people import ANY, Role, Scope
 from eucora.domain.planes import InstallState, Plane, SiteClass
 from eucora.domain.rings import Ring
+from eucora.projections.intent_view import evolve
 
 router = noun("deployment-intents")
 
@@ -129,18 +129,20 @@ async def get_deployment_intent(
     as_of: Annotated[
         Annotated[int, Field(ge=0, le=2**53)] | AwareDatetime | None,
         Field(union_mode="left_to_right"),
-        Query(description="A position of the log, or a time: the intent as it stood then, in brief"),
+        Query(description="A position of the log, or a time: the intent as it stood then; such an answer has no ETag"),
     ] = None,
-) -> IntentDetail | IntentAsOf:
+) -> IntentDetail:
     """One intent as it stands, with its version as ETag; or, with ``as_of``, as it stood then."""
     if as_of is not None:
         moment = as_of if isinstance(as_of, int) else as_of.astimezone(UTC)
-        history = await house.deps.world.store.read(DECIDER.stream(str(intent_id)), as_of=moment)
-        return as_it_was(str(intent_id), moment, history)
-    view = await house.reads.intents.get(str(intent_id))
+        then = await house.deps.world.store.read_recorded(DECIDER.stream(str(intent_id)), as_of=moment)
+        view = reduce(evolve, then, None)
+    else:
+        view = await house.reads.intents.get(str(intent_id))
     if view is None:
         raise IntentUnknown
-    response.headers["ETag"] = f'"{view.version}"'
+    if as_of is None:
+        response.headers["ETag"] = f'"{view.version}"'
     return IntentDetail.model_validate(view)
 
 

@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from eucora.api.asking import Told
-from eucora.application.ports import History
-from eucora.domain.deployment_intent import DECIDER
 from eucora.domain.deployment_intent.approval import approval_problem
-from eucora.domain.deployment_intent.events import Binding, ChangeKind, DeploymentIntentProposed, Event, Release
+from eucora.domain.deployment_intent.events import Binding, ChangeKind, DeploymentIntentProposed, Release
 from eucora.domain.deployment_intent.refusals import IntentUnknown
 from eucora.domain.deployment_intent.state import (
     ENDED,
@@ -87,28 +85,6 @@ class IntentDetail(Told):
     refusals: int
 
 
-class ApprovalThen(Told):
-    """The approval in force then. ``review_id`` null: an automated one."""
-
-    review_id: str | None
-    binding: str
-    at: datetime
-    expires_at: datetime
-
-
-class IntentAsOf(Told):
-    """An intent as it stood at a position or a time, folded from its stream."""
-
-    id: str
-    as_of: int | datetime
-    version: int
-    status: IntentStatus
-    ring: Ring | None
-    approval: ApprovalThen | None
-    open_review: str | None
-    binding: str
-
-
 class TimelineBody(Told):
     """One event around the intent. ``data``: its fields."""
 
@@ -178,23 +154,6 @@ class BlockersBody(Told):
     next_ring: Ring | None
     automatic: bool
     blockers: Sequence[Blocker]
-
-
-def as_it_was(intent_id: str, as_of: int | datetime, history: History) -> IntentAsOf:
-    """Raises IntentUnknown when it was not proposed by then."""
-    state = DECIDER.fold(cast("Sequence[Event]", history.events))
-    if state.proposed is None:
-        raise IntentUnknown
-    return IntentAsOf(
-        id=intent_id,
-        as_of=as_of,
-        version=history.version,
-        status=state.status,
-        ring=state.ring,
-        approval=None if state.approval is None else ApprovalThen.model_validate(state.approval),
-        open_review=state.open_review,
-        binding=state.binding,
-    )
 
 
 def blockers_of(intent_id: str, state: DeploymentIntent, now: datetime) -> BlockersBody:

@@ -126,6 +126,10 @@ class EventStore(Protocol):
         """The stream, up to a position or a time where ``as_of`` names one."""
         ...
 
+    async def read_recorded(self, stream: str, *, as_of: int | datetime | None = None) -> Sequence[Recorded]:
+        """The same with everything that is on record about each event: what a read model's fold asks for."""
+        ...
+
     async def append(
         self,
         writes: Sequence[Write],

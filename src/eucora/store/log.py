@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
+
 from eucora.application.ports import Appended, Context, History, Ids, Lease, NewJob, Recorded, Reply, Write
 from eucora.codec.envelope import Entry, event_of, recorded, seal
 from eucora.store.database import Pool
@@ -10,9 +12,9 @@ from eucora.store.group_commit import Append, GroupCommit
 
 PAGE_MAX = 5_000  # events a read_all call returns at the most
 
-_STREAM = "select version, body from event where stream = $1 order by version"
-_STREAM_TO_POSITION = "select version, body from event where stream = $1 and position <= $2 order by version"
-_STREAM_TO_TIME = "select version, body from event where stream = $1 and at <= $2 order by version"
+_STREAM = "select position, version, body from event where stream = $1 order by version"
+_STREAM_TO_POSITION = "select position, version, body from event where stream = $1 and position <= $2 order by version"
+_STREAM_TO_TIME = "select position, version, body from event where stream = $1 and at <= $2 order by version"
 _ALL = "select position, body from event where position > $1 order by position limit $2"
 
 
@@ -28,13 +30,19 @@ class EventLog:
 
     async def read(self, stream: str, *, as_of: int | datetime | None = None) -> History:
         """The stream, whole or as it was at a position or a time. Raises UnknownEvent for what cannot be read."""
-        if as_of is None:
-            rows = await self._pool.fetch(_STREAM, stream)
-        elif isinstance(as_of, datetime):
-            rows = await self._pool.fetch(_STREAM_TO_TIME, stream, as_of)
-        else:
-            rows = await self._pool.fetch(_STREAM_TO_POSITION, stream, as_of)
+        rows = await self._rows(stream, as_of)
         return History(stream, rows[-1]["version"] if rows else 0, [event_of(row["body"]) for row in rows])
+
+    async def read_recorded(self, stream: str, *, as_of: int | datetime | None = None) -> Sequence[Recorded]:
+        """The same with position, actor and all. Raises UnknownEvent."""
+        return [recorded(row["position"], row["body"]) for row in await self._rows(stream, as_of)]
+
+    async def _rows(self, stream: str, as_of: int | datetime | None) -> Sequence[asyncpg.Record]:
+        if as_of is None:
+            return await self._pool.fetch(_STREAM, stream)
+        if isinstance(as_of, datetime):
+            return await self._pool.fetch(_STREAM_TO_TIME, stream, as_of)
+        return await self._pool.fetch(_STREAM_TO_POSITION, stream, as_of)
 
     async def append(
         self,
