@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 SECRETS = ("INTUNE_CLIENT_SECRET", "JAMF_CLIENT_SECRET", "EUCORA_DATABASE_URL", "EUCORA_MIGRATION_DATABASE_URL")
 FILE_MAX = 64 * 1024  # bytes a secret file may have
@@ -53,7 +53,6 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", validation_alias="EUCORA_HOST")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, validation_alias="EUCORA_PORT")
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="EUCORA_CORS_ORIGINS")
     log_level: str = Field("info", validation_alias="EUCORA_LOG_LEVEL")
 
     # How long a worker may be silent before its jobs go to another one. Shorter heals sooner after a kill.
@@ -82,11 +81,6 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _FromFiles(settings_cls)
-
-    @field_validator("cors_origins", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("oidc_issuer", "intune_graph_url", "intune_login_url", "jamf_server_url")
     @classmethod

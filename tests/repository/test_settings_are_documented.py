@@ -1,0 +1,22 @@
+"""Every setting that is read stands in docs/settings.md, and nothing else does."""
+
+import re
+from pathlib import Path
+
+from eucora.settings import SECRETS, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+READ_ELSEWHERE = {"OTEL_TRACES_EXPORTER"}  # the standard's own name, read where traces are configured
+
+
+def test_the_paper_and_the_code_name_the_same_settings() -> None:
+    paper = (ROOT / "docs" / "settings.md").read_text()
+    table = "\n".join(line for line in paper.splitlines() if line.startswith("| `"))
+    documented = set(re.findall(r"`((?:EUCORA|INTUNE|JAMF|OTEL)_[A-Z_]+)`", table))
+    read = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert documented == read | READ_ELSEWHERE
+
+
+def test_every_secret_is_marked_as_one() -> None:
+    paper = (ROOT / "docs" / "settings.md").read_text()
+    assert all(f"`{name}` (secret)" in paper for name in SECRETS)
