@@ -1,9 +1,12 @@
 """The commands of operation against a real database: what they print, and how they end."""
 
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from databases import Database
@@ -18,6 +21,14 @@ def house(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setenv("EUCORA_MIGRATION_DATABASE_URL", database.owner_url)
     monkeypatch.setenv("EUCORA_DATA_DIR", str(tmp_path))
     return database
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command configures the logs of its process, which here is everybody's."""
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers.clear()
 
 
 def said(*arguments: str, code: int = 0) -> str:
