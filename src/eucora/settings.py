@@ -20,7 +20,7 @@ class _FromFiles(PydanticBaseSettingsSource):
     """``NAME_FILE``: the secret is the content of that file, without the line end that editors leave."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError  # pydantic-settings asks for it and never calls it: __call__ answers for all fields
+        return None, field_name, False  # asked for by the base class; __call__ answers for all fields at once
 
     def __call__(self) -> dict[str, Any]:
         values = {}
