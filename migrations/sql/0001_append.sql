@@ -83,14 +83,18 @@ begin
   update log_head set next = first_position + inserted;
 
   if jobs is not null then
+    -- A job that waits already is asked for anew: it must not go on waiting for the end of its backoff, or stand behind
+    -- what is less urgent than the new wish. Twins within the call are one wish, or the statement would meet a row twice.
     insert into job (kind, payload, lock_key, dedupe_key, priority, run_at, attempts_max, correlation_id, intent_id, causation_id)
-    select n.kind, n.payload, n.lock_key, n.dedupe_key, n.priority, n.run_at, n.attempts_max, n.correlation_id, n.intent_id,
-           n.causation_id
-    from jsonb_to_recordset(jobs)
+    select distinct on (coalesce(w.dedupe_key, w.nr::text)) w.kind, w.payload, w.lock_key, w.dedupe_key, w.priority, w.run_at,
+           w.attempts_max, w.correlation_id, w.intent_id, w.causation_id
+    from (select n.*, row_number() over () as nr from jsonb_to_recordset(jobs)
       as n (append int, kind text, payload jsonb, lock_key text, dedupe_key text, priority smallint, run_at timestamptz,
-            attempts_max int, correlation_id text, intent_id text, causation_id uuid)
-    where not n.append = any (refused)
-    on conflict (dedupe_key) where state = 'ready' and dedupe_key is not null do nothing;
+            attempts_max int, correlation_id text, intent_id text, causation_id uuid)) w
+    where not w.append = any (refused)
+    order by coalesce(w.dedupe_key, w.nr::text), w.priority, w.run_at, w.nr
+    on conflict (dedupe_key) where state = 'ready' and dedupe_key is not null
+      do update set run_at = least(job.run_at, excluded.run_at), priority = least(job.priority, excluded.priority), attempt = 0;
   end if;
 end $$;
 alter function append_events(append_head[], append_entry[], jsonb, jsonb, jsonb) owner to eucora_owner;

@@ -41,6 +41,7 @@ from eucora.store.jobs import JobQueue
 from eucora.store.log import EventLog
 from eucora.store.replies import Replies
 from eucora.workers.effects import EffectsWorker
+from eucora.workers.housekeeping import keep_house
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -224,3 +225,4 @@ async def work(runtime: Runtime, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(listen(lambda: asyncpg.connect(runtime.url), wake, stop))
         group.create_task(worker.run(stop))
+        group.create_task(keep_house(Replies(runtime.pool), runtime.world.clock, stop))

@@ -3,13 +3,20 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 SECRETS = ("INTUNE_CLIENT_SECRET", "JAMF_CLIENT_SECRET", "EUCORA_DATABASE_URL", "EUCORA_MIGRATION_DATABASE_URL")
 FILE_MAX = 64 * 1024  # bytes a secret file may have
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+# What a number must be, in words for whoever runs this; the limits are those of the fields below.
+NUMBERS: Final[Mapping[str, str]] = {
+    "EUCORA_PORT": "must be a whole number from 0 to 65535",
+    "EUCORA_JOB_LEASE_S": "must be a number of seconds from 1 to 3600",
+}
 
 
 class SettingsInvalid(Exception):
@@ -87,17 +94,31 @@ class Settings(BaseSettings):
     def _web_address(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
             return None
-        secure = value.startswith("https://")
-        loopback = value.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
-        if not secure and not loopback:
+        try:
+            parts = urlsplit(value)
+            host, _ = parts.hostname, parts.port  # asking for the port is what checks it
+        except ValueError:
+            raise ValueError("is not a web address") from None
+        # The host as a whole: http://localhost.example.org begins like this machine and is another one.
+        if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)):
             raise ValueError("must be an https:// address (plain http only to this machine)")
         return value.rstrip("/")
 
     @field_validator("database_url", "migration_database_url")
     @classmethod
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        if value is None:
+            return None
+        if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
+        try:
+            hosts = urlsplit(value.get_secret_value()).netloc.rpartition("@")[2]
+            for host in hosts.split(","):  # there may be several, each with a port of its own
+                _ = urlsplit(f"//{host}").port
+        except ValueError:
+            raise ValueError(
+                "must be postgresql://user:<password>@host:port/database, with special characters as %XX"
+            ) from None
         return value
 
     @field_validator("log_level")
@@ -150,4 +171,5 @@ def read_settings(**overrides: object) -> Settings:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
+        message = NUMBERS.get(name, message)
         raise SettingsInvalid(f"{name}: {message}" if name else message) from error

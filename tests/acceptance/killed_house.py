@@ -150,7 +150,7 @@ async def tokens(pool: Pool, **roles: Role) -> dict[str, str]:
             grants=(Grant(role),),
             secret_sha256=digest_secret(secret),
             expires_at=now + timedelta(days=1),
-            by="test",
+            by=f"test|{name}",  # a token acts for its issuer, and these are different people
             at=now,
         )
         write = Write(f"service_token-{event.token_id}", 0, [event])

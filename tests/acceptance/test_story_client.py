@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from eucora.cli.story.client import Api, Problem, Session, SignIn, StoryFailed
+from eucora.cli.story.client import Api, Away, Problem, Session, SignIn, StoryFailed
 
 
 class Thing(BaseModel):
@@ -97,8 +97,9 @@ async def test_an_answer_of_another_shape_names_the_field() -> None:
 
 async def test_an_api_that_stays_away_is_said_to_be_away() -> None:
     session, seen = session_over(*[httpx.ConnectError("away") for _ in range(5)])
-    with pytest.raises(StoryFailed, match="GET /things: the API does not answer"):
+    with pytest.raises(Away, match="GET /things: the API does not answer") as away:
         await session.get("/things")
+    assert away.value.process == "serve"  # whose log says why
     assert len(seen) == 5
 
 

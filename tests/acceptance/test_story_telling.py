@@ -21,10 +21,10 @@ def counts(**numbers: int) -> dict[str, object]:
     return {"plane": "intune", "targeted": sum(states.values()), **states}
 
 
-def intent_with(lab: dict[str, object], *, left: bool) -> Intent:
+def intent_with(lab: dict[str, object], *, left: bool, planes: tuple[str, ...] = ("intune",)) -> Intent:
     ring = {
         "ring": 0,
-        "targets": [{"plane": "intune", "group": "g", "devices": 9}],
+        "targets": [{"plane": plane, "group": "g", "devices": 9} for plane in planes],
         "opened_at": "2026-11-22T10:00:00Z",
         "left_at": "2026-11-22T10:01:00Z" if left else None,
         "measurement": {"counts": [lab]},
@@ -74,6 +74,18 @@ def test_the_live_board_shows_every_ring_with_its_counts() -> None:
     assert "Petra Novak" in shown
     assert "5/1/2/1 of 9" in shown
     assert "60 planned" in shown
+
+
+def test_the_live_board_of_two_planes_fits_80_columns() -> None:
+    text = io.StringIO()
+    with Lively(Console(file=text, width=80, force_terminal=True, color_system=None)) as voice:
+        lab = counts(installed=1150, failed=10, pending=20, unknown=20)
+        voice.progress(intent_with(lab, left=False, planes=("intune", "jamf")))
+    shown = text.getvalue()
+    assert {"intune", "jamf", "gates", "passed"} <= set(shown.split())
+    assert "installed/failed/pending/unknown of those targeted" in shown
+    assert "1150/10/20/20 of 1200" in shown
+    assert "…" not in shown
 
 
 @pytest.mark.parametrize(

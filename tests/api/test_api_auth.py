@@ -206,7 +206,8 @@ async def test_a_service_token_works_at_once_and_until_it_is_revoked(rig: Rig) -
     token_id, secret = answer.json()["id"], answer.json()["secret"]
     program = {"Authorization": f"Bearer {secret}"}
     me = await rig.ask("GET", "/people/me", headers=program, caught_up=False)
-    assert (me.status_code, me.json()["id"]) == (200, f"eucora|{token_id}")
+    assert (me.status_code, me.json()["credential"]) == (200, f"eucora|{token_id}")
+    assert me.json()["id"] == (await rig.get("/people/me", ADMIN)).json()["id"]  # it acts for who issued it
     (listed,) = (await rig.get("/service-tokens", ADMIN)).json()["items"]
     assert listed["valid"]
     assert secret not in str(listed)
@@ -337,3 +338,26 @@ async def test_keys_that_are_never_used(rig: Rig, key: RSAKey, wrong: str) -> No
         idp.issuer = "http://evil.test"
     with pytest.raises(ProviderAway):
         await idp.cache.key(str(key.kid))
+
+
+async def test_one_person_is_no_board_however_many_tokens_he_issues(rig: Rig) -> None:
+    """Every token of his is he: what binds the person binds the programs that act for him."""
+    secrets = [(await issued(rig, name=name)).json()["secret"] for name in ("one", "two")]
+    ids = {
+        (await rig.ask("GET", "/people/me", headers={"Authorization": f"Bearer {secret}"})).json()["id"]
+        for secret in secrets
+    }
+    assert len(ids) == 1
+
+
+async def test_the_log_says_which_token_it_was(rig: Rig) -> None:
+    answer = (await issued(rig)).json()
+    program = {"Authorization": f"Bearer {answer['secret']}"}
+    until = (rig.clock.now() + timedelta(days=1)).isoformat()
+    body = {"name": "second", "grants": [{"role": "platform_admin"}], "expires_at": until}
+    made = await rig.ask("POST", "/service-tokens", headers=program, json=body)
+    assert made.status_code == 201
+    last = (await rig.get("/audit/events", ADMIN)).json()["events"][-1]
+    entry = last.get("entry", last)
+    assert entry["actor"] == f"eucora|{answer['id']}"
+    assert entry["data"]["by"] == (await rig.get("/people/me", ADMIN)).json()["id"]

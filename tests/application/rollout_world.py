@@ -190,22 +190,30 @@ class Rollouts:
     async def promote(self, intent_id: str, ring: Ring, *acknowledged: str) -> None:
         await deployment_intents.promote(self.world, self.as_(PUBLISHER), intent_id, ring, acknowledged)
 
-    async def approve(self, intent_id: str, voters: int = 1, *conditions: Condition) -> str:
-        review = await deployment_intents.submit_to_cab(
+    async def submit(self, intent_id: str) -> str:
+        receipt = await deployment_intents.submit_to_cab(
             self.world, self.as_(PACKAGER), intent_id, urgency=Urgency.STANDARD, justification=""
         )
+        return receipt.id
+
+    async def vote(self, review: str, voters: int, *conditions: Condition) -> None:
+        """The first ``voters`` of the board approve."""
         for number, voter in enumerate(CAB[:voters], start=1):
             await cab_reviews.vote(
                 self.world,
                 self.as_(voter),
-                review.id,
+                review,
                 vote=Vote.APPROVE,
                 reason="evidence is complete",
                 conditions=conditions,
                 saw=number,
             )
+
+    async def approve(self, intent_id: str, voters: int = 1, *conditions: Condition) -> str:
+        review = await self.submit(intent_id)
+        await self.vote(review, voters, *conditions)
         await self.worker.settle()
-        return review.id
+        return review
 
 
 async def chunks(path: Path) -> AsyncIterator[bytes]:

@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rollout_world import HIGH, OPERATOR, PACKAGER, POLICY, PUBLISHER, START, Rollouts, person, rollouts
+from rollout_world import CAB, HIGH, OPERATOR, PACKAGER, POLICY, PUBLISHER, START, Rollouts, person, rollouts
 
-from eucora.application import deployment_intents, records
+from eucora.application import cab_reviews, deployment_intents, records
 from eucora.application.planes import Assignment, Offer
 from eucora.application.react import react
 from eucora.application.records import IncidentRequest
+from eucora.application.world import RoleMissing
 from eucora.connectors.http import BreakerState
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent.decide import DECIDER
@@ -309,3 +310,52 @@ async def test_a_rehearsal_does_not_pass_on_devices_that_never_had_the_release(h
     assert (await house.state(intent)).rehearsal is Rehearsal.RUNNING
     await house.let_pass(170)  # the longest time to compliance of the policy is a week
     assert (await house.state(intent)).rehearsal is Rehearsal.FAILED
+
+
+async def test_a_publisher_of_another_scope_moves_nothing(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    stranger = house.as_(person("paolo", Role.PUBLISHER, scope=Scope("logistics", "apac")))
+    for move in (deployment_intents.pause, deployment_intents.abort, deployment_intents.roll_back):
+        with pytest.raises(RoleMissing):
+            await move(house.world, stranger, intent, "because")
+    await deployment_intents.pause(house.world, house.as_(PUBLISHER), intent, "quarter end")
+    with pytest.raises(OutsidePublisherScope):
+        await deployment_intents.resume(house.world, stranger, intent, "because")
+
+
+async def test_a_revocation_that_overtakes_its_approval_is_not_lost(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.high, HIGH)
+    review = await house.submit(intent)
+    await house.vote(review, 1)
+    await cab_reviews.revoke(house.world, house.as_(CAB[1]), review, "seen too late")
+    await house.worker.settle()
+    assert (await house.state(intent)).approval is None
+
+
+async def test_a_pause_in_the_middle_of_a_rehearsal_does_not_strand_it(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(24)
+    await deployment_intents.rehearse(house.world, house.as_(PUBLISHER), intent)
+    await house.worker.settle()
+    await deployment_intents.pause(house.world, house.as_(PUBLISHER), intent, "quarter end")
+    await house.worker.settle()
+    await deployment_intents.resume(house.world, house.as_(PUBLISHER), intent, "quarter closed")
+    await house.let_pass(30)
+    assert (await house.state(intent)).rehearsal is Rehearsal.PASSED
+
+
+async def test_a_lost_connection_does_not_keep_a_job_for_ever(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(1)
+    house.clock.advance(7200)
+    queue = house.worker.queue
+    claimed = await queue.claim(20, house.clock.now())  # and then nobody hears of them again
+    assert {job.kind for job in claimed} >= {"observe", "measure"}
+    later = house.clock.advance(10**9 + 1)
+    await queue.beat([], later)
+    assert await queue.sweep(later) == len(claimed)
+    await house.worker.settle()
+    assert await queue.list(["running"]) == []

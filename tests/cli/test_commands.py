@@ -1,15 +1,20 @@
 """The commands of operation against a real database: what they print, and how they end."""
 
+import asyncio
 import json
 import logging
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 import structlog
 from typer.testing import CliRunner
 
 from databases import Database
+from eucora.cli.console import one_line_errors
 from eucora.cli.main import app
 
 runner = CliRunner()
@@ -66,16 +71,69 @@ def test_read_models_are_listed_and_rebuilt(house: Database) -> None:
     assert "no read model 'nope'" in said("projections", "rebuild", "nope", code=2)
 
 
-def test_doctor_names_what_to_look_at(house: Database) -> None:
-    result = runner.invoke(app, ["doctor", "--json"])
-    found = {row["check"]: row["ok"] for row in json.loads(result.stdout)}
-    assert found["schema"] == found["positions dense"] == "true"
-    assert found["planes"] == "false"  # none is configured here
+def test_doctor_notes_what_is_not_set_up_and_is_content(house: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("INTUNE_", "JAMF_", "EUCORA_OIDC_"))]:
+        monkeypatch.delenv(name)
+    found = {row["check"]: (row["ok"], row["level"]) for row in json.loads(said("doctor", "--json"))}
+    assert found["schema"] == found["positions dense"] == found["dead jobs"] == ("true", "ok")
+    assert found["planes"] == found["sign-in"] == ("true", "note")
+    told = said("doctor")
+    assert "note planes: none in this environment" in told
+    assert "ok   dead jobs: none\n" in told
+
+
+async def test_doctor_names_what_to_look_at(house: Database) -> None:
+    connection = await asyncpg.connect(house.owner_url)
+    try:
+        await connection.execute(
+            "insert into job (kind, payload, run_at, state, correlation_id, intent_id)"
+            " values ('publish', '{}', now(), 'dead', 'c', 'i')"
+        )
+    finally:
+        await connection.close()
+    result = await asyncio.to_thread(runner.invoke, app, ["doctor"])
+    assert "LOOK dead jobs: 1: see 'eucora jobs list --state dead'" in result.stdout
     assert result.exit_code == 1
+
+
+def test_a_table_of_read_models_fits_a_terminal_of_80_columns(house: Database) -> None:
+    said("token", "one", "--role", "auditor")
+    said("projections", "rebuild", "tokens")
+    shown = said("projections", "list")
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    assert re.search(r"tokens +│.* \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", shown)
+
+
+@pytest.mark.parametrize("end", ["", "deeper/down"])
+def test_a_data_folder_that_cannot_be_one_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str
+) -> None:
+    for name in ("EUCORA_DATABASE_URL", "EUCORA_MIGRATION_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("EUCORA_DATA_DIR", str(tmp_path / "file" / end))
+    for command in (["doctor"], ["up"]):
+        told = said(*command, code=1)
+        assert told.startswith(f"eucora: EUCORA_DATA_DIR={tmp_path / 'file' / end}: ")
+        assert told.count("\n") == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_data_folder_that_may_not_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("EUCORA_DATABASE_URL", raising=False)
+    (tmp_path / "closed").mkdir(mode=0o500)
+    monkeypatch.setenv("EUCORA_DATA_DIR", str(tmp_path / "closed"))
+    assert said("doctor", code=1).startswith(f"eucora: EUCORA_DATA_DIR={tmp_path / 'closed'}: ")
+
+
+def test_a_file_error_without_a_file_is_no_daily_matter() -> None:
+    with pytest.raises(OSError, match="broken"), one_line_errors():
+        raise OSError("broken")
 
 
 def test_jobs_that_are_not_there_are_said_so(house: Database) -> None:
     assert json.loads(said("jobs", "list", "--json")) == []
+    assert said("jobs", "list") == "No dead jobs.\n"
     assert said("jobs", "retry", "17", code=1) == "eucora: no dead job 17\n"
     assert "is ready, running or dead" in said("jobs", "list", "--state", "lost", code=2)
 
@@ -93,6 +151,7 @@ def test_the_api_description_is_compared(house: Database, tmp_path: Path) -> Non
     [
         ("EUCORA_DATABASE_URL", "mysql://db", 2),
         ("EUCORA_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", 1),
+        ("EUCORA_DATABASE_URL", "postgresql://u:p@[::1/d", 2),
         ("EUCORA_PORT", "abc", 2),
     ],
 )

@@ -28,11 +28,20 @@ def test_nothing_set_is_a_machine_of_its_own() -> None:
     [
         ("EUCORA_DATABASE_URL", "mysql://somebody:s3cret@db/eucora"),
         ("EUCORA_MIGRATION_DATABASE_URL", "db/eucora"),
+        ("EUCORA_DATABASE_URL", "postgresql://somebody:s3cret@[::1/eucora"),
+        ("EUCORA_DATABASE_URL", "postgresql://somebody:s3cret@db:five/eucora"),
+        ("EUCORA_DATABASE_URL", "postgresql://somebody:s3cret/@db/eucora"),
         ("EUCORA_PORT", "abc"),
         ("EUCORA_PORT", "70000"),
         ("EUCORA_LOG_LEVEL", "loud"),
         ("EUCORA_OIDC_ISSUER", "http://idp.example.org"),
+        ("EUCORA_OIDC_ISSUER", "http://localhost.evil.example"),
+        ("EUCORA_OIDC_ISSUER", "http://localhost@evil.example/oidc"),
+        ("INTUNE_LOGIN_URL", "http://127.0.0.1.evil.example"),
+        ("INTUNE_LOGIN_URL", "http://[::1"),
+        ("INTUNE_LOGIN_URL", "https://"),
         ("INTUNE_GRAPH_URL", "ftp://graph"),
+        ("INTUNE_GRAPH_URL", "https://graph.example:port"),
         ("JAMF_SERVER_URL", "http://jamf.example.org"),
         ("EUCORA_JOB_LEASE_S", "0"),
     ],
@@ -45,6 +54,51 @@ def test_a_wrong_value_names_its_setting(monkeypatch: pytest.MonkeyPatch, name: 
     assert told.startswith(f"{name}: ")
     assert "\n" not in told
     assert "s3cret" not in told
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://idp.example.org",
+        "https://localhost.example.org",
+        "http://127.0.0.1:9090/oidc",
+        "http://localhost:9090",
+        "http://LOCALHOST",
+        "http://[::1]:9090/oidc",
+    ],
+)
+def test_plain_http_goes_to_this_machine_only(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("EUCORA_OIDC_ISSUER", f"{address}/")
+    assert read_settings().oidc_issuer == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///eucora?host=/run/postgresql",
+        "postgresql://eucora_app@/eucora?host=/run/postgresql",
+        "postgresql://app:p%2Fw%5B@db:5432/eucora",
+        "postgres://app@[::1]:5432/eucora",
+        "postgresql://app@one:5432,two:5433/eucora",
+    ],
+)
+def test_what_names_a_database_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("EUCORA_DATABASE_URL", url)
+    assert read_settings().database == url
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "70000", "80.5"])
+def test_a_port_that_is_none_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("EUCORA_PORT", value)
+    with pytest.raises(SettingsInvalid, match=r"^EUCORA_PORT: must be a whole number from 0 to 65535$"):
+        read_settings()
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "3601", "nan"])
+def test_a_lease_that_is_none_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("EUCORA_JOB_LEASE_S", value)
+    with pytest.raises(SettingsInvalid, match=r"^EUCORA_JOB_LEASE_S: must be a number of seconds from 1 to 3600$"):
+        read_settings()
 
 
 @pytest.mark.parametrize(

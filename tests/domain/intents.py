@@ -181,9 +181,10 @@ def resume(
     incidents: IncidentFacts = NO_INCIDENT,
     *,
     by: str = PAUL,
+    in_scope: bool = True,
     at: datetime = LATER,
 ) -> c.ResumeRollout:
-    return c.ResumeRollout(by, "repaired", measurement or reading(), incidents, at)
+    return c.ResumeRollout(by, "repaired", measurement or reading(), incidents, in_scope, at)
 
 
 def request(review: str = "r-1", at: datetime = NOON) -> c.RequestCabReview:

@@ -256,7 +256,7 @@ def test_the_service_waits_for_cab_before_the_ring_that_needs_it() -> None:
 def test_a_promotion_by_the_service_has_its_gate_run_on_record_even_when_no_verdict_changed() -> None:
     paused = in_lab(proposed(policy=automatic())).and_when(pause(), measure(Ring.LAB))
     resumed = given(DECIDER, *paused.history).and_when(
-        c.ResumeRollout(PAUL, "done", None, measure(Ring.LAB).incidents, LATER)
+        c.ResumeRollout(PAUL, "done", None, measure(Ring.LAB).incidents, True, LATER)
     )
     assert [type(event) for event in resumed.when(measure(Ring.LAB)).events()] == [GateRunCompleted, RingPromoted]
 

@@ -92,7 +92,8 @@ def _onward(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
             *[promote(following, at=at, acknowledged=("call first",))] * 3,
             c.RecordCabDecision(asked.review_id, told, binding, choice.of(CONDITIONS), at, at + (EXPIRY - NOON)),
             asked,
-            *[c.ResumeRollout(choice.of(PUBLISHERS), "repaired", choice.of(READINGS), choice.of(INCIDENTS), at)] * 3,
+            *[c.ResumeRollout(choice.of(PUBLISHERS), "repaired", choice.of(READINGS), choice.of(INCIDENTS), True, at)]
+            * 3,
         ]
     )
 

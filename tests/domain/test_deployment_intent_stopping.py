@@ -53,6 +53,7 @@ from eucora.domain.deployment_intent.refusals import (
     ApprovalExpired,
     CabMustDecide,
     IllegalTransition,
+    OutsidePublisherScope,
     PackagerMayNotPublish,
     RequesterMayNotPublish,
     ResumeNotSafe,
@@ -285,3 +286,7 @@ def test_a_rehearsal_still_counts_when_the_rollout_was_halted_meanwhile() -> Non
     begun, done = rehearse()
     lab = proposed().and_when(start(), freeze(Ring.LAB), begun, halt())
     assert lab.when(done).events()
+
+
+def test_a_publisher_whose_scope_is_elsewhere_does_not_resume() -> None:
+    in_lab(proposed()).and_when(pause()).when(resume(in_scope=False)).then_refuses(OutsidePublisherScope)

@@ -96,6 +96,62 @@ def test_a_clean_scan_of_something_else_is_seen(subject: str) -> None:
     assert subject in mismatch.reason
 
 
+SHARED = Component("openssl", "3.0")  # a library that many applications hold
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "EdgeTunnel-3.0.1.exe",
+        "/build/out/EdgeTunnel.exe",
+        r"C:\build\EdgeTunnel.exe",
+        "file:./edge-tunnel.pkg",
+        "edge-tunnel",
+        "registry.example/edge-tunnel:3.0@sha256:" + "ab" * 32,
+        "github.com/example/edge-tunnel",
+    ],
+)
+@pytest.mark.parametrize("more", [(), (Component("b", "1"),)])
+def test_findings_in_shared_libraries_do_not_make_up_for_another_name(
+    subject: str, more: tuple[Component, ...]
+) -> None:
+    mismatch = scan_matches_sbom(a_scan(SHARED, *more, subject=subject), an_sbom(SHARED))
+    assert mismatch is not None
+    assert mismatch.kind is MismatchKind.ANOTHER_ARTIFACT
+    assert "Field Notes" in mismatch.reason
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "",
+        ".",
+        "/",
+        "/home/jenkins/agent/pipeline-7",
+        "./unpacked",
+        r"C:\agent\drop",
+        "dir:/tmp/pipeline",
+        "delivery/",
+        "sbom:./delivery.cdx.json",
+        "result.json",
+        "sbom.xml",
+        "sha256:" + "ab" * 32,
+        "7z2301-x64.exe",
+        "FieldNotes-1.4.2.exe",
+        "fieldnotessetup.exe",
+        "/build/field-notes/out/delivery.exe",
+        "registry.example/field-notes:1.4",
+    ],
+)
+def test_a_subject_that_names_nothing_or_the_same_leaves_it_to_the_components(subject: str) -> None:
+    assert scan_matches_sbom(a_scan(SHARED, subject=subject), an_sbom(SHARED)) is None
+
+
+@pytest.mark.parametrize("described", ["", ".", "/build/pipeline", "sbom.json"])
+def test_findings_fit_an_sbom_that_names_nothing(described: str) -> None:
+    assert scan_matches_sbom(a_scan(SHARED, subject="EdgeTunnel.exe"), an_sbom(SHARED, subject=described)) is None
+
+
 def test_a_clean_scan_fits_an_sbom_without_a_subject() -> None:
     assert scan_matches_sbom(a_scan(subject="busybox:latest"), an_sbom(subject="")) is None
 

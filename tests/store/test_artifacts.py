@@ -18,6 +18,12 @@ async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
+async def put(artifacts: LocalArtifacts, chunks: AsyncIterator[bytes], *, size_max: int) -> tuple[str, int]:
+    async with await artifacts.receive(chunks, size_max=size_max) as arrived:
+        await arrived.keep()
+    return arrived.sha256, arrived.size
+
+
 def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
@@ -28,7 +34,7 @@ def artifacts(tmp_path: Path) -> LocalArtifacts:
 
 
 async def test_a_stream_is_kept_under_its_digest(artifacts: LocalArtifacts, tmp_path: Path) -> None:
-    assert await artifacts.put(stream(CONTENT[:7], b"", CONTENT[7:]), size_max=len(CONTENT)) == (DIGEST, len(CONTENT))
+    assert await put(artifacts, stream(CONTENT[:7], b"", CONTENT[7:]), size_max=len(CONTENT)) == (DIGEST, len(CONTENT))
     assert await artifacts.size(DIGEST) == len(CONTENT)
     assert await artifacts.get(DIGEST, size_max=len(CONTENT)) == CONTENT
     async with artifacts.local_copy(DIGEST) as path:
@@ -45,25 +51,50 @@ async def test_a_file_larger_than_a_chunk_comes_whole(artifacts: LocalArtifacts,
 
 
 async def test_an_empty_file_is_a_file(artifacts: LocalArtifacts) -> None:
-    digest, size = await artifacts.put(stream(), size_max=0)
+    digest, size = await put(artifacts, stream(), size_max=0)
     assert (digest, size) == (hashlib.sha256(b"").hexdigest(), 0)
     assert await artifacts.get(digest, size_max=0) == b""
 
 
 async def test_the_same_bytes_are_created_once(artifacts: LocalArtifacts, tmp_path: Path) -> None:
-    await artifacts.put(stream(CONTENT), size_max=len(CONTENT))
+    await put(artifacts, stream(CONTENT), size_max=len(CONTENT))
     stored = tmp_path / "sha256" / DIGEST[:2] / DIGEST
     before = stored.stat()
-    together = await asyncio.gather(*(artifacts.put(stream(CONTENT), size_max=len(CONTENT)) for _ in range(5)))
+    together = await asyncio.gather(*(put(artifacts, stream(CONTENT), size_max=len(CONTENT)) for _ in range(5)))
     assert set(together) == {(DIGEST, len(CONTENT))}
     after = stored.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert files(tmp_path) == [f"sha256/{DIGEST[:2]}/{DIGEST}"]
 
 
+async def test_a_large_stream_is_published_as_the_file_that_was_written(artifacts: LocalArtifacts) -> None:
+    size = 64 * CHUNK
+    async with await artifacts.receive(stream(*[bytes(CHUNK)] * 64), size_max=size) as arrived:
+        written = arrived.path.stat()
+        await arrived.keep()
+    async with artifacts.local_copy(arrived.sha256) as path:
+        stored = path.stat()
+        assert sha256_of(path) == arrived.sha256
+    assert (stored.st_ino, stored.st_size) == (written.st_ino, size)  # no copy was made, in memory or on disk
+    assert stored.st_nlink == 1
+
+
+async def test_what_is_not_kept_leaves_nothing(artifacts: LocalArtifacts, tmp_path: Path) -> None:
+    async with await artifacts.receive(stream(CONTENT), size_max=len(CONTENT)) as arrived:
+        assert arrived.path.read_bytes() == CONTENT
+        assert await artifacts.size(DIGEST) is None
+    assert files(tmp_path) == []
+
+
+async def test_a_refusal_takes_nothing_from_who_kept_the_same_bytes(artifacts: LocalArtifacts, tmp_path: Path) -> None:
+    async with await artifacts.receive(stream(CONTENT), size_max=len(CONTENT)):
+        await put(artifacts, stream(CONTENT), size_max=len(CONTENT))
+    assert files(tmp_path) == [f"sha256/{DIGEST[:2]}/{DIGEST}"]
+
+
 async def test_what_is_too_large_leaves_nothing(artifacts: LocalArtifacts, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="more than 9999 bytes"):
-        await artifacts.put(stream(CONTENT[:5000], CONTENT[5000:]), size_max=len(CONTENT) - 1)
+        await put(artifacts, stream(CONTENT[:5000], CONTENT[5000:]), size_max=len(CONTENT) - 1)
     assert files(tmp_path) == []
 
 
@@ -73,7 +104,7 @@ async def test_a_stream_that_breaks_off_leaves_nothing(artifacts: LocalArtifacts
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        await artifacts.put(breaks_off(), size_max=len(CONTENT))
+        await put(artifacts, breaks_off(), size_max=len(CONTENT))
     assert files(tmp_path) == []
 
 
@@ -87,7 +118,7 @@ async def test_what_is_not_there_is_said_so(artifacts: LocalArtifacts) -> None:
 
 
 async def test_a_small_read_does_not_take_a_large_file(artifacts: LocalArtifacts) -> None:
-    await artifacts.put(stream(CONTENT), size_max=len(CONTENT))
+    await put(artifacts, stream(CONTENT), size_max=len(CONTENT))
     with pytest.raises(ValueError, match="has 10000 bytes, more than 9999"):
         await artifacts.get(DIGEST, size_max=9_999)
 

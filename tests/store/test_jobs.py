@@ -86,8 +86,8 @@ async def test_attempts_count_before_the_work_and_run_out(enqueue, queue: JobQue
 
 async def test_a_heartbeat_keeps_the_lease(enqueue, queue: JobQueue) -> None:
     await enqueue(job("a"))
-    await queue.claim(1, NOW)
-    await queue.beat(NOW + 20 * SECOND)
+    [held] = await queue.claim(1, NOW)
+    await queue.beat([held.lease], NOW + 20 * SECOND)
     assert await queue.sweep(NOW + 40 * SECOND) == 0
     assert await queue.sweep(NOW + 51 * SECOND) == 1
 
@@ -134,3 +134,35 @@ async def test_what_a_late_worker_says_changes_nothing(enqueue, queue: JobQueue,
     await queue.bury(late.lease, "late")
     assert [row.state for row in await other.list(["ready", "running", "dead"])] == ["running"]
     assert await other.done(current.lease)
+
+
+async def test_a_job_that_its_worker_dropped_is_handed_on_though_the_worker_lives(enqueue, queue: JobQueue) -> None:
+    await enqueue(job("kept"), job("dropped"))
+    kept, dropped = await queue.claim(2, NOW)
+    await queue.beat([kept.lease], NOW + 20 * SECOND)
+    assert await queue.sweep(NOW + 40 * SECOND) == 1
+    assert [row.id for row in await queue.list(["ready"])] == [dropped.lease.job_id]
+
+
+async def test_asking_again_moves_a_waiting_job_forward(enqueue, queue: JobQueue) -> None:
+    await enqueue(job("halt", dedupe_key="k", priority=100))
+    [first] = await queue.claim(1, NOW)
+    await queue.fail(first, "503, come back in two hours", NOW + 7200 * SECOND)
+    await enqueue(job("halt", dedupe_key="k", priority=0, run_at=NOW + SECOND))
+    [again] = await queue.claim(1, NOW + SECOND)
+    assert (again.lease.job_id, again.attempt) == (first.lease.job_id, 1)
+
+
+async def test_twins_of_one_append_are_one_wish(enqueue, queue: JobQueue) -> None:
+    await enqueue(job("a", dedupe_key="k", priority=100), job("a", dedupe_key="k", priority=0), job("b"), job("c"))
+    assert sorted(row.kind for row in await queue.list(["ready"])) == ["a", "b", "c"]
+    assert await kinds(queue, 1) == ["a"]
+
+
+async def test_a_dead_job_whose_twin_waits_gives_way_to_it(enqueue, queue: JobQueue) -> None:
+    await enqueue(job("a", dedupe_key="k"))
+    [claimed] = await queue.claim(1, NOW)
+    await queue.bury(claimed.lease, "gone")
+    await enqueue(job("a", dedupe_key="k"))
+    assert await queue.revive(claimed.lease.job_id, NOW)
+    assert [row.state for row in await queue.list(["ready", "dead"])] == ["ready"]

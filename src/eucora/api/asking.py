@@ -79,12 +79,12 @@ Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=["9f86d081884c7d
 
 
 async def _caller(request: Request, person: PersonDep, key: Key) -> Caller:
-    asked = await once(request, person.id, key, with_body=True)
+    asked = await once(request, person.actor, key, with_body=True)
     return Caller(person, correlation_id(request), reply=asked.reply)
 
 
 async def _uploader(request: Request, person: PersonDep, key: Key) -> Caller:
-    asked = await once(request, person.id, key, with_body=False)
+    asked = await once(request, person.actor, key, with_body=False)
     return Caller(person, correlation_id(request), reply=asked.reply)
 
 

@@ -68,7 +68,7 @@ def _line(scope: Scope, status: int, elapsed_s: float) -> dict[str, Any]:
         "path": path.decode("ascii", "backslashreplace"),
         "status": status,
         "duration_ms": round(elapsed_s * 1000, 2),
-        "person": None if person is None else person.id,
+        "person": None if person is None else person.actor,
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from eucora.application.execute import execute, load
+from eucora.application.ports import Arrival
 from eucora.application.react import react
 from eucora.application.world import Caller, Receipt, World, require
 from eucora.domain import artifact, evidence_pack
@@ -111,19 +112,18 @@ async def register_artifact(world: World, caller: Caller, chunks: AsyncIterator[
     require(caller.person, "register_artifact", Role.PACKAGING_ENGINEER)
     if not 0 < len(file_name) <= 255 or PurePosixPath(file_name).name != file_name or "\\" in file_name:
         raise FileNameInvalid(file_name)
-    try:
-        digest, size = await world.artifacts.put(chunks, size_max=ARTIFACT_MAX)
-    except ValueError as error:
-        raise TooLarge(ARTIFACT_MAX) from error
-    known = await load(world.store, artifact.DECIDER, digest)
-    if known.registered is not None:
-        version = (await world.store.read(artifact.DECIDER.stream(digest))).version
-        return Receipt(digest, version, None)
-    async with world.artifacts.local_copy(digest) as path:
-        facts = await asyncio.to_thread(world.evidence.artifact, path, file_name)
+    async with await _receive(world, chunks, ARTIFACT_MAX) as arrived:
+        digest, size = arrived.sha256, arrived.size
+        known = await load(world.store, artifact.DECIDER, digest)
+        if known.registered is not None:
+            await arrived.keep()  # the folder may have been lost since
+            version = (await world.store.read(artifact.DECIDER.stream(digest))).version
+            return Receipt(digest, version, None)
+        facts = await asyncio.to_thread(world.evidence.artifact, arrived.path, file_name)
         content, content_size, content_name = digest, size, file_name
         if facts.format in (ArtifactFormat.EXE, ArtifactFormat.MSI):
-            content, content_size, content_name = await _package(world, path, file_name)
+            content, content_size, content_name = await _package(world, arrived.path, file_name)
+        await arrived.keep()
     now = world.clock.now()
     command = artifact.RegisterArtifact(
         artifact=digest,
@@ -165,17 +165,24 @@ async def upload_document(world: World, caller: Caller, chunks: AsyncIterator[by
         RoleMissing, TooLarge, UnreadableEvidence.
     """
     require(caller.person, "upload_document", Role.PACKAGING_ENGINEER)
+    async with await _receive(world, chunks, DOCUMENT_MAX) as arrived:
+        data = await asyncio.to_thread(arrived.path.read_bytes) if kind in READ_KINDS else b""
+        summary = _summary(world, kind, data, arrived.size)
+        await arrived.keep()
+    return Upload(arrived.sha256, arrived.size, kind, summary)
+
+
+async def _receive(world: World, chunks: AsyncIterator[bytes], limit: int) -> Arrival:
     try:
-        digest, size = await world.artifacts.put(chunks, size_max=DOCUMENT_MAX)
+        return await world.artifacts.receive(chunks, size_max=limit)
     except ValueError as error:
-        raise TooLarge(DOCUMENT_MAX) from error
-    return Upload(digest, size, kind, await _summary(world, kind, digest, size))
+        raise TooLarge(limit) from error
 
 
-async def _summary(world: World, kind: str, sha256: str, size: int) -> str:
+def _summary(world: World, kind: str, data: bytes, size: int) -> str:
+    """One line on a document of ``size`` bytes; ``data`` is looked at for the kinds that are read."""
     if kind not in READ_KINDS:
         return f"{kind.replace('_', ' ')}, {size} bytes"
-    data = await world.artifacts.get(sha256, size_max=DOCUMENT_MAX)
     if kind == "sbom":
         sbom = world.evidence.sbom(data)
         return f"{sbom.format} {sbom.spec_version}, {len(sbom.components)} components"
@@ -234,7 +241,8 @@ async def assemble_pack(world: World, caller: Caller, request: PackRequest) -> R
 
 async def _document(world: World, kind: str, sha256: str) -> Document:
     size = await _size(world, sha256)
-    return Document(kind, sha256, await _summary(world, kind, sha256, size))
+    data = await world.artifacts.get(sha256, size_max=DOCUMENT_MAX) if kind in READ_KINDS else b""
+    return Document(kind, sha256, _summary(world, kind, data, size))
 
 
 async def _size(world: World, sha256: str) -> int:

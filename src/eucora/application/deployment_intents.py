@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from eucora.application.execute import Executed, execute, load
+from eucora.application.execute import Executed, VersionMismatch, execute, load
 from eucora.application.planes import GroupNotFound
 from eucora.application.ports import Write
 from eucora.application.react import react
@@ -125,6 +125,8 @@ async def submit_to_cab(
     require(caller.person, "submit_to_cab", Role.PACKAGING_ENGINEER)
     now, review_id = world.clock.now(), str(world.ids.new())
     history = await world.store.read(DECIDER.stream(intent_id))
+    if caller.expected_version not in (None, history.version):
+        raise VersionMismatch(history.stream, caller.expected_version, history.version)
     state = DECIDER.fold(cast("Sequence[Event]", history.events))
     request = commands.RequestCabReview(review_id, caller.person.id, now)
     requested = DECIDER.decide(state, request)
@@ -197,14 +199,16 @@ async def promote(
 
 async def pause(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
     """Stop offering for now."""
-    require(caller.person, "pause_rollout", Role.PUBLISHER, Role.ENDPOINT_OPERATOR)
+    await _require(world, caller, intent_id, "pause_rollout", Role.PUBLISHER, Role.ENDPOINT_OPERATOR)
     command = commands.PauseRollout(caller.person.id, reason, world.clock.now())
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
 
 async def halt(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
     """Stop until somebody decides."""
-    require(caller.person, "halt_rollout", Role.PUBLISHER, Role.ENDPOINT_OPERATOR, Role.SECURITY_REVIEWER)
+    await _require(
+        world, caller, intent_id, "halt_rollout", Role.PUBLISHER, Role.ENDPOINT_OPERATOR, Role.SECURITY_REVIEWER
+    )
     command = commands.HaltRollout("operator", caller.person.id, reason, world.clock.now())
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
@@ -218,6 +222,7 @@ async def resume(world: World, caller: Caller, intent_id: str, reason: str) -> R
         reason=reason,
         measurement=await measure_now(world, state, state.ring),
         incidents=await world.facts.incidents(intent_id),
+        in_scope=await _in_scope(world, caller, intent_id),
         at=world.clock.now(),
     )
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
@@ -225,28 +230,28 @@ async def resume(world: World, caller: Caller, intent_id: str, reason: str) -> R
 
 async def abort(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
     """End the intent for good."""
-    require(caller.person, "abort_rollout", Role.PUBLISHER)
+    await _require(world, caller, intent_id, "abort_rollout", Role.PUBLISHER)
     command = commands.AbortRollout(caller.person.id, reason, world.clock.now())
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
 
 async def roll_back(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
     """Take the release off every ring it reached."""
-    require(caller.person, "roll_back", Role.PUBLISHER)
+    await _require(world, caller, intent_id, "roll_back", Role.PUBLISHER)
     command = commands.StartRollback(caller.person.id, reason, world.clock.now())
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
 
 async def give_up_rollback(world: World, caller: Caller, intent_id: str) -> Receipt:
     """Stop waiting for the devices that never reported the removal."""
-    require(caller.person, "give_up_rollback", Role.PUBLISHER)
+    await _require(world, caller, intent_id, "give_up_rollback", Role.PUBLISHER)
     command = commands.GiveUpRollback(caller.person.id, world.clock.now())
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
 
 async def rehearse(world: World, caller: Caller, intent_id: str) -> Receipt:
     """Rehearse the rollback in the lab ring."""
-    require(caller.person, "rehearse_rollback", Role.PUBLISHER, Role.PACKAGING_ENGINEER)
+    await _require(world, caller, intent_id, "rehearse_rollback", Role.PUBLISHER, Role.PACKAGING_ENGINEER)
     command = commands.StartRehearsal(caller.person.id, world.clock.now())
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
@@ -265,6 +270,12 @@ async def measure_now(world: World, state: DeploymentIntent, ring: Ring | None) 
         now=world.clock.now(),
         reachable_within_s=state.proposed.policy.reachable_within_s,
     )
+
+
+async def _require(world: World, caller: Caller, intent_id: str, operation: str, *roles: Role) -> None:
+    """A publisher moves what lies in his scope; the other roles that may stop a rollout have none to keep."""
+    state = await load(world.store, DECIDER, intent_id)
+    require(caller.person, operation, *roles, scope=state.proposed.scope if state.proposed else None)
 
 
 async def _in_scope(world: World, caller: Caller, intent_id: str) -> bool:

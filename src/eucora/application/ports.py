@@ -152,11 +152,31 @@ class EventStore(Protocol):
         ...
 
 
+class Arrival(AbstractAsyncContextManager["Arrival"], Protocol):
+    """An upload that came whole but is not stored; leaving the block without ``keep`` drops it.
+
+    So that a refused upload leaves nothing, and takes nothing from who hands the same bytes in at the same time.
+    """
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    async def keep(self) -> None:
+        """Store it under its digest, unless the same bytes are there."""
+        ...
+
+
 class ArtifactStore(Protocol):
     """Files by their SHA-256; created once, never changed."""
 
-    async def put(self, chunks: AsyncIterator[bytes], *, size_max: int) -> tuple[str, int]:
-        """Store a stream; its digest and size. Raises ValueError when it exceeds ``size_max`` bytes."""
+    async def receive(self, chunks: AsyncIterator[bytes], *, size_max: int) -> Arrival:
+        """Take a stream in; it is stored by ``keep`` only. Raises ValueError when it exceeds ``size_max`` bytes."""
         ...
 
     async def put_file(self, path: Path) -> tuple[str, int]: ...

@@ -8,13 +8,13 @@ from eucora.application.ports import NewJob
 from eucora.domain import cab_review as cab
 from eucora.domain import incident as incidents
 from eucora.domain.deployment_intent import events as intent
-from eucora.domain.deployment_intent.state import DeploymentIntent, IntentStatus
+from eucora.domain.deployment_intent.state import DeploymentIntent, IntentStatus, Rehearsal
 from eucora.domain.incident import Response, response
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 
 HALT, ROLLBACK, ROLLOUT, UPKEEP = 0, 10, 100, 200  # priorities: what stops harm goes first
-PLANE_ATTEMPTS_MAX = 50  # with the backoff of the workers about three hours: longer than most outages of a vendor
+PLANE_ATTEMPTS_MAX = 200  # more than three hours behind an open circuit, more than half a day with full backoff
 
 
 def react(state: object, events: Sequence[object], at: datetime) -> Sequence[NewJob]:
@@ -84,7 +84,7 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
             return list(_watching(state, ring, plane, Offer(offer), at))
         case intent.RollbackRehearsalStarted():
             return list(_offering(state, [Ring.LAB], Offer.UNINSTALL, at, ROLLOUT))
-        case intent.RollbackRehearsed(passed=True):
+        case intent.RollbackRehearsed():  # also after a failure: the lab is to have the release again
             return list(_offering(state, [Ring.LAB], Offer.INSTALL, at, ROLLOUT))
         case intent.RolloutPaused() | intent.RolloutHalted() | intent.RolloutAborted():
             return [
@@ -143,9 +143,12 @@ def _resuming(state: DeploymentIntent, at: datetime) -> Iterator[NewJob]:
         return
     id = state.proposed.intent_id
     for ring, progress in state.rings.items():
+        rehearsing = ring is Ring.LAB and state.rehearsal is Rehearsal.RUNNING
+        offer = Offer.UNINSTALL if rehearsing else Offer.INSTALL
         for plane in planes_of(state, ring):
             kind = "assign" if (ring, plane) in state.published else "publish"
-            yield plane_job(kind if plane in progress.cohorts else "resolve_cohort", id, ring, plane, at)
+            kind = kind if plane in progress.cohorts else "resolve_cohort"
+            yield plane_job(kind, id, ring, plane, at, offer=offer)
     if state.ring is not None:
         yield intent_job("measure", id, at, ring=state.ring, priority=UPKEEP)
 

@@ -125,7 +125,7 @@ class IssuedToken:
 async def issue_token(
     world: World, caller: Caller, *, name: str, grants: tuple[Grant, ...], expires_at: datetime
 ) -> IssuedToken:
-    """Issue a service token; nobody grants what he does not hold, except that a platform admin grants any role."""
+    """Issue a service token; nobody grants what he does not hold."""
     require(caller.person, "issue_token", Role.PLATFORM_ADMIN)
     return await issue_token_as(
         world, caller, name=name, grants=grants, expires_at=expires_at, held=caller.person.grants

@@ -20,7 +20,25 @@ Payload = Mapping[str, Any]
 
 async def record_cab_decision(world: World, payload: Payload, context: Context, lease: Lease) -> bool:
     """Tell the intent how its review ended. Whether an append ended the job (it did not when it was on record)."""
-    history = await world.store.read(cab_review.DECIDER.stream(payload["review_id"]))
+    return await _intent(world, payload["intent_id"], await _decision(world, payload["review_id"]), context, lease)
+
+
+async def revoke_approval(world: World, payload: Payload, context: Context, lease: Lease) -> bool:
+    """Tell the intent that its approval was taken back.
+
+    The decision goes first, if it is not on record yet: this job is the more urgent one, and a revocation of what
+    nobody knows would be forgotten, and the approval recorded after it.
+    """
+    decision = await _decision(world, payload["review_id"])
+    await execute(
+        world.store, DECIDER, payload["intent_id"], decision, context=context, at=world.clock.now(), react=react
+    )
+    command = commands.RevokeApproval(payload["review_id"], payload["reason"], world.clock.now())
+    return await _intent(world, payload["intent_id"], command, context, lease)
+
+
+async def _decision(world: World, review_id: str) -> commands.RecordCabDecision:
+    history = await world.store.read(cab_review.DECIDER.stream(review_id))
     decided = opened = None
     for event in history.events:
         if isinstance(event, cab_review.CabReviewOpened):
@@ -28,8 +46,8 @@ async def record_cab_decision(world: World, payload: Payload, context: Context, 
         elif isinstance(event, cab_review.CabReviewDecided):
             decided = event
     if opened is None or decided is None:
-        raise AssertionError(f"review {payload['review_id']} has no decision, yet a job says so")
-    command = commands.RecordCabDecision(
+        raise AssertionError(f"review {review_id} has no decision, yet a job says so")
+    return commands.RecordCabDecision(
         review_id=opened.review_id,
         outcome=decided.outcome,
         binding=opened.binding,
@@ -37,13 +55,6 @@ async def record_cab_decision(world: World, payload: Payload, context: Context, 
         at=decided.at,
         expires_at=decided.approval_expires_at,
     )
-    return await _intent(world, payload["intent_id"], command, context, lease)
-
-
-async def revoke_approval(world: World, payload: Payload, context: Context, lease: Lease) -> bool:
-    """Tell the intent that its approval was taken back."""
-    command = commands.RevokeApproval(payload["review_id"], payload["reason"], world.clock.now())
-    return await _intent(world, payload["intent_id"], command, context, lease)
 
 
 async def stop_for_incident(world: World, payload: Payload, context: Context, lease: Lease) -> bool:

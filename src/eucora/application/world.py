@@ -50,7 +50,7 @@ class Caller:
     reply: Callable[[str, int], Reply] | None = None
 
     def context(self, intent_id: str = "") -> Context:
-        return Context(actor=self.person.id, correlation_id=self.correlation_id, intent_id=intent_id)
+        return Context(actor=self.person.actor, correlation_id=self.correlation_id, intent_id=intent_id)
 
     def reply_for(self, id: str) -> Callable[[int], Reply] | None:
         reply = self.reply
@@ -69,14 +69,15 @@ class Receipt:
 class RoleMissing(DomainError):
     """The caller holds none of the roles that may do this."""
 
-    def __init__(self, operation: str, roles: tuple[Role, ...]) -> None:
+    def __init__(self, operation: str, roles: tuple[Role, ...], scope: Scope | None = None) -> None:
+        where = f" for {scope.business_unit}/{scope.boundary}/{scope.site}" if scope else ""
         named = " or ".join(roles)
         super().__init__(
-            f"This needs the role {named}; ask somebody who holds it.", operation=operation, roles=[*roles]
+            f"This needs the role {named}{where}; ask somebody who holds it.", operation=operation, roles=[*roles]
         )
 
 
 def require(person: Person, operation: str, *roles: Role, scope: Scope | None = None) -> None:
     """Raises RoleMissing unless the person holds one of the roles (inside ``scope`` where one is given)."""
     if not any(person.holds(role, scope) for role in roles):
-        raise RoleMissing(operation, roles)
+        raise RoleMissing(operation, roles, scope)

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
@@ -38,8 +40,21 @@ def one_line_errors() -> Iterator[None]:
         fail(str(error), MISUSED)
     except (UnsafeDatabase, EmbeddedPostgresFailed) as error:
         fail(str(error))
+    except OSError as error:
+        fail(_about_a_file(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _about_a_file(error: OSError) -> str:
+    """What went wrong with which file, and the setting that led there. Raises the error anew when it names no file."""
+    if not isinstance(error.filename, str | os.PathLike) or not error.strerror:
+        raise error
+    data_dir = read_settings().data_dir
+    path, home = (Path(os.path.realpath(one)) for one in (error.filename, data_dir))
+    if path.is_relative_to(home) or home.is_relative_to(path):
+        return f"EUCORA_DATA_DIR={data_dir}: {path}: {error.strerror}; name a folder that can be written"
+    return f"{error.filename}: {error.strerror}"
 
 
 def settings(**overrides: object) -> Settings:

@@ -3,12 +3,13 @@
 import shutil
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from eucora.cli.console import MISUSED, err, fail, one_line_errors, out, print_json, run, settings
+from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings
 from eucora.cli.stack import Stack
 from eucora.settings import Settings
 from eucora.store.embedded import EmbeddedPostgres
@@ -59,10 +60,13 @@ def demo(
             else:
                 report.show(out, told)
             if not once:
-                where = err if as_json else out
-                where.print(f"\nEUCORA stays up: {stack.api_url}  (Ctrl-C stops it; logs in {home / 'logs'})")
+                # Printed as they are: a console would break long paths and addresses to its width.
+                where = sys.stderr if as_json else sys.stdout
+                print(f"\nEUCORA stays up: {stack.api_url}  (Ctrl-C stops it)\nLogs in {home / 'logs'}", file=where)
                 if stack.lab is not None:
-                    where.print(f"The lab: {stack.lab.base_url}  (sign in at {stack.lab.oidc_issuer})")
+                    print(f"The lab: {stack.lab.base_url}  (sign in at {stack.lab.oidc_issuer})", file=where)
+                    print(f"A token for Petra, a publisher, good for 15 minutes:\n  {stack.sign_in_hint()}", file=where)
+                where.flush()
                 stack.wait()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -118,11 +118,16 @@ def doctor(as_json: Json = False) -> None:
             told = lag.error or f"{lag.behind} events behind"
             findings.append(_finding(f"read model {lag.name}", not lag.error, told))
         dead = await runtime.queue.list(["dead"])
-        findings.append(_finding("dead jobs", not dead, f"{len(dead)}: see 'eucora jobs list --state dead'"))
-        planes = ", ".join(sorted(runtime.world.planes)) or "none: set INTUNE_… or JAMF_… settings"
-        findings.append(_finding("planes", bool(runtime.world.planes), planes))
+        findings.append(
+            _finding("dead jobs", not dead, f"{len(dead)}: see 'eucora jobs list --state dead'" if dead else "none")
+        )
+        # Neither is needed here: 'up --lab' hands a lab's addresses to its own processes, not to this one.
+        planes = ", ".join(sorted(runtime.world.planes))
+        told = planes or "none in this environment: set INTUNE_… or JAMF_…"
+        findings.append(_finding("planes", True, told, note=not planes))
         issuer = runtime.settings.oidc_issuer
-        findings.append(_finding("sign-in", True, issuer or "service tokens only: EUCORA_OIDC_ISSUER is not set"))
+        told = issuer or "service tokens only in this environment: EUCORA_OIDC_ISSUER is not set"
+        findings.append(_finding("sign-in", True, told, note=issuer is None))
         return findings
 
     found = _with_runtime(examine)
@@ -130,13 +135,20 @@ def doctor(as_json: Json = False) -> None:
         print_json(found)
     else:
         for finding in found:
-            out.print(f"{'ok  ' if finding['ok'] == 'true' else 'LOOK'} {finding['check']}: {finding['told']}")
+            out.print(
+                f"{finding['level']:4} {finding['check']}: {finding['told']}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
     if any(finding["ok"] != "true" for finding in found):
         raise typer.Exit(1)
 
 
-def _finding(check: str, ok: bool, told: str) -> dict[str, str]:
-    return {"check": check, "ok": str(ok).lower(), "told": told}
+def _finding(check: str, ok: bool, told: str, *, note: bool = False) -> dict[str, str]:
+    """``note``: nothing is wrong, and still worth knowing."""
+    level = "LOOK" if not ok else "note" if note else "ok"
+    return {"check": check, "ok": str(ok).lower(), "level": level, "told": told}
 
 
 def events(
@@ -177,7 +189,7 @@ def list_projections(as_json: Json = False) -> None:
         return
     table = Table("read model", "shape", "position", "behind", "last moved")
     for row in rows:
-        moved = str(row["updated_at"] or "never")
+        moved = f"{row['updated_at'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if row["updated_at"] else "never"
         table.add_row(row["name"], str(row["version"]), str(row["position"]), str(row["behind"]), moved)
     out.print(table)
 
@@ -215,6 +227,9 @@ def list_jobs(
     rows = _with_runtime(ask)
     if as_json:
         print_json(rows)
+        return
+    if not rows:
+        out.print(f"No {state} jobs.")
         return
     table = Table("id", "kind", "intent", "attempts", "last error")
     for row in rows:

@@ -133,4 +133,5 @@ def up(
             print(f"EUCORA is up: {stack.api_url}  (Ctrl-C stops it)")
             if stack.lab is not None:
                 print(f"The lab is up: {stack.lab.base_url}  (sign in at {stack.lab.oidc_issuer})")
+                print(f"A token for Petra, a publisher, good for 15 minutes:\n  {stack.sign_in_hint()}", flush=True)
             stack.wait()

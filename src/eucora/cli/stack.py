@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import IO
 
@@ -15,6 +16,7 @@ import httpx
 
 from eucora import bootstrap
 from eucora.cli.console import fail
+from eucora.lab.oidc import password_for
 from eucora.lab.server import LabAddresses
 from eucora.settings import Settings
 
@@ -79,7 +81,7 @@ class Stack:
         process = self._spawn("lab", arguments, environment, talks=True)
         line = process.stdout.readline() if process.stdout else ""
         if not line:
-            fail("the lab did not start; see its log")
+            fail(f"the lab did not start; see {self.log_of('lab')}")
         return LabAddresses(**json.loads(line))
 
     def _spawn(
@@ -87,9 +89,9 @@ class Stack:
     ) -> "subprocess.Popen[str]":
         log: IO[str] | None = None
         if self._quiet:
-            folder = self._settings.data_dir / "logs"
-            folder.mkdir(parents=True, exist_ok=True)
-            log = self._held.enter_context((folder / f"{name}.log").open("a"))
+            path = self._log_path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            log = self._held.enter_context(path.open("a"))
         process = subprocess.Popen(
             [sys.executable, "-m", "eucora.cli.main", *arguments],
             env=environment,
@@ -112,12 +114,32 @@ class Stack:
             except httpx.TransportError:
                 pass
             time.sleep(0.05)
-        fail(f"the API at {self.api_url} was not ready within {START_LIMIT_S:.0f} s; see its log")
+        fail(f"the API at {self.api_url} was not ready within {START_LIMIT_S:.0f} s; see {self.log_of('serve')}")
 
     def _require_all_alive(self) -> None:
         for name, process in self._processes.items():
             if process.poll() is not None:
-                fail(f"'eucora {name}' ended with exit code {process.returncode}; see its log")
+                fail(f"'eucora {name}' ended with exit code {process.returncode}; see {self.log_of(name)}")
+
+    def _log_path(self, name: str) -> Path:
+        return self._settings.data_dir / "logs" / f"{name}.log"
+
+    def log_of(self, name: str) -> str:
+        """Where to read on about one of ``serve``, ``work``, ``lab``: its log file, or that its lines are above."""
+        return str(self._log_path(name)) if self._quiet else "its lines above"
+
+    def sign_in_hint(self, username: str = "petra.publisher") -> str:
+        """A shell command that prints an access token for that person of the lab; empty without a lab.
+
+        The password follows from the lab's seed and opens nothing but this simulator on loopback.
+        """
+        if self.lab is None:
+            return ""
+        return (
+            f"curl -s -d grant_type=password -d client_id=eucora-cli -d username={username} "
+            f"-d password={password_for(username, self._seed)} {self.lab.oidc_issuer}/token "
+            '| sed \'s/.*"access_token":"\\([^"]*\\).*/\\1/\''
+        )
 
     def wait(self) -> None:
         """Until interrupted, or until one of the processes ends, which ends all of them."""

@@ -43,11 +43,21 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The caller. ``id`` is ``<issuer>|<subject>`` for a person, ``eucora|<token id>`` for a service token."""
+    """The caller. ``id`` is ``<issuer>|<subject>``: whom the rules on separation of duties bind.
+
+    A service token acts for the person who issued it, or one person with several tokens would be a whole board;
+    ``credential`` is then ``eucora|<token id>``, so that the log says which token it was.
+    """
 
     id: str
     name: str
     grants: tuple[Grant, ...]
+    credential: str = ""
+
+    @property
+    def actor(self) -> str:
+        """Who stands in the log beside an event."""
+        return self.credential or self.id
 
     def holds(self, role: Role, scope: Scope | None = None) -> bool:
         """Whether the role is held, and covers ``scope`` where one is asked for."""

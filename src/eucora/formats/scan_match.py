@@ -33,7 +33,13 @@ _GENERIC: Final = frozenset(
     }
     | {"image", "intunewin", "json", "latest", "local", "msi", "out", "package", "pkg", "release", "sbom", "scan"}
     | {"setup", "source", "src", "target", "tmp", "unknown", "work", "workspace", "x64", "x86"}
+    | {"checkout", "dmg", "docker", "extracted", "installer", "jar", "library", "main", "project", "repo", "rootfs"}
 )
+# Subjects that name no product: Grype and Syft take directories and SBOMs as ``dir:`` and ``sbom:``, and an image may
+# be known by its digest alone. Source: https://github.com/anchore/grype README, supported sources.
+_NAMELESS: Final = re.compile(r"(dir|sbom|purl|sha256):|.*[/\\]$|.*\.(json|xml|spdx|cdx)$", re.IGNORECASE | re.DOTALL)
+_PATH: Final = re.compile(r"file:|[/.~\\]|[A-Za-z]:[/\\]")
+_FILE_SUFFIX: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]*$")
 
 
 class MismatchKind(StrEnum):
@@ -64,14 +70,20 @@ class Mismatch:
 
 
 def scan_matches_sbom(scan: ScanFacts, sbom: SbomFacts) -> Mismatch | None:
-    """None when every finding is in a component of the SBOM; otherwise what does not fit.
+    """None when the subjects agree and every finding is in a component of the SBOM; otherwise what does not fit.
 
     A component is in the SBOM by its purl without qualifiers, or by name and version (scanners write Maven's and
-    Composer's groups in ways of their own; both are understood). A scan without findings belongs elsewhere only when
-    its subject and the SBOM's are both named and have no word in common.
+    Composer's groups in ways of their own; both are understood). Subjects disagree when both name something and have no
+    word in common. Of a scan without findings the subject is all there is, so that the words of a directory count, too;
+    with findings a directory or a document is no name.
     """
     if not scan.findings:
         return _subjects_differ(scan.subject, sbom.subject.name)
+    if _named(scan.subject) and _named(sbom.subject.name):
+        # Libraries are shared: another application's findings may well all be in components of this one.
+        differ = _subjects_differ(scan.subject, sbom.subject.name)
+        if differ is not None:
+            return differ
     listed = {key for component in (sbom.subject, *sbom.components) for key in _keys(component, shorten=True)}
     found = dict.fromkeys(finding.component for finding in scan.findings)
     strangers = [
@@ -124,16 +136,32 @@ def _plain_purl(purl: str) -> str:
 
 
 def _words(text: str) -> set[str]:
-    # "FieldNotes" and "field-notes" are the same words; versions and single letters are no words.
+    # "FieldNotes" and "field-notes" are the same words; versions and what has fewer than three letters are no words.
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
-    return {word for word in re.findall(r"[a-z][a-z0-9]{2,}", apart.lower()) if word not in _GENERIC}
+    return {word for word in re.findall(r"[a-z]{3}[a-z0-9]*", apart.lower()) if word not in _GENERIC}
+
+
+def _squeezed(text: str) -> str:
+    return "".join(re.findall(r"[a-z0-9]+", text.lower()))
+
+
+def _named(subject: str) -> bool:
+    """Whether a subject names a product: an image, a module or a file, not where something lay."""
+    text = subject.strip()
+    if _NAMELESS.match(text):
+        return False
+    if not _PATH.match(text):
+        return bool(_words(text.split("@", 1)[0]))
+    file_name = re.split(r"[/\\]", text)[-1]
+    return bool(_FILE_SUFFIX.search(file_name) and _words(file_name))
 
 
 def _subjects_differ(scanned: str, described: str) -> Mismatch | None:
     ours, theirs = _words(described), _words(scanned)
-    squeezed = "".join(re.findall(r"[a-z0-9]+", described.lower()))
-    if not ours or not theirs or ours & theirs or any(word in squeezed for word in theirs):
+    if not ours or not theirs or ours & theirs:
         return None
+    if any(word in _squeezed(described) for word in theirs) or any(word in _squeezed(scanned) for word in ours):
+        return None  # "fieldnotes" is "Field Notes"
     return Mismatch(
         MismatchKind.ANOTHER_ARTIFACT,
         f"the scan names {scanned[:200]!r} and the SBOM {described[:200]!r}",

@@ -69,7 +69,7 @@ def serve_lab(
             token_lifetime_s=token_lifetime_s,
             recorder=recorder,
         )
-        server = _Server(_config(app))
+        server = _Server(_config(app), app.state.lab)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="lab", daemon=True)
         thread.start()
         try:
@@ -79,6 +79,7 @@ def serve_lab(
         finally:
             server.should_exit = True
             thread.join(_STOP_S)
+            app.state.lab.jamf.packages.close()
 
 
 def run(*, seed: int, pace: float, port: int = 0, ready: Callable[[LabAddresses], None]) -> None:
@@ -90,8 +91,11 @@ def run(*, seed: int, pace: float, port: int = 0, ready: Callable[[LabAddresses]
     with _listening(port) as listener:
         base_url = _base_url(listener)
         app = create_lab(seed=seed, clock=SystemClock(), pace=pace, base_url=base_url)
-        ready(addresses(base_url, app.state.lab))
-        uvicorn.Server(_config(app)).run(sockets=[listener])
+        try:
+            ready(addresses(base_url, app.state.lab))
+            _Server(_config(app), app.state.lab).run(sockets=[listener])
+        finally:
+            app.state.lab.jamf.packages.close()
 
 
 def addresses(base_url: str, lab: Lab) -> LabAddresses:
@@ -113,15 +117,21 @@ def addresses(base_url: str, lab: Lab) -> LabAddresses:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server that says when it listens and clears up before it goes."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, lab: Lab) -> None:
         super().__init__(config)
         self.up = threading.Event()
+        self._lab = lab
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # Here, because uvicorn raises the signal that ended it once more on its way out, and SIGTERM runs no finally.
+        self._lab.jamf.packages.close()
 
 
 @contextmanager

@@ -1,18 +1,55 @@
-"""Files by their SHA-256, through obstore: on a local disk here, on S3 or Azure with the same calls. Created once."""
+"""Files by their SHA-256 on a local disk, created once: written beside the store, then linked in whole."""
 
 import asyncio
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore
 
 CHUNK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A stream that came whole, on disk but in nobody's sight: judge ``path``, then ``keep`` it, or leave to drop it.
+
+    ``sha256`` and ``size`` (bytes) are of what was read; ``target`` is where it will stand.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+    target: Path
+
+    async def keep(self) -> None:
+        """Publish the file under its digest; nothing happens when the same bytes stand there already."""
+        await asyncio.to_thread(self._publish)
+
+    def _publish(self) -> None:
+        # A link takes no memory and no second copy, and it appears whole or not at all. It needs a file system with
+        # hard links; ``put_async`` of obstore read the whole file into memory.
+        folder = self.target.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            os.link(self.path, self.target)
+        for changed in (folder, folder.parent):
+            _sync_folder(changed)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.path.unlink(missing_ok=True)
 
 
 class LocalArtifacts:
@@ -24,37 +61,35 @@ class LocalArtifacts:
         self._incoming.mkdir(parents=True, exist_ok=True)
         self._store = LocalStore(self._folder, mkdir=True)
 
-    async def put(self, chunks: AsyncIterator[bytes], *, size_max: int) -> tuple[str, int]:
-        """Store a stream; its SHA-256 and its size in bytes.
+    async def receive(self, chunks: AsyncIterator[bytes], *, size_max: int) -> Arrived:
+        """Take a stream in without storing it; enter the answer with ``async with``.
 
         Raises:
-            ValueError: it holds more than ``size_max`` bytes; nothing is kept.
+            ValueError: it holds more than ``size_max`` bytes; nothing is left of it.
         """
         digest, size = hashlib.sha256(), 0
-        handle, name = tempfile.mkstemp(dir=self._incoming)
-        path = Path(name)
+        path = self._incoming / secrets.token_hex(16)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with path.open("xb") as file:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > size_max:
                         raise ValueError(f"more than {size_max} bytes")
                     digest.update(chunk)
                     await asyncio.to_thread(file.write, chunk)
-            await self._keep(path, digest.hexdigest())
-        finally:
+                file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())
+        except BaseException:  # a client that goes away ends in a CancelledError
             path.unlink(missing_ok=True)
-        return digest.hexdigest(), size
+            raise
+        sha256 = digest.hexdigest()
+        return Arrived(path, sha256, size, self._folder / _key(sha256))
 
     async def put_file(self, path: Path) -> tuple[str, int]:
         """Store a local file; its SHA-256 and size."""
-        return await self.put(_chunks(path), size_max=path.stat().st_size)
-
-    async def _keep(self, path: Path, sha256: str) -> None:
-        try:
-            await obstore.put_async(self._store, _key(sha256), path, mode="create")
-        except AlreadyExistsError:
-            return  # the same bytes are there already
+        async with await self.receive(_chunks(path), size_max=path.stat().st_size) as arrived:
+            await arrived.keep()
+        return arrived.sha256, arrived.size
 
     async def get(self, sha256: str, *, size_max: int) -> bytes:
         """A small file whole. Raises KeyError when it is absent, ValueError when it is larger than ``size_max``."""
@@ -87,6 +122,14 @@ def _key(sha256: str) -> str:
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise KeyError(sha256)
     return f"sha256/{sha256[:2]}/{sha256}"
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

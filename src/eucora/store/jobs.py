@@ -30,7 +30,11 @@ update job set state = 'running', worker = $2, lease_until = $4::timestamptz + $
 from first_of_key f where job.id = f.id and f.nr = 1
 returning job.id, kind, payload, attempt, attempts_max, priority, correlation_id, intent_id, causation_id
 """
-_BEAT = "update job set lease_until = $3::timestamptz + $2::interval where worker = $1 and state = 'running'"
+_BEAT = """
+update job set lease_until = $4::timestamptz + $3::interval
+from unnest($1::bigint[], $2::int[]) as held (id, attempt)
+where job.id = held.id and job.attempt = held.attempt and job.worker = $5 and job.state = 'running'
+"""
 _MINE = "id = $1 and worker = $2 and attempt = $3 and state = 'running'"
 _DONE = f"delete from job where {_MINE}"
 # A twin that was enqueued while this one ran takes its place: two waiting jobs must not share a dedupe key.
@@ -43,13 +47,23 @@ where {_MINE} and not {_TWIN}
 """
 _DEAD = f"update job set state = 'dead', worker = null, lease_until = null, last_error = $4 where {_MINE}"
 _EXPIRED = f"""
-with gone as (delete from job where state = 'running' and lease_until < $1 and {_TWIN})
+with expired as (
+  select id from job where state = 'running' and lease_until < $1 order by id for update skip locked
+), gone as (
+  delete from job using expired e where job.id = e.id and {_TWIN}
+)
 update job set state = case when attempt >= attempts_max then 'dead' else 'ready' end,
   worker = null, lease_until = null, last_error = coalesce(last_error, 'the worker that had it stopped answering')
-where state = 'running' and lease_until < $1 and not {_TWIN}
-returning id
+from expired e where job.id = e.id and not {_TWIN}
+returning job.id
 """
-_REVIVE = "update job set state = 'ready', attempt = 0, run_at = $2 where id = $1 and state = 'dead' returning id"
+# A dead job whose twin waits already has been asked for anew: the twin takes its place.
+_REVIVE = f"""
+with gone as (delete from job where id = $1 and state = 'dead' and {_TWIN} returning id), back as (
+  update job set state = 'ready', attempt = 0, run_at = $2 where id = $1 and state = 'dead' and not {_TWIN} returning id
+)
+select id from gone union all select id from back
+"""
 _LIST = """
 select id, kind, payload, lock_key, state, attempt, attempts_max, run_at, last_error, correlation_id, intent_id
 from job where state = any($1) and id > $2 order by id limit $3
@@ -106,9 +120,10 @@ class JobQueue:
             return []  # another worker took a key in the same moment; the next claim sees it
         return [_job(row, self.worker) for row in rows]
 
-    async def beat(self, now: datetime) -> None:
-        """Keep every lease of this worker."""
-        await self._pool.execute(_BEAT, self.worker, self._lease, now)
+    async def beat(self, leases: Sequence[Lease], now: datetime) -> None:
+        """Keep these leases. Only what is really at work is named: a job that was dropped must be handed on."""
+        ids, attempts = [lease.job_id for lease in leases], [lease.attempt for lease in leases]
+        await self._pool.execute(_BEAT, ids, attempts, self._lease, now, self.worker)
 
     async def done(self, lease: Lease) -> bool:
         """End a job that led to no event. False: it is not ours any more."""
@@ -134,7 +149,11 @@ class JobQueue:
         self, lease: Lease, run_at: datetime, error: str | None, give_back: int, payload: Mapping[str, object] | None
     ) -> None:
         merged = orjson.dumps(payload or {}).decode()
-        await self._pool.execute(_AGAIN, lease.job_id, lease.worker, lease.attempt, run_at, error, give_back, merged)
+        values = (lease.job_id, lease.worker, lease.attempt, run_at, error, give_back, merged)
+        try:
+            await self._pool.execute(_AGAIN, *values)
+        except asyncpg.UniqueViolationError:
+            await self._pool.execute(_AGAIN, *values)  # a twin came in this moment; now it is seen, and takes over
 
     async def sweep(self, now: datetime) -> int:
         """Hand on the jobs whose worker stopped answering; how many."""

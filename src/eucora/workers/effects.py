@@ -11,7 +11,7 @@ import structlog
 from eucora.application import rollout
 from eucora.application.execute import execute
 from eucora.application.planes import PlaneError, PlaneUnavailable
-from eucora.application.ports import Context, LeaseLost, StreamConflict
+from eucora.application.ports import Context, Lease, LeaseLost, StreamConflict
 from eucora.application.react import react
 from eucora.application.rollout import TASKS, Work
 from eucora.application.upkeep import UPKEEP
@@ -24,6 +24,7 @@ from eucora.store.jobs import Job, JobQueue
 
 _log = structlog.get_logger("eucora.workers")
 BACKOFF_MAX_S = 300.0
+LASTING = 10  # attempts after which a plane that does not answer is news for people
 OBSERVING = ("observe",)  # looked at again and again; a silent plane is no reason to stop looking
 
 
@@ -43,7 +44,7 @@ class EffectsWorker:
     poll_s: float = 1.0
     beat_s: float = 10.0
     backoff: Callable[[int], float] = full_jitter
-    _running: set["asyncio.Task[None]"] = field(default_factory=set)
+    _running: dict["asyncio.Task[None]", Lease] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set; then what is under way is finished first."""
@@ -69,12 +70,12 @@ class EffectsWorker:
         """Claim what is due and there is room for, and start it; how many jobs were started."""
         room = self.concurrency - len(self._running)
         if room <= 0:
-            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*self._running], return_when=asyncio.FIRST_COMPLETED)
             return 1
         jobs = await self.queue.claim(room, self.world.clock.now())
         for job in jobs:
             task = asyncio.create_task(self._guarded(job), name=f"job-{job.kind}")
-            self._running.add(task)
+            self._running[task] = job.lease
             task.add_done_callback(self._ended)
         return len(jobs)
 
@@ -88,7 +89,7 @@ class EffectsWorker:
                 return
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self.wake.set()  # its lock key is free, and its append may have brought new jobs
 
     async def _until_due(self) -> float:
@@ -98,15 +99,18 @@ class EffectsWorker:
         return min(self.poll_s, max(0.001, (due - self.world.clock.now()).total_seconds()))
 
     async def _keep_leases(self, stop: asyncio.Event) -> None:
+        """Whatever happens in one round, there is a next one: without it every job here would be run twice."""
         while True:
             try:
                 now = self.world.clock.now()
-                await self.queue.beat(now)
+                await self.queue.beat([*self._running.values()], now)
                 if handed_on := await self.queue.sweep(now):
                     _log.warning("jobs_handed_on", jobs=handed_on)
                     self.wake.set()
             except CONNECTION_LOST as error:
                 _log.warning("database_away", error=type(error).__name__)
+            except Exception:
+                _log.exception("leases_not_kept")
             await asyncio.sleep(self.beat_s if not stop.is_set() else 1.0)
 
     async def _guarded(self, job: Job) -> None:
@@ -117,8 +121,6 @@ class EffectsWorker:
                 await self._run(job)
             except LeaseLost:
                 _log.warning("lease_lost")  # another worker has it: whatever was missing, it will do
-            except CONNECTION_LOST as error:
-                _log.warning("database_away", error=type(error).__name__)  # the lease runs out and the job is handed on
             except Exception as error:
                 _log.exception("job_failed")
                 await self._again(job, f"{type(error).__name__}: {error}")
@@ -166,28 +168,28 @@ class EffectsWorker:
             await self.queue.done(job.lease)
 
     async def _plane_failed(self, job: Job, task: rollout.Task, error: PlaneError, context: Context) -> None:
-        """Transient: later again, at last given up. Anything else, or a last attempt: on record, and a dead letter."""
+        """Transient: later again, on record once it lasts, at last given up. Anything else is a dead letter at once."""
         _log.warning("plane_failed", plane=error.plane.value, operation=job.kind, kind=error.kind, status=error.status)
         now = self.world.clock.now()
-        if isinstance(error, PlaneUnavailable) and error.retry_after_s is not None:
-            await self.queue.postpone(job.lease, now + timedelta(seconds=error.retry_after_s))
-            return
-        if isinstance(error, PlaneUnavailable) and not job.last_attempt:
-            await self.queue.fail(job, str(error), self._later(now, job))
-            return
+        passing = isinstance(error, PlaneUnavailable) and not job.last_attempt
         failure = rollout.failure_of(task, job.kind, error, job.attempt)
-        if job.kind in OBSERVING:
-            again = Work(failure.facts, now + timedelta(seconds=BACKOFF_MAX_S))
-            await self._finish(job, task, again, context)
-            return
-        for command in failure.facts:
-            await execute(self.world.store, DECIDER, task.intent_id, command, context=context, at=now, react=react)
-        await self.queue.bury(job.lease, str(error))
+        if not passing or job.attempt == LASTING:
+            for fact in failure.facts:
+                await execute(self.world.store, DECIDER, task.intent_id, fact, context=context, at=now, react=react)
+        if isinstance(error, PlaneUnavailable) and passing:
+            asked_s = error.retry_after_s
+            later = self._later(now, job) if asked_s is None else now + timedelta(seconds=asked_s)
+            await self.queue.fail(job, str(error), later)
+        elif job.kind in OBSERVING:
+            await self.queue.postpone(job.lease, now + timedelta(seconds=BACKOFF_MAX_S))
+        else:
+            await self.queue.bury(job.lease, str(error))
 
     async def _again(self, job: Job, error: str) -> None:
         try:
             await self.queue.fail(job, error, self._later(self.world.clock.now(), job))
         except CONNECTION_LOST:
+            # Nobody holds the lease from here on, so it runs out and the job is handed on.
             _log.warning("database_away", error="while handing a job back")
 
     def _later(self, now: datetime, job: Job) -> datetime:

@@ -62,9 +62,11 @@ class Authenticator:
         state = await load(self._store, service_token.DECIDER, view.id)
         if not state.valid(self._clock.now()):
             raise _refused("the service token has expired or was revoked")
-        return Person(f"eucora|{view.id}", view.name, view.grants)
+        if state.issued is None:
+            raise AssertionError("a valid token was issued")
+        return Person(state.issued.by, view.name, view.grants, credential=f"eucora|{view.id}")
 
 
 def _refused(why: str) -> Refused:
     challenge = f'Bearer realm="eucora", error="invalid_token", error_description="{why}"'
-    return Refused(Problem(REFUSED, f"{why.capitalize()}.", headers={"WWW-Authenticate": challenge}))
+    return Refused(Problem(REFUSED, f"{why[0].upper()}{why[1:]}.", headers={"WWW-Authenticate": challenge}))

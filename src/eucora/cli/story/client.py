@@ -25,6 +25,14 @@ class StoryFailed(Exception):
     """Something that the story claims did not hold. The message is one line."""
 
 
+class Away(StoryFailed):
+    """Nobody answers. ``process`` is the one whose log says why: ``serve`` or ``lab``."""
+
+    def __init__(self, process: str, message: str) -> None:
+        self.process = process
+        super().__init__(message)
+
+
 class Problem(StoryFailed):
     """The API refused. ``type`` is the last part of the problem's URN, ``told`` the sentence that says what to do."""
 
@@ -66,7 +74,7 @@ class Api:
 
         Raises:
             Problem: the API refused.
-            StoryFailed: nobody answers at that address.
+            Away: nobody answers at that address.
         """
         tries = TRIES_MAX if again else 1
         for number in range(1, tries + 1):
@@ -78,7 +86,7 @@ class Api:
                 )
             except httpx.TransportError as error:
                 if number == tries:
-                    raise StoryFailed(f"{method} {path}: the API does not answer ({type(error).__name__})") from error
+                    raise Away("serve", f"{method} {path}: the API does not answer ({type(error).__name__})") from error
                 await self._sleep(0.2 * number)
                 continue
             # 503 and a lost race say of themselves that the same request may succeed in a moment.
@@ -119,7 +127,7 @@ class SignIn:
             try:
                 answer = await self._http.post(self._url, data=form, timeout=TIMEOUT_S)
             except httpx.TransportError as error:
-                raise StoryFailed(f"the identity provider does not answer ({type(error).__name__})") from error
+                raise Away("lab", f"the identity provider does not answer ({type(error).__name__})") from error
             if answer.is_error:
                 raise StoryFailed(f"{self.username} could not sign in: {answer.text[:200]}")
             given = answer.json()

@@ -136,7 +136,9 @@ def boards(intents: Mapping[str, Intent], bar: int = BAR) -> RenderableType:
 def _board(intent: Intent, bar: int) -> Table:
     title = f"{intent.title} · score {intent.risk.score} · {intent.approval.status} · {intent.status}"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1))
-    for heading in ("", *(f"{plane}: installed/failed/pending/unknown" for plane in intent.planes), "gates"):
+    # Below the table, so that it costs the columns no width: a terminal may have no more than 80.
+    table.caption, table.caption_justify = f"{'/'.join(name for name, _, _ in PARTS)} of those targeted", "left"
+    for heading in ("", *intent.planes, "gates"):
         table.add_column(heading, header_style="dim")
     for ring in intent.rings:
         rows = {plane: [row for row in ring.rows() if row.plane == plane] for plane in intent.planes}

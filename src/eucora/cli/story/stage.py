@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 
-from eucora.cli.story.client import Api, Problem, Session, SignIn, StoryFailed
+from eucora.cli.story.client import Api, Away, Problem, Session, SignIn, StoryFailed
 from eucora.cli.story.narration import Narrator
 from eucora.cli.story.report import Findings, Refusal
 from eucora.cli.story.shapes import Intent, Timeline
@@ -152,6 +152,6 @@ async def lab_contents(http: httpx.AsyncClient, lab: LabAddresses) -> list[dict[
     try:
         answer = await http.get(f"{lab.admin_url}/contents")
     except httpx.TransportError as error:
-        raise StoryFailed(f"the lab does not answer ({type(error).__name__})") from error
+        raise Away("lab", f"the lab does not answer ({type(error).__name__})") from error
     found: list[dict[str, Any]] = answer.json()["contents"]
     return found

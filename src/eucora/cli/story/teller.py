@@ -7,7 +7,7 @@ import httpx
 from eucora.cli.stack import Stack
 from eucora.cli.story import chapters, materials
 from eucora.cli.story.chapters import Plot
-from eucora.cli.story.client import StoryFailed
+from eucora.cli.story.client import Away, StoryFailed
 from eucora.cli.story.materials import Material
 from eucora.cli.story.narration import Narrator
 from eucora.cli.story.report import Findings
@@ -47,6 +47,8 @@ async def tell_story(stack: Stack, seed: int, plot: Plot, folder: Path, voice: N
             told = stage(http, stack.api_url, stack.lab, seed, voice, folder)
             with voice:
                 await chapters.tell(told, plot)
+    except Away as error:
+        raise NotTold(f"{error}; see {stack.log_of(error.process)}") from error
     except StoryFailed as error:
         raise NotTold(str(error)) from error
     return told.findings

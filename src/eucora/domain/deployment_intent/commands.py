@@ -217,6 +217,7 @@ class ResumeRollout:
     reason: str
     measurement: Measurement | None
     incidents: IncidentFacts
+    in_scope: bool  # the publisher's scope covers the intent's
     at: datetime
 
 

@@ -50,7 +50,7 @@ OBSERVED = UNDER_WAY | {IntentStatus.ABORTED}  # devices install on after a halt
 VALIDATED = {Rehearsal.PASSED: True, Rehearsal.FAILED: False, Rehearsal.RUNNING: None, Rehearsal.NOT_DONE: None}
 
 
-def require_publisher(proposed: DeploymentIntentProposed, person: str, at: datetime, *, in_scope: bool = True) -> None:
+def require_publisher(proposed: DeploymentIntentProposed, person: str, at: datetime, *, in_scope: bool) -> None:
     """Separation of duties and scope. Every refusal is on record."""
     if person == proposed.requested_by:
         raise RequesterMayNotPublish(person, at)

@@ -80,7 +80,7 @@ def resume(state: DeploymentIntent, proposed: DeploymentIntentProposed, command:
         raise IllegalTransition(state.status, "resume", "only a paused or halted rollout can be resumed")
     if state.status is IntentStatus.ROLLING_OUT:
         return []
-    require_publisher(proposed, command.by, command.at)
+    require_publisher(proposed, command.by, command.at, in_scope=command.in_scope)
     reason = require_reason(command.reason, "a resumption")
     run = None
     if command.measurement is not None:

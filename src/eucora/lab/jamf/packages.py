@@ -86,7 +86,7 @@ class Package:
 class PackageShelf:
     """The packages by id. ``transfer`` is how long an upload takes to reach the distribution point.
 
-    Files live in a directory of their own that goes when the shelf does.
+    Files live in a directory of their own that goes when the shelf is closed or no longer used.
     """
 
     def __init__(self, clock: Clock, *, transfer: timedelta, category_exists: Callable[[str], bool]) -> None:
@@ -96,7 +96,11 @@ class PackageShelf:
         self._last_id = 0
         self._uploads = count(1)  # uploads run in threads, and next() of a count is atomic
         self._directory = Path(tempfile.mkdtemp(prefix="eucora-lab-jamf-"))
-        weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+        self._remove = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+
+    def close(self) -> None:
+        """Remove the files; the shelf is not used afterwards. A second call does nothing."""
+        self._remove()
 
     def __iter__(self) -> Iterator[Package]:
         return iter(tuple(self._packages.values()))
