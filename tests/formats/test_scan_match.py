@@ -127,7 +127,7 @@ def test_findings_in_shared_libraries_do_not_make_up_for_another_name(
         "",
         ".",
         "/",
-        "/home/jenkins/agent/pipeline-7",
+        "/srv/jenkins/agent/pipeline-7",
         "./unpacked",
         r"C:\agent\drop",
         "dir:/tmp/pipeline",
