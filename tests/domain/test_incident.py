@@ -7,8 +7,7 @@ import pytest
 from given import given
 
 from eucora.domain import incident as inc
-from eucora.domain.gate_types import IncidentFacts
-from eucora.domain.incident import DECIDER, Attributable, Incident, IncidentKind, Response, Severity
+from eucora.domain.incident import DECIDER, Attributable, IncidentKind, Response, Severity
 from eucora.domain.reasons import ReasonMissing
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -74,10 +73,3 @@ def test_what_an_incident_does_to_the_rollouts_of_its_release(
     severity: Severity, kind: IncidentKind, attributable: Attributable, response: Response
 ) -> None:
     assert inc.response(severity, kind, attributable) is response
-
-
-def test_gates_count_open_incidents_that_the_release_is_not_cleared_of() -> None:
-    p2 = REPORTED.state
-    security = replace(p2, severity=Severity.P3, kind=SECURITY)
-    cleared, resolved = replace(p2, attributable=NO), replace(p2, resolved=True)
-    assert inc.count([p2, security, cleared, resolved, Incident()]) == IncidentFacts(1, 1)

@@ -23,7 +23,6 @@ from eucora.application.planes import (
     Offer,
     PlaneError,
     PlanePort,
-    PlaneUnavailable,
     Publication,
     ReceiptDetection,
     RegistryDetection,
@@ -350,10 +349,6 @@ def failure_of(task: Task, operation: str, error: PlaneError, attempts: int) -> 
             )
         ]
     )
-
-
-def worth_another_try(error: PlaneError) -> bool:
-    return isinstance(error, PlaneUnavailable)
 
 
 TASKS = {

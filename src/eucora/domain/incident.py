@@ -1,6 +1,6 @@
 """Incident: something went wrong in production, perhaps because of a release. Stream: ``incident-<id>``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,6 @@ from typing import Final
 
 from eucora.domain.decider import Decider
 from eucora.domain.errors import DomainError
-from eucora.domain.gate_types import IncidentFacts
 from eucora.domain.reasons import require_reason
 
 
@@ -180,15 +179,6 @@ def response(severity: Severity, kind: IncidentKind, attributable: Attributable)
     if severity is Severity.P2:
         return Response.PAUSE
     return Response.WATCH if severity is Severity.P3 else Response.RECORD
-
-
-def count(incidents: Iterable[Incident]) -> IncidentFacts:
-    """What the gates count: open incidents that nobody has cleared the release of yet."""
-    counted = [one for one in incidents if one.open and one.attributable is not Attributable.NO]
-    return IncidentFacts(
-        attributable_security=sum(one.kind is IncidentKind.SECURITY for one in counted),
-        p1_p2=sum(one.severity in (Severity.P1, Severity.P2) for one in counted),
-    )
 
 
 def decide(state: Incident, command: Command) -> Sequence[Event]:
