@@ -8,14 +8,21 @@ import pytest
 from rollout_world import CAB, HIGH, OPERATOR, PACKAGER, POLICY, PUBLISHER, START, Rollouts, person, rollouts
 
 from eucora.application import cab_reviews, deployment_intents, records
+from eucora.application.execute import VersionMismatch
 from eucora.application.planes import Assignment, Offer
 from eucora.application.react import react
 from eucora.application.records import IncidentRequest
 from eucora.application.world import RoleMissing
 from eucora.connectors.http import BreakerState
+from eucora.domain.cab_review import Urgency
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent.decide import DECIDER
-from eucora.domain.deployment_intent.events import ContentPublished, PublishRefused, RolloutResumed
+from eucora.domain.deployment_intent.events import (
+    ContentPublished,
+    PlaneOperationFailed,
+    PublishRefused,
+    RolloutResumed,
+)
 from eucora.domain.deployment_intent.refusals import (
     ApprovalMissing,
     CabMustDecide,
@@ -32,6 +39,7 @@ from eucora.domain.people import Role, Scope
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 from eucora.store.database import Pool
+from eucora.workers.effects import LASTING
 
 
 @pytest.fixture
@@ -359,3 +367,25 @@ async def test_a_lost_connection_does_not_keep_a_job_for_ever(house: Rollouts) -
     assert await queue.sweep(later) == len(claimed)
     await house.worker.settle()
     assert await queue.list(["running"]) == []
+
+
+async def test_a_stale_view_is_not_put_before_cab(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.high, HIGH)
+    stale = replace(house.as_(PACKAGER), expected_version=7)
+    with pytest.raises(VersionMismatch):
+        await deployment_intents.submit_to_cab(house.world, stale, intent, urgency=Urgency.STANDARD, justification="")
+    assert (await house.state(intent)).reviews == ()
+
+
+async def test_an_outage_that_lasts_is_news_for_people_and_the_work_goes_on_after_it(house: Rollouts) -> None:
+    intent = await house.propose(house.inputs.low)
+    house.lab.faults.take_down("jamf", 3600)
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
+    await house.let_pass(0.5, step_s=60)
+    history = await house.world.store.read(DECIDER.stream(intent))
+    told = [event for event in history.events if isinstance(event, PlaneOperationFailed)]
+    assert [(event.plane, event.operation, event.attempts) for event in told] == [
+        (Plane.JAMF, "resolve_cohort", LASTING)
+    ]
+    await house.let_pass(1, step_s=60)
+    assert {key[1] for key in (await house.state(intent)).published} == set(Plane)
