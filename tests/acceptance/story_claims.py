@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,35 @@ LIMIT_S = 300  # the story waits with deadlines of its own; this one only keeps 
 def run_demo(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """``eucora demo --once --json`` with an environment that names nothing but the data folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("EUCORA_", "INTUNE_", "JAMF_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "eucora.cli.main", "demo", "--once", "--json", *arguments],
-        env=kept | {"EUCORA_DATA_DIR": str(data_dir)},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
+    command = [sys.executable, "-m", "eucora.cli.main", "demo", "--once", "--json", *arguments]
+    # Files, not pipes: what the demo started holds a pipe open after the demo is gone, and reading it would never end.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        demo = subprocess.Popen(
+            command,
+            env=kept | {"EUCORA_DATA_DIR": str(data_dir)},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+        try:
+            code = demo.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            code = _stopped(demo)
+        told = []
+        for file in (out, err):
+            file.seek(0)
+            told.append(file.read())
+    return subprocess.CompletedProcess(command, code, *told)
+
+
+def _stopped(demo: "subprocess.Popen[bytes]") -> int:
+    """A demo that does not end is told to, as by Ctrl-C, so that it takes everything it started along."""
+    demo.send_signal(signal.SIGTERM)
+    try:
+        return demo.wait(30) or 124
+    except subprocess.TimeoutExpired:
+        demo.kill()
+        return demo.wait()
 
 
 def require_whole(told: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ POLICY = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_fifty_kills_lose_nothing_and_repeat_nothing(database: Database, pool: Pool, tmp_path: Path) -> None:
     with serve_lab(seed=7, pace=1800) as lab:
         house = KilledHouse(database.url, tmp_path, lab)

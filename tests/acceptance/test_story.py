@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from story_claims import by_application, require_whole, run_demo
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ FIXTURES = Path(__file__).parents[2].parent / "shared" / "fixtures"
 SEED = 7
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(400),
     pytest.mark.skipif(not FIXTURES.is_dir(), reason="no ../shared/fixtures here"),
 ]
 # The installer is ours: the fixtures bring evidence, not software.
