@@ -9,6 +9,7 @@ VENV ?= .venv
 DEMO_ARGS ?=
 UP_ARGS ?= --lab
 PYTEST_ARGS ?=
+WORKERS ?= auto
 BENCH_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -51,8 +52,13 @@ up: $(READY) ## Run everything on this machine and stay up (UP_ARGS="--lab")
 	@$(BIN)/eucora up $(UP_ARGS)
 
 .PHONY: test
-test: $(READY) ## Run the tests (PYTEST_ARGS="-k gates -x")
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(READY) ## Run the tests, on every core (PYTEST_ARGS="-k gates -x", WORKERS=0 for one process)
+	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) --maxprocesses=4 --dist=loadfile \
+	  --no-loadscope-reorder $(PYTEST_ARGS)
+
+.PHONY: test-long
+test-long: $(READY) ## Let the state machines try 100,000 steps, and whatever else takes long
+	@EUCORA_TEST_LONG=1 $(BIN)/python -m pytest -m machine --timeout=3600 $(PYTEST_ARGS)
 
 .PHONY: check
 check: $(READY) ## Format, lint, types, layers, OpenAPI file, migrations, container files
@@ -61,6 +67,7 @@ check: $(READY) ## Format, lint, types, layers, OpenAPI file, migrations, contai
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/eucora openapi --check
+	$(BIN)/eucora schema --check
 	$(BIN)/eucora migrate --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/hadolint Dockerfile
@@ -70,8 +77,9 @@ bench: $(BENCH_READY) ## Measure the design's ratios beside their floors (BENCH_
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 .PHONY: openapi
-openapi: $(READY) ## Write openapi/eucora.json from the routes
+openapi: $(READY) ## Write openapi/ from the routes and the intent file
 	@$(BIN)/eucora openapi
+	@$(BIN)/eucora schema
 
 .PHONY: lock
 lock: $(READY) ## Resolve the dependencies anew and write the hashed locks (needs uv: pip install uv)

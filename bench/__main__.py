@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import asyncpg
 import uvloop
 
-from bench import appends, latency, library, reads, report
+from bench import appends, governance, latency, library, reads, report
 from bench.report import Comparison, compare
 from eucora.store import migrate
 from eucora.store.embedded import EmbeddedPostgres, Server
@@ -20,6 +20,7 @@ RESULTS = Path(__file__).with_name("results.json")
 WRITERS = (1, 8, 32)
 APPEND_TARGETS = {1: 0.5, 32: 1.1}  # of raw inserts; DESIGN 11
 READ_EVENTS = 20_000
+DATABASES = ("appends", "reads", "devices", "latencies")
 # Room in the log so that no checkpoint falls on one side only; durability is as in production.
 SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "8GB", "max_connections": "200"}
 
@@ -106,21 +107,29 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="eucora-bench-") as folder,
         EmbeddedPostgres(Path(folder) / "pg", settings=SETTINGS) as server,
     ):
-        versions = {asyncio.run(create(server, name)) for name in ("appends", "reads", "latencies")}
+        versions = {asyncio.run(create(server, name)) for name in DATABASES}
         about = report.machine(versions.pop())
-        for name in ("appends", "reads", "latencies"):
+        for name in DATABASES:
             migrate.upgrade(server.dsn(name))
         found = append_comparisons(server, "appends", arguments.rounds, arguments.seconds, notes)
         say("a subscriber beside 8 writers")
         appended, missed = run(appends.misses(server, "appends", 8, seconds=arguments.seconds))
         facts["subscriber"] = {"events": appended, "missed": missed, "target": 0, "met": missed == 0}
         found += read_comparisons(server, "reads", arguments.rounds)
+        say(f"gates over {governance.DEVICES:,} devices")
+        compared, measured = run(governance.devices(server, "devices", arguments.rounds))
+        found += compared
+        facts |= measured
+        say(f"scans of {governance.FINDINGS:,} findings")
+        found += governance.evidence(Path(folder), arguments.rounds)
         if arguments.long:
             say("latency at 10,000 and at 1,000,000 events")
             found += run(latency.flatness(server, "latencies"))
     print()
     print(report.table(found))
     print(f"{'subscriber beside 8 writers':44}{appended:>10,} events, {missed} missed")
+    for name, fact in measured.items():
+        print(f"{name:44}{fact}")
     for note in notes:
         print(note)
     report.write(RESULTS, about, found, facts, notes)

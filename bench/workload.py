@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from eucora.application.ports import Context
-from eucora.domain.incident import Attributable, IncidentKind, IncidentReclassified, Severity
+from eucora.domain.incident import Attributable, IncidentKind, IncidentReclassified, IncidentSeverity
 
 STREAM_LENGTH: Final = 20  # events of a stream before a writer begins the next one
 AT: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CONTEXT: Final = Context(actor="https://issuer.example/|ada", correlation_id="bench-0123456789abcdef")
 EVENT: Final = IncidentReclassified(
-    Severity.P2, IncidentKind.STABILITY, Attributable.YES, "crash loop after the update; " * 21, "ada", AT
+    IncidentSeverity.P2, IncidentKind.STABILITY, Attributable.YES, "crash loop after the update; " * 21, "ada", AT
 )
 
 Step = Callable[[int, int], Awaitable[object]]  # (writer, number of its step), both from 0

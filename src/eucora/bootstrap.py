@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from eucora import __version__
 from eucora.api.auth.keys import OidcSettings
 from eucora.application.planes import PlanePort, RateBudget
+from eucora.application.ports import ArtifactStore
 from eucora.application.world import World
 from eucora.connectors.http import Upstream, upstream_client
 from eucora.connectors.intune.connect import GRAPH_URL, LOGIN_URL, IntuneAccess, connect_intune
@@ -25,6 +26,7 @@ from eucora.connectors.jamf.api import CONNECTIONS_MAX
 from eucora.connectors.jamf.plane import JamfPlane
 from eucora.domain.planes import Plane
 from eucora.formats.evidence import EvidenceFiles
+from eucora.formats.recurrence import CalendarRules
 from eucora.projections.catalogue import all_projections
 from eucora.projections.history import CaughtUpFacts
 from eucora.projections.runner import ProjectionRunner
@@ -40,6 +42,7 @@ from eucora.store.ids import RandomIds
 from eucora.store.jobs import JobQueue
 from eucora.store.log import EventLog
 from eucora.store.replies import Replies
+from eucora.store.s3_artifacts import Bucket, S3Artifacts
 from eucora.workers.effects import EffectsWorker
 from eucora.workers.housekeeping import keep_house
 
@@ -121,8 +124,9 @@ async def runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         world = World(
             store=log,
-            artifacts=LocalArtifacts(settings.data_dir / "artifacts"),
+            artifacts=artifact_store(settings),
             evidence=EvidenceFiles(),
+            recurrences=CalendarRules(),
             devices=PostgresDevices(pool),
             planes=await _planes(settings, SharedBudget(pool), stack),
             facts=CaughtUpFacts(pool, runner),
@@ -173,6 +177,22 @@ def openapi() -> str:
     from eucora.api import openapi as description
 
     return description.text()
+
+
+def artifact_store(settings: Settings) -> ArtifactStore:
+    """The bucket that the settings name, or a folder of this machine."""
+    folder = settings.data_dir / "artifacts"
+    if settings.artifact_store_url is None:
+        return LocalArtifacts(folder)
+    key, secret = settings.s3_access_key_id, settings.s3_secret_access_key
+    bucket = Bucket(
+        url=settings.artifact_store_url,
+        endpoint=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        access_key_id=key.get_secret_value() if key else None,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    return S3Artifacts(bucket, folder / "incoming")
 
 
 async def _planes(settings: Settings, budget: RateBudget, stack: AsyncExitStack) -> Mapping[Plane, PlanePort]:

@@ -1,6 +1,7 @@
 """Settings, from the environment; every secret also from a file named by ``…_FILE``. Read in bootstrap and cli only."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -9,9 +10,18 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-SECRETS = ("INTUNE_CLIENT_SECRET", "JAMF_CLIENT_SECRET", "EUCORA_DATABASE_URL", "EUCORA_MIGRATION_DATABASE_URL")
+SECRETS = (
+    "INTUNE_CLIENT_SECRET",
+    "JAMF_CLIENT_SECRET",
+    "EUCORA_DATABASE_URL",
+    "EUCORA_MIGRATION_DATABASE_URL",
+    "EUCORA_S3_ACCESS_KEY_ID",
+    "EUCORA_S3_SECRET_ACCESS_KEY",
+)
 FILE_MAX = 64 * 1024  # bytes a secret file may have
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+# Source: Amazon S3 User Guide, "Bucket naming rules"; read 2026-11-22. A prefix is folders of unreserved characters.
+BUCKET_URL: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
 # What a number must be, in words for whoever runs this; the limits are those of the fields below.
 NUMBERS: Final[Mapping[str, str]] = {
     "EUCORA_PORT": "must be a whole number from 0 to 65535",
@@ -58,6 +68,13 @@ class Settings(BaseSettings):
     pg_bin: Path | None = Field(None, validation_alias="EUCORA_PG_BIN")
     data_dir: Path = Field(Path("var"), validation_alias="EUCORA_DATA_DIR")
 
+    # Empty: a folder below data_dir.
+    artifact_store_url: str | None = Field(None, validation_alias="EUCORA_ARTIFACT_STORE_URL")
+    s3_endpoint_url: str | None = Field(None, validation_alias="EUCORA_S3_ENDPOINT_URL")
+    s3_region: str | None = Field(None, validation_alias="EUCORA_S3_REGION")
+    s3_access_key_id: SecretStr | None = Field(None, validation_alias="EUCORA_S3_ACCESS_KEY_ID")
+    s3_secret_access_key: SecretStr | None = Field(None, validation_alias="EUCORA_S3_SECRET_ACCESS_KEY")
+
     host: str = Field("127.0.0.1", validation_alias="EUCORA_HOST")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, validation_alias="EUCORA_PORT")
     log_level: str = Field("info", validation_alias="EUCORA_LOG_LEVEL")
@@ -89,7 +106,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _FromFiles(settings_cls)
 
-    @field_validator("oidc_issuer", "intune_graph_url", "intune_login_url", "jamf_server_url")
+    @field_validator("oidc_issuer", "intune_graph_url", "intune_login_url", "jamf_server_url", "s3_endpoint_url")
     @classmethod
     def _web_address(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
@@ -121,6 +138,13 @@ class Settings(BaseSettings):
             ) from None
         return value
 
+    @field_validator("artifact_store_url")
+    @classmethod
+    def _bucket(cls, value: str | None) -> str | None:
+        if value is not None and BUCKET_URL.fullmatch(value) is None:
+            raise ValueError("must be s3://bucket or s3://bucket/prefix")
+        return None if value is None else value.rstrip("/")
+
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, value: str) -> str:
@@ -129,7 +153,7 @@ class Settings(BaseSettings):
         return value.lower()
 
     @model_validator(mode="after")
-    def _whole_planes(self) -> "Settings":
+    def _whole_groups(self) -> "Settings":
         groups: tuple[Mapping[str, object], ...] = (
             {
                 "INTUNE_TENANT_ID": self.intune_tenant_id,
@@ -140,6 +164,10 @@ class Settings(BaseSettings):
                 "JAMF_SERVER_URL": self.jamf_server_url,
                 "JAMF_CLIENT_ID": self.jamf_client_id,
                 "JAMF_CLIENT_SECRET": self.jamf_client_secret,
+            },
+            {
+                "EUCORA_S3_ACCESS_KEY_ID": self.s3_access_key_id,
+                "EUCORA_S3_SECRET_ACCESS_KEY": self.s3_secret_access_key,
             },
         )
         for group in groups:

@@ -16,7 +16,7 @@ from uuid import uuid4
 import httpx
 
 from eucora.application.ports import Context, Write
-from eucora.application.records import digest_secret, make_secret
+from eucora.application.service_tokens import digest_secret, make_secret
 from eucora.cli.stack import lab_environment
 from eucora.domain.people import Grant, Role
 from eucora.domain.service_token import ServiceTokenIssued

@@ -15,8 +15,13 @@ LIMIT_S = 300  # the story waits with deadlines of its own; this one only keeps 
 
 def run_demo(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """``eucora demo --once --json`` with an environment that names nothing but the data folder."""
+    return run_eucora(data_dir, "demo", "--once", "--json", *arguments)
+
+
+def run_eucora(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """One command on its own, in the same way."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("EUCORA_", "INTUNE_", "JAMF_"))}
-    command = [sys.executable, "-m", "eucora.cli.main", "demo", "--once", "--json", *arguments]
+    command = [sys.executable, "-m", "eucora.cli.main", *arguments]
     # Files, not pipes: what the demo started holds a pipe open after the demo is gone, and reading it would never end.
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         demo = subprocess.Popen(

@@ -5,14 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from story_claims import by_application, require_whole, run_demo
+from story_claims import by_application, require_whole, run_demo, run_eucora
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    done = run_demo(tmp_path_factory.mktemp("story"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("story")
+
+
+@pytest.fixture(scope="module")
+def told(home: Path) -> dict[str, Any]:
+    done = run_demo(home)
     assert (done.returncode, done.stderr) == (0, "")
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary
@@ -20,7 +25,17 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_log_is_whole_and_every_intent_completes(told: dict[str, Any]) -> None:
     require_whole(told)
-    assert [chapter for chapter in told["seconds"] if chapter != "total"] == ["1", "2", "3", "4", "8"]
+    assert [chapter for chapter in told["seconds"] if chapter != "total"] == ["1", "2", "3", "4", "5", "8"]
+
+
+def test_every_decision_of_the_story_comes_out_the_same_again(told: dict[str, Any], home: Path) -> None:
+    done = run_eucora(home / "demo", "replay", "--json")
+    replayed = json.loads(done.stdout)
+    assert (done.returncode, replayed["differences"], replayed["left_out"]) == (0, [], [])
+    decisions = replayed["decisions"]
+    assert decisions["proposal"] == len(told["intents"]) + told["incident"]["halted"]
+    assert set(decisions) >= {"proposal", "automated approval", "gate run", "promotion", "CAB decision"}
+    assert all(count > 0 for count in decisions.values())
 
 
 def test_a_low_risk_application_is_approved_by_the_rules_on_both_planes(told: dict[str, Any]) -> None:
@@ -47,11 +62,21 @@ def test_critical_infrastructure_needs_three_votes_before_canary(told: dict[str,
     assert review["refused_votes"] == 1
 
 
+def test_an_incident_stops_both_rollouts_of_the_release(told: dict[str, Any]) -> None:
+    incident = told["incident"]
+    assert (incident["severity"], incident["halted"]) == ("p1", 2)
+    assert incident["blast_radius_class"] == "non_critical"
+    assert (incident["rolled_back"], incident["remaining"]) == ("rolled_back", 0)
+    assert incident["reverted"] > 0
+    assert incident["resumed"] == "completed"
+
+
 def test_every_refusal_names_its_problem_and_only_the_vote_is_on_record(told: dict[str, Any]) -> None:
     assert sorted((one["type"], one["status"]) for one in told["refusals"]) == [
         ("approval-missing", 409),
         ("approval-missing", 409),
         ("artifact-registrar-may-not-vote", 403),
+        ("cab-must-decide", 409),
         ("condition-not-acknowledged", 422),
         ("gate-not-met", 409),
         ("review-changed", 412),

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from eucora.cli.story.client import Api, Away, Problem, Session, SignIn, StoryFailed
+from eucora.cli.client import Api, Away, Failed, Problem, Session, SignIn
 
 
 class Thing(BaseModel):
@@ -91,7 +91,7 @@ async def test_an_error_without_a_problem_document_is_told_as_it_came() -> None:
 
 async def test_an_answer_of_another_shape_names_the_field() -> None:
     session, _ = session_over(httpx.Response(200, json={"id": "a"}))
-    with pytest.raises(StoryFailed, match="no usable weight"):
+    with pytest.raises(Failed, match="no usable weight"):
         await session.read(Thing, "/things/a")
 
 
@@ -119,5 +119,5 @@ async def test_somebody_whom_the_provider_does_not_know_is_named() -> None:
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     sign_in = SignIn(http, "http://issuer.test/token", "nobody", "wrong")
-    with pytest.raises(StoryFailed, match="nobody could not sign in"):
+    with pytest.raises(Failed, match="nobody could not sign in"):
         await sign_in.token()

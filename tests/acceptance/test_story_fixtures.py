@@ -10,9 +10,9 @@ import httpx
 import pytest
 from story_claims import by_application, require_whole, run_demo
 
+from eucora.cli.client import Problem
 from eucora.cli.stack import Stack
 from eucora.cli.story import acts, materials, proof
-from eucora.cli.story.client import Problem
 from eucora.cli.story.materials import Material
 from eucora.cli.story.narration import Silent
 from eucora.cli.story.stage import Stage, stage

@@ -11,8 +11,9 @@ from uuid import uuid4
 import httpx
 from fastapi import FastAPI
 
+from eucora.application.deployment_intents import measure_now
 from eucora.application.devices import CohortDevice
-from eucora.application.execute import execute
+from eucora.application.execute import execute, load
 from eucora.application.planes import (
     Assigned,
     Assignment,
@@ -31,6 +32,7 @@ from eucora.application.ports import Context
 from eucora.application.react import react
 from eucora.application.world import World
 from eucora.domain.deployment_intent import DECIDER, commands
+from eucora.domain.grounds import Grounds
 from eucora.domain.planes import InstallState, Plane, SiteClass
 from eucora.domain.rings import Ring
 from eucora.lab.clock import ManualClock
@@ -180,7 +182,7 @@ class Rig:
         await execute(self.world.store, DECIDER, intent_id, command, context=context, at=self.clock.now(), react=react)
 
     async def installed_in_the_lab(self, intent_id: str) -> None:
-        """The lab ring opened, its devices frozen, all installed, and the rollback rehearsed."""
+        """The lab ring opened, its devices frozen, all installed and counted, and the rollback rehearsed."""
         assert (await self.post(f"/deployment-intents/{intent_id}/starts", PUBLISHER)).status_code == 201
         group = await self.planes[Plane.JAMF].resolve("ring-0", correlation_id="rig")
         cohort = [
@@ -190,9 +192,16 @@ class Rig:
         now = self.clock.now()
         frozen = await self.world.devices.freeze(intent_id, Ring.LAB, Plane.JAMF, cohort)
         await self.run(intent_id, commands.FreezeCohort(Ring.LAB, Plane.JAMF, frozen.digest, frozen.counts, now))
+        proposed = (await load(self.world.store, DECIDER, intent_id)).proposed
+        assert proposed is not None
+        (file,) = proposed.release.artifacts
+        await self.run(intent_id, commands.RecordPublished(Ring.LAB, Plane.JAMF, "7", "1", file.content, now))
         self.clock.advance(60)
         now = self.clock.now()
         await self.check_in(intent_id)
+        reading = await measure_now(self.world, await load(self.world.store, DECIDER, intent_id), Ring.LAB)
+        assert reading is not None
+        await self.run(intent_id, commands.RecordMeasurement(Ring.LAB, reading, Grounds(), now))
         await self.run(intent_id, commands.StartRehearsal("rig", now))
         await self.run(intent_id, commands.RecordRehearsal(DEVICES, DEVICES, now))
 

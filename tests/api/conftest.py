@@ -16,6 +16,7 @@ from eucora.api.house import ApiDeps
 from eucora.application.world import World
 from eucora.domain.planes import Plane
 from eucora.formats.evidence import EvidenceFiles
+from eucora.formats.recurrence import CalendarRules
 from eucora.lab.clock import ManualClock
 from eucora.lab.oidc import create_issuer
 from eucora.projections.catalogue import all_projections
@@ -50,6 +51,7 @@ async def rig(pool: Pool, provider: Starlette, tmp_path: Path) -> AsyncIterator[
         store=log,
         artifacts=LocalArtifacts(tmp_path / "artifacts"),
         evidence=EvidenceFiles(),
+        recurrences=CalendarRules(),
         devices=PostgresDevices(pool),
         planes=planes,
         facts=CaughtUpFacts(pool, runner),

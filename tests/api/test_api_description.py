@@ -88,7 +88,16 @@ def test_only_what_keeps_no_answer_needs_no_key() -> None:
         for method, one in path.items()
         if method == "post" and "Idempotency-Key" not in {given["name"] for given in one.get("parameters", [])}
     }
-    assert keyless == {"upload_evidence_document", "issue_service_token", "retry_job"}
+    assert keyless == {
+        "assess_release",
+        "backtest_gate_policy",
+        "backtest_risk_model",
+        "derive_evidence_pack",
+        "issue_service_token",
+        "preview_rollout_plan",
+        "retry_job",
+        "upload_evidence_document",
+    }
 
 
 def test_every_reference_leads_somewhere() -> None:

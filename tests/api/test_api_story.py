@@ -64,7 +64,8 @@ async def test_the_rollout_shows_on_every_read(rig: Rig) -> None:
     types = [one["type"] for one in (await rig.get(f"/deployment-intents/{intent_id}/timeline")).json()["items"]]
     assert types[0] == "deployment_intent.proposed"
     assert types[-1] == "deployment_intent.ring-promoted"
-    assert (await rig.get(f"/deployment-intents/{intent_id}/operations")).json()["items"] == []
+    operations = (await rig.get(f"/deployment-intents/{intent_id}/operations")).json()["items"]
+    assert [(one["operation"], one["plane"], one["ring"]) for one in operations] == [("publish", "jamf", 0)]
 
 
 async def test_an_intent_can_be_seen_as_it_was(rig: Rig) -> None:
@@ -138,7 +139,10 @@ async def test_a_p1_incident_is_reported_reclassified_and_resolved(rig: Rig) -> 
     change = {"severity": "p3", "kind": "performance", "attributable": "no", "reason": "a network outage"}
     path = f"/incidents/{incident_id}"
     seen = (await rig.get(path)).headers["ETag"]
-    answer = await rig.post(f"{path}/classifications", OPERATOR, change, headers={"If-Match": seen})
+    alone = await rig.post(f"{path}/classifications", OPERATOR, change, headers={"If-Match": seen})
+    assert (alone.status_code, alone.json()["type"]) == (403, "urn:eucora:problem:reporter-may-not-clear")
+    seen = (await rig.get(path)).headers["ETag"]  # the refusal is on record
+    answer = await rig.post(f"{path}/classifications", "sana.security", change, headers={"If-Match": seen})
     assert answer.status_code == 201
     assert (await rig.post(f"{path}/resolutions", OPERATOR, {"root_cause": "a switch"})).status_code == 201
     body = (await rig.get(path)).json()

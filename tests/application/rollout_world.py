@@ -4,30 +4,26 @@ Nothing sleeps: whoever waits moves the one clock that everybody shares, so days
 is the same.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-from starlette.applications import Starlette
-
-from eucora.application import artifacts, cab_reviews, deployment_intents, records
+from eucora.application import artifacts, cab_reviews, deployment_intents, policies
 from eucora.application.artifacts import InstallRequest, PackRequest
 from eucora.application.deployment_intents import IntentRequest, TargetRequest
 from eucora.application.execute import load
 from eucora.application.world import Caller, World
-from eucora.connectors.http import NO_RETRY, BreakerState, Upstream, upstream_client
-from eucora.connectors.intune.connect import IntuneAccess, connect_intune
-from eucora.connectors.jamf.plane import JamfPlane
+from eucora.cli.simulation.house import Fleet, virtual_house
+from eucora.connectors.http import BreakerState
 from eucora.domain.cab_review import Urgency, Vote
 from eucora.domain.conditions import Condition
 from eucora.domain.deployment_intent.decide import DECIDER
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.evidence_pack import Detection
 from eucora.domain.gate_types import GatePolicy
+from eucora.domain.governance_types import GOVERNANCE_1_0, DriftRules
 from eucora.domain.people import Grant, Person, Role, Scope
 from eucora.domain.planes import Plane
 from eucora.domain.policies import GATE_POLICY_1_0
@@ -42,25 +38,18 @@ from eucora.domain.risk_types import (
     PrivilegeImpact,
     Provenance,
 )
-from eucora.formats.evidence import EvidenceFiles
-from eucora.lab.app import Lab, create_lab
+from eucora.lab.app import Lab
 from eucora.lab.clock import ManualClock
 from eucora.lab.inputs import ApplicationInputs, build_inputs
-from eucora.projections.catalogue import all_projections
-from eucora.projections.history import CaughtUpFacts
-from eucora.projections.runner import ProjectionRunner
-from eucora.store.artifacts import LocalArtifacts
 from eucora.store.database import Pool
-from eucora.store.devices import PostgresDevices
-from eucora.store.ids import RandomIds
-from eucora.store.jobs import JobQueue
-from eucora.store.log import EventLog
 from eucora.workers.effects import EffectsWorker
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 BASE = "http://lab.test"
+WEEK_S = 7 * 86_400
 RETAIL = Scope("retail", "emea")
 POLICY = replace(GATE_POLICY_1_0, version="hourly", measure_every_s=3600)
+CALM = replace(GOVERNANCE_1_0, version="calm", drift=DriftRules(every_s=WEEK_S, critical_every_s=WEEK_S))
 
 
 def person(name: str, *roles: Role, scope: Scope | None = None) -> Person:
@@ -80,13 +69,6 @@ HIGH = DeclaredRisk(
     PrivilegeImpact.SERVICE_OR_ELEVATED, False, Provenance.UNCERTAIN, Exploitability.PRIVILEGED_LISTENER,
     DataAccess.CREDENTIAL_STORES, OperationalComplexity.REBOOT,
 )  # fmt: skip
-
-
-class FreeBudget:
-    """Nobody is throttled in virtual time."""
-
-    async def acquire(self, key: str, *, per_s: float, burst: int) -> None:
-        return None
 
 
 class Rollouts:
@@ -112,9 +94,13 @@ class Rollouts:
     def group(self, plane: Plane, ring: Ring) -> str:
         return next(g.id for g in self.lab.fleet.groups_on(plane) if g.name.startswith(f"ring-{ring:d}-"))
 
-    async def activate(self, policy: GatePolicy) -> None:
-        await records.propose_gate_policy(self.world, self.as_(ADMIN), policy, "hourly readings")
-        await records.activate_gate_policy(self.world, self.as_(CAB[0]), policy.version)
+    async def activate(self, policy: GatePolicy, *, drift: bool = False) -> None:
+        """Put the policy in force. Planes are compared with what was decided once a week, hourly where ``drift``."""
+        await policies.propose_gate_policy(self.world, self.as_(ADMIN), policy, "hourly readings")
+        await policies.activate_gate_policy(self.world, self.as_(CAB[0]), policy.version)
+        if not drift:
+            await policies.propose_governance_policy(self.world, self.as_(ADMIN), CALM, "looks at planes are dear")
+            await policies.activate_governance_policy(self.world, self.as_(CAB[0]), CALM.version)
 
     async def propose(
         self,
@@ -222,51 +208,5 @@ async def chunks(path: Path) -> AsyncIterator[bytes]:
 
 @asynccontextmanager
 async def rollouts(pool: Pool, folder: Path, *, pace: float = 1.0) -> AsyncIterator[Rollouts]:
-    clock = ManualClock(START)
-    app: Starlette = create_lab(seed=7, clock=clock, pace=pace, base_url=BASE, windows=700, macs=460)
-    lab: Lab = app.state.lab
-    wire = httpx.ASGITransport(app=app)
-
-    async def sleep(seconds: float) -> None:
-        clock.advance(seconds)
-        await asyncio.sleep(0)
-
-    def monotonic() -> float:
-        return (clock.now() - START).total_seconds()
-
-    credentials = lab.directory.credentials
-    intune = connect_intune(
-        IntuneAccess(
-            credentials.tenant, credentials.client_id, credentials.client_secret, f"{BASE}/graph/v1.0", f"{BASE}/entra"
-        ),
-        budget=FreeBudget(), retry=NO_RETRY, now=clock.now, monotonic=monotonic, sleep=sleep, inner=wire,
-    )  # fmt: skip
-    breaker: list[BreakerState] = []
-    jamf_client = upstream_client(
-        Upstream("jamf", f"{BASE}/jamf", "lab"), budget=FreeBudget(), per_s=1000, burst=1000, retry=NO_RETRY,
-        now=clock.now, monotonic=monotonic, sleep=sleep, inner=wire,
-        on_breaker=lambda _, state: breaker.append(state),
-    )  # fmt: skip
-    jamf = JamfPlane(
-        jamf_client, client_id=lab.jamf_client_id, client_secret=lab.jamf_client_secret, now=clock.now, sleep=sleep
-    )
-    log = EventLog(pool, RandomIds())
-    runner = ProjectionRunner(pool, log, all_projections())
-    await runner.ensure()
-    world = World(
-        store=log,
-        artifacts=LocalArtifacts(folder / "artifacts"),
-        evidence=EvidenceFiles(),
-        devices=PostgresDevices(pool),
-        planes={Plane.INTUNE: intune.plane, Plane.JAMF: jamf},
-        facts=CaughtUpFacts(pool, runner),
-        clock=clock,
-        ids=RandomIds(),
-    )
-    worker = EffectsWorker(
-        world, JobQueue(pool, "worker", lease_s=10**9), asyncio.Event(), concurrency=8, backoff=lambda _: 60.0
-    )
-    yield Rollouts(world, worker, lab, clock, folder / "inputs", breaker)
-    await log.close()
-    await intune.aclose()
-    await jamf.aclose()
+    async with virtual_house(pool, folder, START, Fleet(pace=pace), concurrency=8) as house:
+        yield Rollouts(house.world, house.worker, house.lab, house.clock, folder / "inputs", house.jamf_breaker)

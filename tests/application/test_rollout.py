@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rollout_world import CAB, HIGH, OPERATOR, PACKAGER, POLICY, PUBLISHER, START, Rollouts, person, rollouts
 
-from eucora.application import cab_reviews, deployment_intents, records
+from eucora.application import cab_reviews, deployment_intents, incidents
 from eucora.application.execute import VersionMismatch
+from eucora.application.incidents import IncidentRequest
 from eucora.application.planes import Assignment, Offer
 from eucora.application.react import react
-from eucora.application.records import IncidentRequest
 from eucora.application.world import RoleMissing
 from eucora.connectors.http import BreakerState
 from eucora.domain.cab_review import Urgency
@@ -19,8 +19,11 @@ from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent.decide import DECIDER
 from eucora.domain.deployment_intent.events import (
     ContentPublished,
+    GateRunCompleted,
     PlaneOperationFailed,
     PublishRefused,
+    RingMeasured,
+    RolloutHalted,
     RolloutResumed,
 )
 from eucora.domain.deployment_intent.refusals import (
@@ -34,7 +37,7 @@ from eucora.domain.deployment_intent.refusals import (
     RingBeyondApproval,
 )
 from eucora.domain.deployment_intent.state import IntentStatus, Rehearsal
-from eucora.domain.incident import Attributable, IncidentKind, Severity
+from eucora.domain.incident import Attributable, IncidentKind, IncidentSeverity
 from eucora.domain.people import Role, Scope
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
@@ -138,6 +141,11 @@ async def test_a_failing_release_is_halted_and_its_offers_are_taken_back(house: 
     assert state.status is IntentStatus.HALTED
     assert state.halt is not None
     assert state.halt.trigger == "failure_rule"
+    history = (await house.world.store.read(DECIDER.stream(intent))).events
+    kinds = [type(event) for event in history]
+    halted = kinds.index(RolloutHalted)
+    assert kinds[halted - 1] is RingMeasured
+    assert GateRunCompleted in kinds[halted + 1 :], "the gate run waits for the halt, never the halt for the gate run"
     assert dict(state.offers) == {}
     names = (house.inputs.low.name, house.inputs.low.version)
     for plane in house.world.planes.values():
@@ -153,9 +161,9 @@ async def test_a_p1_incident_halts_and_a_rollback_empties_every_device(house: Ro
     await house.promote(intent, Ring.CANARY)
     await house.let_pass(20)
     report = IncidentRequest(
-        intent, "field-notes", Severity.P1, IncidentKind.STABILITY, Attributable.UNKNOWN, 40, "blue screens"
+        intent, "field-notes", IncidentSeverity.P1, IncidentKind.STABILITY, Attributable.UNKNOWN, 40, "blue screens"
     )
-    await records.report_incident(house.world, house.as_(OPERATOR), report)
+    await incidents.report_incident(house.world, house.as_(OPERATOR), report)
     await house.worker.settle()
     assert (await house.state(intent)).status is IntentStatus.HALTED
     with pytest.raises(CabMustDecide):

@@ -14,6 +14,7 @@ from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.evidence_pack import Detection, Document, EvidencePackAssembled, InstallPlan
 from eucora.domain.findings import Signature
 from eucora.domain.gate_types import GatePolicy, IncidentFacts
+from eucora.domain.grounds import Grounds
 from eucora.domain.people import Scope
 from eucora.domain.planes import Plane, SiteClass
 from eucora.domain.policies import GATE_POLICY_1_0
@@ -39,12 +40,15 @@ SOAK = timedelta(seconds=60)
 LATER = NOON + SOAK
 EXPIRY = NOON + timedelta(days=30)
 EXE, PKG = "a" * 64, "b" * 64
-NO_INCIDENT, P1 = IncidentFacts(), IncidentFacts(p1_p2=1)
+NOTHING = Grounds()  # nothing outside the intent speaks against it
+P1 = Grounds(incidents=IncidentFacts(p1_p2=1))
 
-# Soak is a minute in every ring: how long it is does not matter to these rules, that it is asked for does.
+# Soak is a minute in every ring: how long it is does not matter to these rules, that it is asked for does. It counts
+# without readings before the one that decides; what counts as covered has tests of its own.
 POLICY = replace(
     GATE_POLICY_1_0,
     version="test",
+    soak_needs_coverage=False,
     rings=tuple(replace(rule, soak_s=60) for rule in GATE_POLICY_1_0.rings),
 )
 
@@ -141,9 +145,9 @@ def freeze(ring: Ring, at: datetime = NOON, plane: Plane = Plane.INTUNE) -> c.Fr
 
 
 def measure(
-    ring: Ring, measurement: Measurement | None = None, incidents: IncidentFacts = NO_INCIDENT, at: datetime = LATER
+    ring: Ring, measurement: Measurement | None = None, grounds: Grounds = NOTHING, at: datetime = LATER
 ) -> c.RecordMeasurement:
-    return c.RecordMeasurement(ring, measurement or reading(), incidents, at)
+    return c.RecordMeasurement(ring, measurement or reading(), grounds, at)
 
 
 def promote(
@@ -153,11 +157,11 @@ def promote(
     automatic: bool = False,
     in_scope: bool = True,
     measurement: Measurement | None = None,
-    incidents: IncidentFacts = NO_INCIDENT,
+    grounds: Grounds = NOTHING,
     acknowledged: tuple[str, ...] = (),
     at: datetime = LATER,
 ) -> c.PromoteRing:
-    return c.PromoteRing(to_ring, by, automatic, in_scope, measurement or reading(), incidents, acknowledged, at)
+    return c.PromoteRing(to_ring, by, automatic, in_scope, measurement or reading(), grounds, acknowledged, at)
 
 
 def promote_by_service(to_ring: Ring) -> c.PromoteRing:
@@ -178,13 +182,13 @@ def pause() -> c.PauseRollout:
 
 def resume(
     measurement: Measurement | None = None,
-    incidents: IncidentFacts = NO_INCIDENT,
+    grounds: Grounds = NOTHING,
     *,
     by: str = PAUL,
     in_scope: bool = True,
     at: datetime = LATER,
 ) -> c.ResumeRollout:
-    return c.ResumeRollout(by, "repaired", measurement or reading(), incidents, in_scope, at)
+    return c.ResumeRollout(by, "repaired", measurement or reading(), grounds, in_scope, at)
 
 
 def request(review: str = "r-1", at: datetime = NOON) -> c.RequestCabReview:
@@ -202,8 +206,9 @@ def decision(
     review: str = "r-1",
     at: datetime = NOON,
     expires_at: datetime | None = EXPIRY,
+    voters: tuple[str, ...] = (),
 ) -> c.RecordCabDecision:
-    return c.RecordCabDecision(review, outcome, story.state.binding, conditions, at, expires_at)
+    return c.RecordCabDecision(review, outcome, story.state.binding, conditions, at, expires_at, voters)
 
 
 def approved(story: Story, *conditions: Condition) -> Story:

@@ -8,7 +8,7 @@ import pytest
 
 from eucora.domain.binding import bind, digest_of
 from eucora.domain.deployment_intent.events import Binding, ReleaseArtifact
-from eucora.domain.gate_types import GatePolicy, HaltRule, RingRule, SuccessRule
+from eucora.domain.gate_types import GatePolicy, HaltRule, OverlapRule, RingRule, SuccessRule
 from eucora.domain.planes import Plane, SiteClass
 from eucora.domain.policies import GATE_POLICY_1_0
 from eucora.domain.rings import Ring, RingPlan, RingSpec, RingTarget
@@ -32,8 +32,8 @@ def test_known_answer() -> None:
         artifacts=(f"intune:{'bb' * 32}:{'cc' * 32}", f"jamf:{'dd' * 32}:{'ee' * 32}"),
         ring_plan="867c2411e042add9ad4d8d23666c800d6d77728f2244c98b9ad59a617e64a6e6",
         risk_model="1.0",
-        gate_policy="1.0:68fcb891f53d02c279568e1fab1d6197833833aca4e377f55eb4e83537ef09a3",
-        digest="49e8048a0f9bb4e36fb39d85f25fd5dfa605f64540119c4325fd8a974b7b48e1",
+        gate_policy="1.0:44159b58ec47aba4e7f70d13a25c7143d9818c21950f513875e3369d18f1e9c4",
+        digest="44ae0ad88e81888726716de4c84b56f8a1e116ac7049c0a5905a23077c62055f",
     )
 
 
@@ -95,6 +95,10 @@ POLICY_CHANGES = {
     "halt": HaltRule(finished_min=11),
     "measure_every_s": 1,
     "rehearsal_min": Decimal("0.94"),
+    "sample_min": 1,
+    "per_plane": True,
+    "soak_needs_coverage": False,
+    "overlap": OverlapRule.BLOCK,
 }
 
 

@@ -1,57 +1,42 @@
-"""CAB review: quorum, separation of duties, conditions, the clock, and what a voter must have seen."""
+"""CAB review: quorum, separation of duties, conditions, the clocks, and what a voter must have seen."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+from cab_people import (
+    ANN,
+    BEN,
+    CLEO,
+    DAN,
+    DUE,
+    EMERGENCY,
+    ERIK,
+    NOON,
+    OPEN,
+    PAT,
+    ROSA,
+    SOON,
+    TICK,
+    Review,
+    lent,
+    opened,
+    vote,
+)
 from given import Given, given
 
 from eucora.domain import cab_review as cab
-from eucora.domain.cab_review import DECIDER, CabReview, Ineligible, Outcome, Urgency, Vote, ineligible_persons
+from eucora.domain.cab_review import DECIDER, Ineligible, Outcome, Urgency, Vote, clocks, ineligible_persons
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.errors import DomainError, RefusedOnRecord
+from eucora.domain.governance_types import ReviewRules
 from eucora.domain.reasons import ReasonMissing
+from eucora.domain.rings import Ring
 from eucora.domain.risk_types import BlastRadiusClass
 
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-SOON = NOON + timedelta(hours=1)
-DUE = NOON + timedelta(hours=48)
-ANN, BEN, CLEO = "idp|ann", "idp|ben", "idp|cleo"
-ROSA, PAT, ERIK = "idp|rosa", "idp|pat", "idp|erik"
-
-OPEN = cab.OpenReview(
-    review_id="r-1",
-    intent_id="i-1",
-    binding="a" * 64,
-    application="vpn-client",
-    version="7.0",
-    score="63.5",
-    blast_radius_class=BlastRadiusClass.BUSINESS_CRITICAL,
-    quorum=2,
-    ineligible=ineligible_persons(ROSA, PAT, [ERIK, PAT]),
-    urgency=Urgency.STANDARD,
-    justification="",
-    by=ROSA,
-    at=NOON,
-)
 MAX_RING = Condition(ConditionKind.MAX_RING, "2")
 TEXT = Condition(ConditionKind.TEXT, "tell the help desk")
-Review = Given[CabReview, cab.Command, cab.Event]
-
-
-def opened(command: cab.OpenReview = OPEN) -> Review:
-    return given(DECIDER).and_when(command)
-
-
-def vote(
-    voter: str,
-    vote: Vote = Vote.APPROVE,
-    *conditions: Condition,
-    saw: int = 1,
-    at: datetime = SOON,
-    reason: str = "sound",
-) -> cab.CastVote:
-    return cab.CastVote(voter, vote, reason, conditions, saw, at)
 
 
 def decided(outcome: Outcome) -> Review:
@@ -66,10 +51,13 @@ def decided(outcome: Outcome) -> Review:
 
 
 def test_who_may_not_vote_is_named_with_the_rule() -> None:
-    assert ineligible_persons(ROSA, PAT, [ERIK, ERIK]) == (
+    persons = ineligible_persons(ROSA, PAT, [ERIK, ERIK], publishers=[DAN, DAN], exception_requesters=[ROSA])
+    assert persons == (
         Ineligible(ROSA, "requester"),
         Ineligible(PAT, "assembled_evidence"),
         Ineligible(ERIK, "registered_artifact"),
+        Ineligible(DAN, "publisher"),
+        Ineligible(ROSA, "requested_exception"),
     )
 
 
@@ -90,7 +78,9 @@ def test_a_review_is_opened_once() -> None:
 
 
 def test_a_review_without_a_quorum_is_none() -> None:
-    given(DECIDER).when(replace(OPEN, quorum=0)).then_refuses(cab.QuorumInvalid)
+    for quorum in (0, cab.QUORUM_MAX + 1):
+        refusal = given(DECIDER).when(replace(OPEN, quorum=quorum)).then_refuses(cab.QuorumInvalid)
+        assert refusal.facts == {"quorum": quorum, "quorum_max": 15}
 
 
 def test_nothing_is_voted_on_before_it_is_opened() -> None:
@@ -98,9 +88,9 @@ def test_nothing_is_voted_on_before_it_is_opened() -> None:
 
 
 def test_the_quorum_approves_and_the_approval_expires_after_thirty_days() -> None:
-    first = cab.CabVoteCast(ANN, Vote.APPROVE, "sound", (), 1, SOON)
+    first = cab.CabVoteCast(ANN, Vote.APPROVE, "sound", (), 1, SOON, grounds=OPEN.grounds)
     opened().when(vote(ANN)).then(first)
-    second = cab.CabVoteCast(BEN, Vote.APPROVE, "sound", (), 2, SOON)
+    second = cab.CabVoteCast(BEN, Vote.APPROVE, "sound", (), 2, SOON, grounds=OPEN.grounds)
     opened().and_when(vote(ANN)).when(vote(BEN, saw=2)).then(
         second,
         cab.CabReviewDecided(Outcome.APPROVED, (), "2 of 2 approving votes", SOON, SOON + timedelta(days=30)),
@@ -243,3 +233,160 @@ def test_only_an_approval_is_revoked_and_once() -> None:
     assert approved.and_when(revoke).state.outcome is Outcome.REVOKED
     opened().when(revoke).then_refuses(cab.NotApproved)
     decided(Outcome.REJECTED).when(revoke).then_refuses(cab.NotApproved)
+
+
+def test_a_conflict_of_the_delegator_is_told_to_the_delegate_and_on_record() -> None:
+    refused = opened().when(lent(ANN, ROSA)).then_refuses(cab.RequesterMayNotVote)
+    assert refused.record == cab.CabVoteRefused(ANN, "requester", SOON, ROSA)
+    assert refused.facts == {"person": ROSA}
+    assert "The person you vote for" in refused.message
+    own = opened().when(vote(ROSA)).then_refuses(cab.RequesterMayNotVote)
+    assert own.message.startswith("You requested")
+
+
+def test_a_rule_that_a_later_version_brought_still_keeps_a_person_from_voting() -> None:
+    review = opened(replace(OPEN, ineligible=(Ineligible(ANN, "financed_it"),)))
+    refused = review.when(vote(ANN)).then_refuses(cab.InvolvedMayNotVote)
+    assert refused.record == cab.CabVoteRefused(ANN, "financed_it", SOON)
+
+
+def test_a_delegate_votes_in_the_name_of_the_delegator() -> None:
+    (cast,) = opened().when(lent(ANN, BEN)).events()
+    assert cast == cab.CabVoteCast(
+        ANN, Vote.APPROVE, "sound", (), 1, SOON, on_behalf_of=BEN, delegation_id="d-1", grounds=OPEN.grounds
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "refusal", "rule"),
+    [
+        (vote(ANN, saw=2), cab.DelegateVotedAlready, "delegate_voted"),
+        (vote(BEN, saw=2), cab.DelegatorVoteUsed, "delegator_voted"),
+        (lent(ANN, CLEO, saw=2), cab.DelegateVotedAlready, "delegate_voted"),
+        (lent(CLEO, BEN, saw=2), cab.DelegatorVoteUsed, "delegator_voted"),
+        (lent(CLEO, ANN, saw=2), cab.DelegatorVoteUsed, "delegator_voted"),
+    ],
+)
+def test_neither_the_delegate_nor_the_delegator_votes_again(
+    command: cab.CastVote, refusal: type[RefusedOnRecord], rule: str
+) -> None:
+    refused = opened().and_when(lent(ANN, BEN)).when(command).then_refuses(refusal)
+    assert refused.record == cab.CabVoteRefused(command.voter, rule, SOON, command.on_behalf_of)
+
+
+def test_the_escalation_says_who_is_told_and_what_is_missing() -> None:
+    at = clocks.escalation(_opened(opened()))
+    assert at == NOON + timedelta(hours=43, minutes=12)
+    opened().and_when(vote(ANN)).when(cab.EscalateReview(at)).then(
+        cab.CabReviewEscalated(("cab_approver", "platform_admin"), 1, 2, DUE, at)
+    )
+
+
+def test_the_clocks_of_a_review_are_those_it_was_opened_with() -> None:
+    rules = ReviewRules(standard_s=3600, remind_at=(Decimal("0.25"),), escalate_at=Decimal("0.5"))
+    review = opened(replace(OPEN, rules=rules))
+    assert _opened(review).due_at == NOON + timedelta(hours=1)
+    assert clocks.reminders(NOON, NOON + timedelta(hours=1), rules.remind_at) == (NOON + timedelta(minutes=15),)
+    assert review.when(cab.RemindReview(NOON + timedelta(minutes=15))).events()
+    assert review.when(cab.EscalateReview(NOON + timedelta(minutes=30))).events()
+    review.when(vote(ANN, at=NOON + timedelta(hours=1))).then_refuses(cab.ReviewExpired)
+
+
+def test_a_share_of_the_time_is_never_early_and_a_reminder_never_at_the_end() -> None:
+    end = NOON + timedelta(microseconds=10)
+    assert clocks.moment(NOON, end, Decimal("0.25")) == NOON + timedelta(microseconds=3)
+    shares = (Decimal(1), Decimal("0.5"), Decimal("0.5"), Decimal("1.5"))
+    assert clocks.reminders(NOON, end, shares) == (NOON + timedelta(microseconds=5),)
+
+
+def test_an_escalation_at_the_end_is_none() -> None:
+    review = opened(replace(OPEN, rules=ReviewRules(escalate_at=Decimal(1))))
+    review.when(cab.EscalateReview(DUE - TICK)).then()
+    review.when(cab.EscalateReview(DUE)).then()
+
+
+def test_a_review_for_one_ring_approves_that_ring_alone() -> None:
+    review = opened(replace(OPEN, quorum=1, ring=Ring.DEPARTMENT))
+    decision = review.when(vote(ANN)).events()[-1]
+    assert isinstance(decision, cab.CabReviewDecided)
+    assert decision.ring is Ring.DEPARTMENT
+    review.when(replace(OPEN, ring=Ring.GLOBAL)).then_refuses(cab.ReviewIdTaken)
+    refusal = review.when(vote(ANN, Vote.APPROVE, MAX_RING)).then_refuses(cab.ConditionInvalid)
+    assert "ring 3" in refusal.message
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_at_the_edge_of_the_calendar_is_refused_and_breaks_nothing(value: str) -> None:
+    opened().when(vote(ANN, Vote.APPROVE, Condition(ConditionKind.MONITOR_UNTIL, value))).then_refuses(
+        cab.ConditionInvalid
+    )
+
+
+def test_an_emergency_change_is_approved_in_haste_and_judged_afterwards() -> None:
+    review = opened(EMERGENCY)
+    assert (_opened(review).quorum, _opened(review).urgency) == (1, Urgency.URGENT)
+    owed = review.when(vote(ANN)).events()[-1]
+    assert owed == cab.CabRetrospectiveOpened(SOON + timedelta(hours=72), SOON)
+    late = SOON + timedelta(days=4)
+    verdict = cab.CloseRetrospective(cab.RetrospectiveVerdict.NOT_JUSTIFIED, "no attack was under way", DAN, late)
+    debt = review.and_when(vote(ANN), cab.LapseRetrospective(late))
+    debt.when(replace(verdict, findings=" ")).then_refuses(ReasonMissing)
+    refused = debt.when(replace(verdict, by=ANN)).then_refuses(cab.VoterMayNotJudge)
+    assert refused.record == cab.CabRetrospectiveRefused(ANN, "voter", late)
+    closed = debt.and_when(verdict).state.retrospective
+    assert closed is not None
+    assert (closed.overdue, closed.closed) == (
+        True,
+        cab.CabRetrospectiveClosed(cab.RetrospectiveVerdict.NOT_JUSTIFIED, "no attack was under way", DAN, late),
+    )
+
+
+@pytest.mark.parametrize(("valid_days", "hours"), [(30, 72), (2, 48)])
+def test_an_emergency_approval_holds_no_longer_than_until_it_is_to_be_judged(valid_days: int, hours: int) -> None:
+    rules = replace(EMERGENCY.rules, approval_valid_s=valid_days * 86_400)
+    decided, _ = opened(replace(EMERGENCY, rules=rules)).when(vote(ANN)).events()[-2:]
+    assert isinstance(decided, cab.CabReviewDecided)
+    assert decided.approval_expires_at == SOON + timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("radius", [BlastRadiusClass.CRITICAL_INFRASTRUCTURE, BlastRadiusClass.BUSINESS_CRITICAL])
+def test_an_emergency_does_not_leave_what_is_critical_to_one_person(radius: BlastRadiusClass) -> None:
+    for lowered in (1, 2):
+        rules = replace(EMERGENCY.rules, emergency_quorum=lowered)
+        assert _opened(opened(replace(EMERGENCY, blast_radius_class=radius, quorum=3, rules=rules))).quorum == 2
+    stricter = replace(EMERGENCY.rules, emergency_quorum=3)
+    assert _opened(opened(replace(EMERGENCY, blast_radius_class=radius, rules=stricter))).quorum == 3
+
+
+def test_a_revoked_emergency_approval_leaves_its_debt() -> None:
+    review = opened(EMERGENCY).and_when(vote(ANN), cab.RevokeApproval(CLEO, "a flaw was found", SOON))
+    review.when(cab.LapseRetrospective(SOON + timedelta(hours=72))).then(
+        cab.CabRetrospectiveOverdue(SOON + timedelta(hours=72), SOON + timedelta(hours=72))
+    )
+
+
+def test_what_happens_after_the_end_voids_nothing_a_voter_saw() -> None:
+    review = opened(EMERGENCY).and_when(vote(ANN), cab.RemindRetrospective(SOON + timedelta(hours=40)))
+    assert review.state.changed == 3  # the decision; the debt and its reminder are no news for votes
+    assert review.state.version == 5
+
+
+def _opened(review: Review) -> cab.CabReviewOpened:
+    assert review.state.opened is not None
+    return review.state.opened
+
+
+@pytest.mark.parametrize("lent_to", ["", DAN])
+def test_the_vote_of_a_person_who_published_meanwhile_does_not_count_towards_the_quorum(lent_to: str) -> None:
+    mine = lent(lent_to, ANN) if lent_to else vote(ANN)
+    review = opened().and_when(mine)
+    published = (cab.Ineligible(ANN, "publisher"),)
+    (cast,) = review.when(vote(BEN, saw=2, ineligible=published)).events()
+    assert isinstance(cast, cab.CabVoteCast)
+    second = review.and_when(vote(BEN, saw=2, ineligible=published))
+    assert second.state.outcome is None
+    third = second.and_when(vote(CLEO, saw=3, ineligible=published))
+    decided = third.history[-1]
+    assert isinstance(decided, cab.CabReviewDecided)
+    assert (decided.outcome, decided.reason) == (cab.Outcome.APPROVED, "2 of 2 approving votes")
+    assert review.and_when(vote(BEN, saw=2)).state.outcome is cab.Outcome.APPROVED

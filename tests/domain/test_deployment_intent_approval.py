@@ -59,6 +59,7 @@ from eucora.domain.deployment_intent.refusals import (
     RolloutNotMoving,
 )
 from eucora.domain.deployment_intent.state import IntentStatus
+from eucora.domain.freshness import Basis
 from eucora.domain.reasons import ReasonMissing
 from eucora.domain.rings import Ring
 
@@ -102,7 +103,7 @@ def test_an_approval_of_other_content_is_void() -> None:
     story = approved(proposed(CRITICAL))
     approval = story.state.approval
     assert approval is not None
-    elsewhere = replace(story.state, approval=replace(approval, binding="0" * 64))
+    elsewhere = replace(story.state, approvals=(replace(approval, binding="0" * 64),))
     assert "other content" in str(approval_problem(elsewhere, Ring.CANARY, NOON))
 
 
@@ -148,7 +149,9 @@ def test_a_condition_in_words_must_be_acknowledged_once() -> None:
 
 def test_a_review_is_asked_for_once() -> None:
     risky = proposed(RISKY)
-    risky.when(request()).then(CabReviewRequested("r-1", risky.state.binding, ROSA, NOON))
+    assert risky.state.proposed is not None
+    basis = Basis(risky.state.proposed.risk.score, 100)
+    risky.when(request()).then(CabReviewRequested("r-1", risky.state.binding, ROSA, NOON, None, basis))
     asked = risky.and_when(request())
     assert asked.state.status is IntentStatus.AWAITING_CAB
     asked.when(request()).then()

@@ -1,13 +1,18 @@
 """Proposing: what a release must bring along, how it is routed, and what its plan may look like."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from given import given
 from intents import CRITICAL, EXE, LOW, NOON, POLICY, RISKY, ROSA, plan, propose, proposed, start
 
+from eucora.application.ports import Context
+from eucora.codec.envelope import ENTRY_MAX, seal
 from eucora.domain.deployment_intent import DECIDER
 from eucora.domain.deployment_intent.events import AutomatedApprovalGranted, DeploymentIntentProposed, ReleaseArtifact
+from eucora.domain.deployment_intent.grounds_refusals import ProposalTooLarge
+from eucora.domain.deployment_intent.proposal import SIZE_MAX
 from eucora.domain.deployment_intent.refusals import (
     CriticalVulnerability,
     EvidenceIncomplete,
@@ -18,6 +23,7 @@ from eucora.domain.deployment_intent.refusals import (
 )
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.evidence_pack import EvidencePackAssembled
+from eucora.domain.plain_json import size_of
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring, RingPlan, RingSpec, RingTarget
 from eucora.domain.risk_types import FindingCounts
@@ -131,3 +137,25 @@ def test_an_intent_never_changes() -> None:
 
 def test_nothing_can_be_asked_of_an_intent_that_nobody_proposed() -> None:
     NOTHING.when(start(ROSA)).then_refuses(IntentUnknown)
+
+
+def test_a_proposal_that_names_another_version_than_the_one_in_force_is_not_approved_by_itself() -> None:
+    clause = "names gate policy 1.0, and 2.0 is in force"
+    (event,) = NOTHING.when(replace(propose(), not_in_force=(clause,))).events()
+    assert isinstance(event, DeploymentIntentProposed)
+    assert (event.route.cab_from_ring, event.not_in_force) == (Ring.CANARY, (clause,))
+    assert event.route.reasons == (f"{clause}: CAB from ring 1 on",)
+
+
+def wide(targets: int) -> RingPlan:
+    return RingPlan(tuple(ring(one, *(on(f"{one:d}-{number:060}") for number in range(targets))) for one in Ring))
+
+
+def test_a_proposal_that_no_entry_of_the_log_can_hold_is_refused_with_what_to_leave_out() -> None:
+    refusal = NOTHING.when(propose(ring_plan=wide(100))).then_refuses(ProposalTooLarge)
+    assert refusal.facts["targets"] == 500
+    assert "name fewer than its 500 targets" in refusal.message
+    (event, _) = NOTHING.when(propose(ring_plan=wide(60))).events()
+    context = Context("issuer|" + "a" * 60, "c" * 36, intent_id="i" * 36)
+    entry = seal(event, id=UUID(int=1), stream="deployment_intent-" + "i" * 36, version=1, at=NOON, context=context)
+    assert 0 <= len(entry.body) - size_of(event) < ENTRY_MAX - SIZE_MAX  # so whatever is not refused fits an entry

@@ -21,6 +21,7 @@ from intents import (
     Story,
     approved,
     automatic,
+    decision,
     freeze,
     halt,
     in_lab,
@@ -34,6 +35,8 @@ from intents import (
     proposed,
     reading,
     rehearse,
+    request,
+    resume,
     start,
     text,
 )
@@ -64,6 +67,7 @@ from eucora.domain.deployment_intent.refusals import (
     RingOutOfOrder,
     RolloutNotMoving,
     SoakNotOver,
+    VoterMayNotPublish,
 )
 from eucora.domain.deployment_intent.state import IntentStatus, next_ring
 from eucora.domain.errors import DomainError, RefusedOnRecord
@@ -105,6 +109,31 @@ def test_who_may_not_publish_is_refused_on_record(
         assert isinstance(refused, RefusedOnRecord)
         assert refused.record == PublishRefused(person, code, refused.message, at)
         assert proposed().decider.evolve(proposed().state, refused.record) == proposed().state
+
+
+def test_who_voted_on_the_approval_publishes_nothing_of_this_intent() -> None:
+    asked = proposed(RISKY).and_when(request())
+    voted = asked.and_when(decision(asked, voters=("carla", "sana")))
+    running = in_lab(voted)
+    for known, command, at in (
+        (voted, start("carla"), NOON),
+        (voted, start("sana"), NOON),
+        (running, promote(Ring.CANARY, "carla"), LATER),
+        (running.and_when(pause()), resume(by="carla"), LATER),
+    ):
+        refused = known.when(command).then_refuses(VoterMayNotPublish)
+        assert refused.record == PublishRefused(command.by, "voter_may_not_publish", refused.message, at)  # type: ignore[attr-defined]
+    proposed(RISKY).when(start("carla")).then(RolloutStarted("carla", NOON))
+
+
+def test_a_voter_stays_one_when_the_approval_is_replaced_or_taken_back() -> None:
+    asked = proposed(RISKY).and_when(request())
+    revoked = asked.and_when(decision(asked, voters=("carla",)), c.RevokeApproval("r-1", "new facts", NOON))
+    revoked.when(start("carla")).then_refuses(VoterMayNotPublish)
+    again = revoked.and_when(request("r-2"))
+    renewed = again.and_when(decision(again, review="r-2", voters=("chen",)))
+    for person in ("carla", "chen"):
+        renewed.when(start(person)).then_refuses(VoterMayNotPublish)
 
 
 def test_a_ring_is_left_with_its_reading_its_gate_run_and_the_promotion_on_record() -> None:
@@ -152,7 +181,7 @@ def test_soak_counts_from_the_frozen_cohort_not_from_the_start() -> None:
 
 
 def test_an_unmet_gate_is_named_with_its_verdict() -> None:
-    refusal = in_lab(proposed()).when(promote(Ring.CANARY, measurement=BAD, incidents=P1)).then_refuses(GateNotMet)
+    refusal = in_lab(proposed()).when(promote(Ring.CANARY, measurement=BAD, grounds=P1)).then_refuses(GateNotMet)
     told = {gate["gate"]: gate["verdict"] for gate in refusal.facts["gates"]}  # type: ignore[attr-defined]
     assert told == {
         "success_rate": "failed",
@@ -255,9 +284,7 @@ def test_the_service_waits_for_cab_before_the_ring_that_needs_it() -> None:
 
 def test_a_promotion_by_the_service_has_its_gate_run_on_record_even_when_no_verdict_changed() -> None:
     paused = in_lab(proposed(policy=automatic())).and_when(pause(), measure(Ring.LAB))
-    resumed = given(DECIDER, *paused.history).and_when(
-        c.ResumeRollout(PAUL, "done", None, measure(Ring.LAB).incidents, True, LATER)
-    )
+    resumed = given(DECIDER, *paused.history).and_when(resume())
     assert [type(event) for event in resumed.when(measure(Ring.LAB)).events()] == [GateRunCompleted, RingPromoted]
 
 
@@ -273,7 +300,7 @@ def test_the_last_ring_does_not_complete_while_anything_is_open() -> None:
     canary = in_ring(proposed(last=Ring.CANARY), Ring.CANARY)
     for open_ in (
         measure(Ring.CANARY, at=NOON),
-        measure(Ring.CANARY, incidents=P1),
+        measure(Ring.CANARY, grounds=P1),
         measure(Ring.CANARY, reading(18, 0, 2)),
     ):
         assert canary.and_when(open_).state.status is IntentStatus.ROLLING_OUT

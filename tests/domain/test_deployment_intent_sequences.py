@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import TypeVar, cast, get_args
 
@@ -41,15 +42,18 @@ from eucora.domain.deployment_intent import commands as c
 from eucora.domain.deployment_intent import events as e
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.errors import DomainError, RefusedOnRecord
-from eucora.domain.gate_types import IncidentFacts, Verdict
+from eucora.domain.gate_types import Verdict
+from eucora.domain.grounds import Grounds
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
+from eucora.domain.risk_types import FindingCounts
 
 RINGS = list(Ring)
+BAD = FindingCounts(critical=1)
 PUBLISHERS = [*[PAUL] * 9, ROSA, PAT, ERIK]
 REVIEWS = ["r-1", "r-2"]
 READINGS = [*[reading()] * 9, reading(5, 0, 15), reading(17, 3), reading(18, 2)]
-INCIDENTS = [*[IncidentFacts()] * 9, P1]
+GROUNDS = [*[Grounds()] * 18, P1, P1, Grounds(score=Decimal(99)), Grounds(findings=BAD, critical_findings=("CVE-1",))]
 CONDITIONS: list[tuple[Condition, ...]] = [(), (), (max_ring(Ring.PILOT),), (text("call first"),)]
 OUTCOMES = [*[Outcome.APPROVED] * 9, *Outcome]
 CONTENTS = [*[EXE] * 9, "f" * 64]
@@ -86,20 +90,20 @@ def _onward(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
         [
             c.StartRollout(PAUL, True, at),
             freeze(ring, at, plane),
-            measure(ring, choice.of(READINGS), choice.of(INCIDENTS), at),
+            measure(ring, choice.of(READINGS), choice.of(GROUNDS), at),
             c.RecordRehearsal(choice.of([10, 20, 20]), 20, at),
             c.StartRehearsal(PAUL, at),
             *[promote(following, at=at, acknowledged=("call first",))] * 3,
             c.RecordCabDecision(asked.review_id, told, binding, choice.of(CONDITIONS), at, at + (EXPIRY - NOON)),
             asked,
-            *[c.ResumeRollout(choice.of(PUBLISHERS), "repaired", choice.of(READINGS), choice.of(INCIDENTS), True, at)]
+            *[c.ResumeRollout(choice.of(PUBLISHERS), "repaired", choice.of(READINGS), choice.of(GROUNDS), True, at)]
             * 3,
         ]
     )
 
 
 def _aside(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
-    ring, measurement, incidents = choice.of(RINGS), choice.of(READINGS), choice.of(INCIDENTS)
+    ring, measurement, incidents = choice.of(RINGS), choice.of(READINGS), choice.of(GROUNDS)
     person = choice.of([PAUL, PAT, e.SERVICE])
     options: list[c.Command] = [
         c.StartRollout(choice.of(PUBLISHERS), choice.of([True, False]), at),
@@ -119,6 +123,7 @@ def _aside(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
         choice.of([*[c.PauseRollout(PAUL, "again", at)] * 4, c.StartRollback(PAUL, "crashes", at)]),
         c.RecordRollback(10, choice.of([0, 10]), at),
         c.RecordRollback(9, 11, at),
+        c.RecordPreviousOffered(ring, INTUNE, f"group-{ring:d}", "app", at),
         c.GiveUpRollback(PAUL, at),
         propose(),
     ]
@@ -194,6 +199,7 @@ def check_approval(state: DeploymentIntent, ring: Ring, at: datetime) -> None:
     """Written apart from the rule under test: from canary on an approval is in force, or CAB begins later."""
     proposed, approval = state.proposed, state.approval
     assert proposed is not None
+    assert not state.needs_review, f"ring {ring} opened after the grounds of its approval changed"
     if proposed.route.cab_from_ring is not None and ring < proposed.route.cab_from_ring:
         return
     assert approval is not None, f"ring {ring} opened without an approval"

@@ -62,6 +62,7 @@ from eucora.domain.deployment_intent.refusals import (
 )
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.gate_types import IncidentFacts
+from eucora.domain.grounds import Grounds
 from eucora.domain.planes import Plane
 from eucora.domain.reasons import ReasonMissing
 from eucora.domain.rings import Ring
@@ -133,7 +134,7 @@ def test_a_pause_is_recorded_once_and_a_halt_outweighs_it() -> None:
     lab.when(pause()).then(RolloutPaused(PAUL, "month end", LATER))
     paused = lab.and_when(pause())
     paused.when(pause()).then()
-    paused.when(halt()).then(RolloutHalted(Ring.LAB, "operator", "too many calls", PAUL, LATER))
+    paused.when(halt()).then(RolloutHalted(Ring.LAB, "operator", "too many calls", PAUL, LATER, 0))
     halted = paused.and_when(halt())
     halted.when(pause()).then()
     halted.when(halt(reason="still too many")).then()
@@ -174,7 +175,7 @@ def test_a_halted_rollout_resumes_once_no_gate_that_speaks_of_harm_fails() -> No
     halted = in_lab(proposed()).and_when(measure(Ring.LAB, BAD))
     refusal = halted.when(resume(BAD)).then_refuses(ResumeNotSafe)
     assert [gate["gate"] for gate in refusal.facts["gates"]] == ["success_rate", "failure_budget"]  # type: ignore[attr-defined]
-    halted.when(resume(incidents=P1)).then_refuses(ResumeNotSafe)
+    halted.when(resume(grounds=P1)).then_refuses(ResumeNotSafe)
     assert halted.and_when(resume()).state.status is IntentStatus.ROLLING_OUT
 
 
@@ -188,7 +189,8 @@ def test_a_halted_ring_needs_a_reading_to_go_on_once_it_has_devices() -> None:
     in_lab(proposed()).and_when(halt()).when(unread).then_refuses(RingNotMeasured)
     opened = proposed().and_when(start(), halt())
     opened.when(unread).then(RolloutResumed(PAUL, "repaired", LATER))
-    opened.when(replace(unread, incidents=IncidentFacts(attributable_security=1))).then_refuses(ResumeNotSafe)
+    breach = Grounds(incidents=IncidentFacts(attributable_security=1))
+    opened.when(replace(unread, grounds=breach)).then_refuses(ResumeNotSafe)
 
 
 def test_a_halted_ring_that_lacks_a_plane_goes_on_once_the_halt_rule_is_content() -> None:
@@ -196,7 +198,7 @@ def test_a_halted_ring_that_lacks_a_plane_goes_on_once_the_halt_rule_is_content(
     halted = half.and_when(measure(Ring.LAB, BAD))
     halted.when(replace(resume(), measurement=None)).then_refuses(RingNotMeasured)
     halted.when(resume(BAD)).then_refuses(ResumeNotSafe)
-    halted.when(resume(incidents=P1)).then_refuses(ResumeNotSafe)
+    halted.when(resume(grounds=P1)).then_refuses(ResumeNotSafe)
     halted.when(resume()).then(RingMeasured(Ring.LAB, reading(), LATER), RolloutResumed(PAUL, "repaired", LATER))
 
 

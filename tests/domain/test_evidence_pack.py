@@ -64,14 +64,24 @@ NOTHING = given(DECIDER)
 
 def missing(command: ep.AssembleEvidencePack) -> tuple[str, ...]:
     (assembled,) = NOTHING.when(command).events()
+    assert isinstance(assembled, ep.EvidencePackAssembled)
     return assembled.missing
 
 
 def test_a_complete_pack_lacks_nothing_and_names_everybody_who_packaged() -> None:
     (assembled,) = NOTHING.when(ASSEMBLE).events()
+    assert isinstance(assembled, ep.EvidencePackAssembled)
     assert assembled.missing == ()
     assert assembled.packagers == ("idp|erik", "idp|pat")
     assert assembled.pack == ASSEMBLE.pack
+
+
+def test_what_was_derived_from_the_documents_stands_in_the_pack() -> None:
+    found = replace(ASSEMBLE, components=201, critical=("CVE-2026-1",), suppressed=4, exceptions=("exception-1",))
+    (assembled,) = NOTHING.when(found).events()
+    assert isinstance(assembled, ep.EvidencePackAssembled)
+    told = (assembled.components, assembled.critical, assembled.suppressed, assembled.exceptions)
+    assert told == (201, ("CVE-2026-1",), 4, ("exception-1",))
 
 
 def test_the_same_content_is_assembled_once_by_whomever() -> None:
@@ -94,6 +104,11 @@ def test_the_digest_does_not_depend_on_the_order_of_its_parts() -> None:
         replace(ASSEMBLE, documents=ASSEMBLE.documents[1:]),
         replace(ASSEMBLE, application=replace(ASSEMBLE.application, version="2.2")),
         replace(ASSEMBLE, declared=replace(ASSEMBLE.declared, vendor_known=False)),
+        replace(ASSEMBLE, components=1),
+        replace(ASSEMBLE, critical=("CVE-2026-1",)),
+        replace(ASSEMBLE, suppressed=1),
+        replace(ASSEMBLE, exceptions=("exception-1",)),
+        replace(ASSEMBLE, installs=(replace(WINDOWS, signer="CN=Example"), MACOS)),
     ],
 )
 def test_every_part_of_the_content_counts_in_the_digest(changed: ep.AssembleEvidencePack) -> None:
@@ -102,14 +117,14 @@ def test_every_part_of_the_content_counts_in_the_digest(changed: ep.AssembleEvid
 
 def test_the_digest_is_over_canonical_json_that_keeps_letters_as_they_are() -> None:
     """Against a document written out by hand, so that a silent change of the form is found."""
-    bare = replace(ASSEMBLE, planes=(), installs=(), documents=())
+    bare = replace(ASSEMBLE, planes=(), installs=(), documents=(), components=2, critical=("CVE-2026-1",))
     text = (
         '{"application":{"application_id":"text-editor","category":"utility","cmdb_tier":null,"name":"Éditeur",'
-        '"privileged_tooling":false,"publisher":"Example","version":"2.1"},'
+        '"privileged_tooling":false,"publisher":"Example","version":"2.1"},"components":2,"critical":["CVE-2026-1"],'
         '"declared":{"data_access":"own","exploitability":"none","operational_complexity":"short",'
-        '"privilege":"user","provenance":"consistent","vendor_known":true},"documents":[],'
+        '"privilege":"user","provenance":"consistent","vendor_known":true},"documents":[],"exceptions":[],'
         '"findings":{"critical":0,"excepted":0,"high":0,"low":3,"medium":0,"unknown":0},'
-        '"installs":[],"planes":[],"rollout_plan":"ring by ring"}'
+        '"installs":[],"planes":[],"rollout_plan":"ring by ring","suppressed":0}'
     )
     assert json.loads(text)["application"]["name"] == "Éditeur"
     assert bare.pack == hashlib.sha256(text.encode()).hexdigest()
@@ -128,6 +143,22 @@ def test_the_digest_is_over_canonical_json_that_keeps_letters_as_they_are() -> N
         ),
         (replace(ASSEMBLE, installs=(replace(WINDOWS, return_codes=()), MACOS)), "return codes for intune"),
         (replace(ASSEMBLE, installs=(WINDOWS, replace(MACOS, detection=Detection("receipt")))), "a detection for jamf"),
+        (
+            replace(ASSEMBLE, installs=(WINDOWS, replace(MACOS, detection=Detection("msi", name="{1}")))),
+            "a detection by receipt for jamf",
+        ),
+        (
+            replace(ASSEMBLE, installs=(replace(WINDOWS, detection=Detection("receipt", name="org.example")), MACOS)),
+            "a detection by file or registry or msi for intune",
+        ),
+        (
+            replace(ASSEMBLE, installs=(replace(WINDOWS, detection=Detection("file", name="app.exe")), MACOS)),
+            "a path in the detection for intune",
+        ),
+        (
+            replace(ASSEMBLE, installs=(replace(WINDOWS, return_codes=((1618, "retry"),)), MACOS)),
+            "a return code that means success for intune",
+        ),
         (replace(ASSEMBLE, rollout_plan=" "), "a rollout plan (rollout_plan)"),
         (replace(ASSEMBLE, application=replace(ASSEMBLE.application, version="")), "the application's version"),
     ],

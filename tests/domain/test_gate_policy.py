@@ -8,15 +8,18 @@ import pytest
 from given import given
 
 from eucora.domain import gate_policy as gp
-from eucora.domain.gate_policy import DECIDER, active_policy
+from eucora.domain.gate_policy import DECIDER, active_policy, recorded_policy
 from eucora.domain.gate_types import GatePolicy, HaltRule
-from eucora.domain.policies import GATE_POLICY_1_0 as POLICY
+from eucora.domain.plain_json import size_of
+from eucora.domain.policies import GATE_POLICY_1_0
 from eucora.domain.reasons import ReasonMissing
 from eucora.domain.rings import Ring
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+POLICY = replace(GATE_POLICY_1_0, version="1.1")
 PROPOSE = gp.ProposeGatePolicy(POLICY, "first version", "idp|ada", NOON)
 ACTIVATE = gp.ActivateGatePolicy("idp|bo", NOON)
+RETIRE = gp.RetireGatePolicy("1.1", "too lax", "idp|bo", NOON)
 NOTHING = given(DECIDER)
 PROPOSED = NOTHING.and_when(PROPOSE)
 
@@ -29,6 +32,7 @@ def test_a_policy_is_proposed_with_its_reason_and_once() -> None:
 
 def test_a_version_never_changes() -> None:
     PROPOSED.when(replace(PROPOSE, policy=replace(POLICY, measure_every_s=7))).then_refuses(gp.PolicyVersionTaken)
+    NOTHING.when(replace(PROPOSE, policy=GATE_POLICY_1_0)).then_refuses(gp.PolicyVersionTaken)
 
 
 def test_a_policy_is_activated_by_somebody_else_than_its_proposer() -> None:
@@ -44,6 +48,27 @@ def test_intents_are_judged_with_an_active_policy_only() -> None:
         active_policy(PROPOSED.state)
     with pytest.raises(gp.PolicyUnknown):
         active_policy(NOTHING.state)
+
+
+def test_a_retired_policy_judges_nothing_new_and_can_be_replayed() -> None:
+    active = PROPOSED.and_when(ACTIVATE)
+    active.when(RETIRE).then(gp.GatePolicyRetired("too lax", "idp|bo", NOON))
+    active.when(replace(RETIRE, reason="")).then_refuses(ReasonMissing)
+    retired = active.and_when(RETIRE)
+    retired.when(RETIRE).then()
+    with pytest.raises(gp.PolicyOutOfUse):
+        active_policy(retired.state)
+    assert recorded_policy(retired.state) == POLICY
+    PROPOSED.and_when(RETIRE).when(ACTIVATE).then_refuses(gp.PolicyOutOfUse)
+    NOTHING.when(RETIRE).then_refuses(gp.PolicyUnknown)
+
+
+def test_the_products_own_policy_needs_no_activation_and_can_be_retired() -> None:
+    assert active_policy(NOTHING.state, "1.0") == GATE_POLICY_1_0
+    retired = NOTHING.and_when(replace(RETIRE, version="1.0"))
+    with pytest.raises(gp.PolicyOutOfUse):
+        active_policy(retired.state, "1.0")
+    assert recorded_policy(retired.state, "1.0") == GATE_POLICY_1_0
 
 
 def lab(**changes: object) -> tuple[object, ...]:
@@ -68,6 +93,7 @@ def lab(**changes: object) -> tuple[object, ...]:
         (replace(POLICY, halt=HaltRule(0)), "halt.finished_min"),
         (replace(POLICY, measure_every_s=0), "measure_every_s"),
         (replace(POLICY, reachable_within_s=0), "reachable_within_s"),
+        (replace(POLICY, sample_min=-1), "sample_min"),
     ],
 )
 def test_thresholds_that_make_no_sense_are_refused(bad: GatePolicy, told: str) -> None:
@@ -85,3 +111,11 @@ def test_the_limits_themselves_are_allowed() -> None:
     )
     assert NOTHING.when(replace(PROPOSE, policy=limits)).events()
     assert [rule.ring for rule in limits.rings] == list(Ring)
+
+
+def test_a_policy_is_small_enough_to_be_carried_by_every_proposal() -> None:
+    room = gp.SIZE_MAX - size_of(replace(POLICY, version=""))
+    assert gp.problems_of(replace(POLICY, version="v" * room)) == []
+    assert gp.problems_of(replace(POLICY, version="v" * (room + 1))) == [
+        "the policy takes 6000 bytes at the most, not 6001"
+    ]

@@ -1,55 +1,33 @@
 """Promotion gates: every verdict with its boundaries, and that nothing but a full pass is ever called passed."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from gate_facts import DAY, START, counted, facts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.gate_measures import span
-from eucora.domain.gate_types import GatePolicy, GateResult, GateRun, IncidentFacts, SuccessRule, Verdict
-from eucora.domain.gates import GateFacts, evaluate, unreadable
+from eucora.domain.gate_types import (
+    GateFacts,
+    GatePolicy,
+    GateResult,
+    GateRun,
+    IncidentFacts,
+    OverlapRule,
+    SuccessRule,
+    Verdict,
+)
+from eucora.domain.gates import evaluate, replay, unreadable
 from eucora.domain.planes import Plane, SiteClass
 from eucora.domain.policies import GATE_POLICY_1_0
 from eucora.domain.rings import Counts, Measurement, Ring
 
 PASSED, FAILED, INCONCLUSIVE, ERROR = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.ERROR
-START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-DAY = timedelta(hours=24)
 BOUND = replace(GATE_POLICY_1_0, success_rule=SuccessRule.BOUND)
-
-
-def counted(
-    installed: int,
-    failed: int = 0,
-    *,
-    pending: int = 0,
-    not_installed: int = 0,
-    unknown: int = 0,
-    exempt: int = 0,
-    reachable: int | None = None,
-    reported: int | None = None,
-    p90: timedelta | None = timedelta(hours=2),
-    plane: Plane = Plane.INTUNE,
-    site: SiteClass = SiteClass.ONLINE,
-) -> Counts:
-    targeted = installed + failed + pending + not_installed + unknown + exempt
-    reachable = targeted if reachable is None else reachable
-    reported = reachable if reported is None else reported
-    p90_s = None if p90 is None else int(p90.total_seconds())
-    return Counts(
-        plane, site, targeted, exempt, installed, failed, pending, not_installed, unknown, reachable, reported, p90_s
-    )
-
-
-def facts(*counts: Counts, after: timedelta = DAY, **changes: object) -> GateFacts:
-    """A day after the ring opened, with nothing wrong but what a test changes."""
-    measurement = Measurement(counts or (counted(100),))
-    good = GateFacts(measurement, START, START + after, IncidentFacts(), rollback_validated=True, approval_problem=None)
-    return replace(good, **changes)
 
 
 def gate(run: GateRun, name: str) -> GateResult:
@@ -77,6 +55,7 @@ def test_a_ring_with_nothing_wrong_passes_every_gate() -> None:
         "approval",
         "exceptions",
         "change_window",
+        "overlap",
         "soak",
     ]
     assert {result.verdict for result in run.results} == {PASSED}
@@ -466,6 +445,8 @@ UNREADABLE = [
     (ConditionKind.MIN_SOAK_HOURS, "1e999999", "is not a number"),
     (ConditionKind.MONITOR_UNTIL, "tomorrow", "is not a time"),
     (ConditionKind.MONITOR_UNTIL, "2026-03-04T00:00:00", "names no time zone"),
+    (ConditionKind.MONITOR_UNTIL, "0001-01-01T00:00:00+01:00", "is not a time in UTC"),
+    (ConditionKind.MONITOR_UNTIL, "9999-12-31T23:59:59-01:00", "is not a time in UTC"),
 ]
 
 
@@ -499,7 +480,7 @@ def test_a_condition_that_can_be_read_is_known_before_the_vote_counts(kind: Cond
 def test_a_condition_of_free_text_needs_a_text_and_is_no_gate() -> None:
     assert unreadable(Condition(ConditionKind.TEXT, "  ")) == "a condition of free text needs a text"
     told = evaluate(GATE_POLICY_1_0, Ring.CANARY, facts(conditions=cab(ConditionKind.TEXT, "tell the service desk")))
-    assert told == evaluate(GATE_POLICY_1_0, Ring.CANARY, facts())
+    assert told.results == evaluate(GATE_POLICY_1_0, Ring.CANARY, facts()).results
 
 
 @pytest.mark.parametrize(
@@ -517,6 +498,45 @@ def test_a_condition_of_free_text_needs_a_text_and_is_no_gate() -> None:
 )
 def test_durations_for_people(seconds: int, text: str) -> None:
     assert span(seconds) == text
+
+
+# --- planes and samples -----------------------------------------------------------------------------------------------
+
+
+def test_each_plane_has_its_own_verdicts_beside_those_of_the_ring() -> None:
+    run = evaluate(GATE_POLICY_1_0, Ring.CANARY, facts(counted(980), counted(18, 2, plane=Plane.JAMF)))
+    assert run.verdict is PASSED
+    assert [(one.plane, one.verdict) for one in run.planes] == [(Plane.INTUNE, PASSED), (Plane.JAMF, FAILED)]
+    assert {result.gate for result in run.planes[1].results} == {
+        "success_rate",
+        "time_to_compliance",
+        "coverage",
+        "failure_budget",
+    }
+    strict = evaluate(replace(GATE_POLICY_1_0, per_plane=True), Ring.CANARY, run.facts or facts())
+    assert strict.verdict is FAILED
+    assert gate(strict, "every_plane").reason == "jamf: success_rate, failure_budget"
+
+
+def test_a_plane_whose_devices_are_all_exempt_has_no_verdict() -> None:
+    run = evaluate(GATE_POLICY_1_0, Ring.CANARY, facts(counted(100), counted(0, exempt=5, plane=Plane.JAMF)))
+    assert [one.plane for one in run.planes] == [Plane.INTUNE]
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected", "told"),
+    [
+        (counted(50), PASSED, "enough devices have finished"),
+        (counted(40, 9, pending=1), INCONCLUSIVE, "1 more devices must finish"),
+        (counted(49), INCONCLUSIVE, "the ring holds only 49 devices: too few for this policy, put more into it"),
+        (counted(0), ERROR, "see gate success_rate"),
+    ],
+)
+def test_a_ring_passes_on_as_many_finished_devices_as_the_policy_asks_for(
+    counts: Counts, expected: Verdict, told: str
+) -> None:
+    result = gate(evaluate(replace(GATE_POLICY_1_0, sample_min=50), Ring.CANARY, facts(counts)), "sample")
+    assert (result.verdict, result.reason) == (expected, told)
 
 
 # --- what can never happen --------------------------------------------------------------------------------------------
@@ -561,18 +581,32 @@ any_facts = st.builds(
     window_problem=problems,
     conditions=conditions_of_cab,
     last_ring=st.sampled_from(Ring),
+    covered_s=st.none() | st.integers(0, 10**6),
+    overlaps=st.sampled_from([(), (("i-2", 7),)]),
+    overrides=st.sampled_from([(), (("success_rate", "x-1"), ("approval", "x-2"), ("soak", "x-3"))]),
+)
+STRICT = replace(
+    GATE_POLICY_1_0,
+    version="strict",
+    sample_min=50,
+    per_plane=True,
+    overlap=OverlapRule.BLOCK,
+    soak_needs_coverage=False,
 )
 SEVERITY = [PASSED, INCONCLUSIVE, FAILED, ERROR]
 
 
 @settings(max_examples=40)
-@given(policy=st.sampled_from([GATE_POLICY_1_0, BOUND]), ring=st.sampled_from(Ring), given_facts=any_facts)
+@given(policy=st.sampled_from([GATE_POLICY_1_0, BOUND, STRICT]), ring=st.sampled_from(Ring), given_facts=any_facts)
 def test_a_run_is_as_bad_as_its_worst_gate_and_says_why(policy: GatePolicy, ring: Ring, given_facts: GateFacts) -> None:
     run = evaluate(policy, ring, given_facts)
-    assert run.verdict is max((result.verdict for result in run.results), key=SEVERITY.index)
+    counted = [PASSED if result.met else result.verdict for result in run.results]
+    assert run.verdict is max(counted, key=SEVERITY.index)
+    assert not any(result.overridden_by for result in run.results if result.verdict in (PASSED, ERROR))
+    assert not gate(run, "approval").overridden_by
     assert len({result.gate for result in run.results}) == len(run.results)
     assert all(result.value and result.threshold and result.reason for result in run.results)
-    assert run == evaluate(policy, ring, given_facts)
+    assert run == evaluate(policy, ring, given_facts) == replay(run, policy)
 
 
 @settings(max_examples=40)

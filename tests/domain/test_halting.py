@@ -3,8 +3,11 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import intents
 import pytest
 
+from eucora.domain.deployment_intent import commands as c
+from eucora.domain.deployment_intent.events import GateRunCompleted, RingMeasured, RolloutHalted
 from eucora.domain.gate_types import HaltRule, RingRule
 from eucora.domain.halting import check
 from eucora.domain.planes import Plane, SiteClass
@@ -95,3 +98,28 @@ def test_a_minimum_of_none_does_not_judge_an_empty_ring() -> None:
 def test_a_ring_without_a_rule_is_the_callers_mistake() -> None:
     with pytest.raises(KeyError):
         check(replace(GATE_POLICY_1_0, rings=()), Ring.LAB, measured(10, 0))
+
+
+def test_the_halt_is_decided_with_its_reading_and_with_nothing_that_could_keep_it_from_the_record() -> None:
+    canary = intents.in_ring(intents.proposed(), Ring.CANARY)
+    check = c.CheckHaltRule(Ring.CANARY, intents.reading(0, 20), intents.LATER)
+    measured, halted = canary.when(check).events()
+    assert measured == RingMeasured(Ring.CANARY, intents.reading(0, 20), intents.LATER)
+    assert isinstance(halted, RolloutHalted)
+    assert halted.trigger == "failure_rule"
+    stopped = canary.and_when(check)
+    stopped.when(check).then()
+    # The measurement that follows is judged all the same, and halts no second time.
+    judged = stopped.when(intents.measure(Ring.CANARY, intents.reading(0, 20))).events()
+    assert [type(event) for event in judged] == [GateRunCompleted]
+
+
+def test_the_halt_rule_alone_says_nothing_of_a_ring_that_does_well_or_is_being_emptied_on_purpose() -> None:
+    lab = intents.in_lab(intents.proposed())
+    lab.when(c.CheckHaltRule(Ring.LAB, intents.reading(), intents.LATER)).then()
+    opened = intents.proposed().and_when(intents.start(), intents.freeze(Ring.LAB))
+    rehearsing = opened.and_when(c.StartRehearsal(intents.PAUL, intents.NOON))
+    bad = c.CheckHaltRule(Ring.LAB, intents.reading(0, 20), intents.LATER)
+    rehearsing.when(bad).then()
+    assert lab.when(bad).events()
+    intents.proposed().and_when(intents.start()).when(bad).then()  # no cohort yet

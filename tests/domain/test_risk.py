@@ -44,6 +44,7 @@ HIGHEST = DeclaredRisk(
     operational_complexity=OperationalComplexity.OFFLINE_IMPORT,
 )
 PRESENT, ABSENT, UNKNOWN = Signature.PRESENT, Signature.ABSENT, Signature.UNKNOWN
+SELF_SIGNED, INVALID = Signature.SELF_SIGNED, Signature.INVALID
 SIGNED = (PRESENT, PRESENT)
 PROVEN = History(releases=3, devices_finished=1_000, devices_failed=1)
 
@@ -111,6 +112,8 @@ def test_declared_factors_follow_the_rubric(name: str, weight: int, field: str, 
         ((ABSENT,), True, Provenance.UNCERTAIN, "0.9"),
         ((PRESENT, ABSENT), True, Provenance.CONSISTENT, "0.7"),
         ((PRESENT, UNKNOWN), True, Provenance.CONSISTENT, "0.7"),
+        ((PRESENT, SELF_SIGNED), True, Provenance.CONSISTENT, "0.7"),
+        ((INVALID, PRESENT), True, Provenance.CONSISTENT, "0.7"),
         ((PRESENT, UNKNOWN), True, Provenance.UNCERTAIN, "0.9"),
         ((), True, Provenance.CONSISTENT, "0.7"),
     ],
@@ -131,6 +134,8 @@ def test_supply_chain_trust(
         ((PRESENT, ABSENT), "not every artifact carries a signature, which counts as unsigned"),
         ((PRESENT, UNKNOWN), "the signature of an artifact could not be read, which counts as unsigned"),
         ((ABSENT, UNKNOWN), "the signature of an artifact could not be read, which counts as unsigned"),
+        ((PRESENT, SELF_SIGNED), "an artifact is signed by itself only, which counts as unsigned"),
+        ((UNKNOWN, INVALID), "an artifact carries a signature over other bytes, which counts as unsigned"),
         ((), "no artifact tells about a signature, which counts as unsigned"),
     ],
 )

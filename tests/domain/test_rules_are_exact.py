@@ -9,16 +9,27 @@ import pytest
 import eucora.domain
 
 RULES = [
+    "backtest",
     "binding",
     "blast_radius",
+    "blockers",
+    "exception_needs",
+    "freshness",
+    "calibration",
+    "gate_backtest",
     "gate_measures",
     "gates",
+    "governance_checks",
+    "governance_policy",
     "halting",
     "policies",
     "risk",
     "risk_factors",
+    "rollout_plan",
+    "risk_model",
     "routing",
     "statistics",
+    "trust_maturity",
 ]
 MAY_IMPORT = {
     "eucora",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eucora.domain.findings import Component, Finding, SbomFacts, ScanFacts, Severity
+from eucora.domain.findings import Component, Finding, FindingSeverity, SbomFacts, ScanFacts
 from eucora.formats.cyclonedx import read_sbom
 from eucora.formats.scan import read_scan
 from eucora.formats.scan_match import STRANGERS_SHOWN_MAX, MismatchKind, scan_matches_sbom
@@ -17,7 +17,7 @@ def an_sbom(*components: Component, subject: str = "Field Notes") -> SbomFacts:
 
 
 def a_scan(*components: Component, subject: str = "") -> ScanFacts:
-    findings = tuple(Finding(f"CVE-{i}", Severity.LOW, component) for i, component in enumerate(components))
+    findings = tuple(Finding(f"CVE-{i}", FindingSeverity.LOW, component) for i, component in enumerate(components))
     return ScanFacts("grype", "1", subject, findings)
 
 
@@ -154,6 +154,25 @@ def test_findings_fit_an_sbom_that_names_nothing(described: str) -> None:
 
 def test_a_clean_scan_fits_an_sbom_without_a_subject() -> None:
     assert scan_matches_sbom(a_scan(subject="busybox:latest"), an_sbom(subject="")) is None
+
+
+def test_findings_in_files_cannot_be_held_against_an_sbom() -> None:
+    file = Component("src/main.js", "")
+    assert scan_matches_sbom(a_scan(file), an_sbom(SHARED)) is None
+    assert scan_matches_sbom(a_scan(file, SHARED), an_sbom(SHARED)) is None
+    mismatch = scan_matches_sbom(a_scan(file, Component("b", "1")), an_sbom(SHARED))
+    assert mismatch is not None
+    assert mismatch.strangers == ("b@1",)
+
+
+def test_of_a_scan_with_findings_in_files_only_the_subject_is_all_there_is() -> None:
+    mismatch = scan_matches_sbom(a_scan(Component("src/main.js", ""), subject="busybox:latest"), an_sbom(SHARED))
+    assert mismatch is not None
+    assert mismatch.kind is MismatchKind.ANOTHER_ARTIFACT
+
+
+def test_a_repository_may_be_named_otherwise_than_the_product_where_the_components_fit() -> None:
+    assert scan_matches_sbom(a_scan(SHARED, subject="https://code.example/team/blue.git"), an_sbom(SHARED)) is None
 
 
 def test_real_reports_do_not_belong_to_a_real_sbom_of_something_else() -> None:

@@ -76,6 +76,17 @@ async def test_a_bad_release_can_be_told_from_outside() -> None:
         assert page["Values"] == [["failed"]] * 8
 
 
+async def test_a_plane_can_be_made_to_lie_from_outside() -> None:
+    async with World() as world:
+        assert await admin(world, "lying-statuses", plane="intune") == 204
+        app = await world.publish()
+        await world.assign(app, "ring-0-lab")
+        await world.wait(120)
+        assert (await world.report(app, select=["InstallState"]))["Values"] == [["installed"]] * 8
+        assert await admin(world, "lying-statuses", plane="intune", on=False) == 204
+        assert (await world.report(app, select=["InstallState"]))["Values"] != [["installed"]] * 8
+
+
 async def test_the_clock_moves_when_it_is_a_manual_one() -> None:
     async with World() as world:
         before = world.clock.now()
@@ -92,6 +103,7 @@ async def test_the_clock_moves_when_it_is_a_manual_one() -> None:
         ("faults", {"upstream": "graph", "status": 500, "cuont": 3}),
         ("outages", {"upstream": "graph", "seconds": -1}),
         ("failure-rates", {"package_prefix": "x", "rate": 2}),
+        ("lying-statuses", {"plane": "kandji"}),
         ("clock/advance", {}),
     ],
 )

@@ -251,3 +251,31 @@ def test_a_clock_does_not_go_back_and_a_pace_is_above_nothing() -> None:
         ManualClock(datetime(2026, 11, 23))  # noqa: DTZ001  # naive on purpose
     with pytest.raises(ValueError):
         a_fleet(pace=0.0)
+
+
+# when a plane lies about them
+
+
+def test_a_plane_that_lies_says_installed_while_its_inventory_stands_still() -> None:
+    fleet = a_fleet()
+    device = sound(fleet)
+    heard = fleet.last_check_in(device, START)
+    fleet.set_lying(Plane.INTUNE, on=True)
+    lie = fleet.outcome(device, KEY, [install(1)], at(1))
+    assert (lie.state, lie.reported_at, lie.installed) == (DeviceState.INSTALLED, at(1), False)
+    assert fleet.last_check_in(device, at(50)) == heard
+    withdrawn = fleet.outcome(device, KEY, [install(0, 0.001)], at(1))
+    assert withdrawn.state is DeviceState.UNREPORTED  # it lies about what is offered, and about nothing else
+    assert fleet.outcome(device, KEY, [uninstall(0)], at(9)).state is not DeviceState.INSTALLED
+
+
+def test_the_other_plane_tells_the_truth_and_so_does_the_liar_afterwards() -> None:
+    fleet, honest = a_fleet(), a_fleet()
+    fleet.set_lying(Plane.INTUNE, on=True)
+    mac = ring(fleet, Plane.JAMF, "ring-0-lab")[0]
+    assert fleet.outcome(mac, KEY, [install()], at(9)) == honest.outcome(mac, KEY, [install()], at(9))
+    assert fleet.last_check_in(mac, at(9)) == honest.last_check_in(mac, at(9))
+    fleet.set_lying(Plane.INTUNE, on=False)
+    device = sound(fleet)
+    assert fleet.outcome(device, KEY, [install()], at(9)) == honest.outcome(device, KEY, [install()], at(9))
+    assert fleet.last_check_in(device, at(9)) == honest.last_check_in(device, at(9))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from eucora.domain.findings import ArtifactFormat, Severity, Signature, UnreadableEvidence
+from eucora.domain.findings import ArtifactFormat, FindingSeverity, Signature, UnreadableEvidence
 from eucora.formats.artifact import inspect
 from eucora.formats.cyclonedx import read_sbom
 from eucora.formats.flat_package import read_flat_package
@@ -85,7 +85,10 @@ def test_the_high_risk_sbom_is_a_closure_of_the_environment(story: StoryInputs) 
 
 
 def test_each_scan_belongs_to_its_own_sbom_and_says_what_the_story_needs(story: StoryInputs) -> None:
-    expected = {story.low.name: {Severity.LOW, Severity.MEDIUM}, story.high.name: {Severity.HIGH, Severity.MEDIUM}}
+    expected = {
+        story.low.name: {FindingSeverity.LOW, FindingSeverity.MEDIUM},
+        story.high.name: {FindingSeverity.HIGH, FindingSeverity.MEDIUM},
+    }
     for application in (story.low, story.high):
         scan, sbom = read_scan(application.scan.read_bytes()), read_sbom(application.sbom.read_bytes())
         assert scan_matches_sbom(scan, sbom) is None
@@ -257,6 +260,62 @@ def test_an_sbom_without_a_version_needs_a_package_that_has_one(folder: Path, tm
     (folder / "setup.pkg").unlink()
     with pytest.raises(UnreadableEvidence, match="names no version"):
         user_inputs(folder, work=tmp_path)
+
+
+NOTES_XML = b"""<?xml version="1.0"?>
+<bom xmlns="http://cyclonedx.org/schema/bom/1.5" version="1">
+  <metadata><component type="application"><supplier><name>Notes Ltd</name></supplier><group>desk</group>
+    <name>notes</name><version>2.1</version></component></metadata>
+  <components><component type="library"><name>left</name><version>1</version></component></components>
+</bom>"""
+
+
+def notes_spdx(**of_the_package: str) -> bytes:
+    package = {"SPDXID": "SPDXRef-notes", "name": "notes", "versionInfo": "2.1"} | of_the_package
+    other = {
+        "SPDXID": "SPDXRef-left",
+        "name": "left",
+        "versionInfo": "1",
+        "supplier": "Organization: Left (l@left.example)",
+    }
+    document = {"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "documentDescribes": ["SPDXRef-notes"]}
+    return json.dumps(document | {"packages": [other, package]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("bom.xml", NOTES_XML, ("notes", "2.1", "Notes Ltd")),
+        ("bom.cdx", NOTES_XML.replace(b"<supplier><name>Notes Ltd</name></supplier>", b""), ("notes", "2.1", "desk")),
+        ("bom.json", notes_spdx(supplier="Organization: Notes Ltd (hi@notes.example)"), ("notes", "2.1", "Notes Ltd")),
+        ("bom.spdx", notes_spdx(supplier="NOASSERTION", originator="Person: Ada"), ("notes", "2.1", "Ada")),
+        ("bom.spdx.json", notes_spdx(), ("notes", "2.1", "not stated")),
+    ],
+)
+def test_an_sbom_may_be_of_any_format(
+    folder: Path, tmp_path: Path, name: str, content: bytes, said: tuple[str, str, str]
+) -> None:
+    (folder / "one.json").unlink()
+    (folder / name).write_bytes(content)
+    found = user_inputs(folder, work=tmp_path / "work")
+    assert found.sbom == folder / name
+    assert (found.name, found.version, found.publisher) == said
+
+
+TRIVY = {"SchemaVersion": 2, "ArtifactName": "notes", "Results": []}
+OSV = {"results": []}
+SARIF = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "Sieve", "rules": []}}, "results": []}]}
+LEGACY_TRIVY = [{"Target": "notes", "Vulnerabilities": None}]
+
+
+@pytest.mark.parametrize(
+    ("name", "report"),
+    [("s.json", TRIVY), ("s.json", LEGACY_TRIVY), ("s.json", OSV), ("s.sarif", SARIF), ("s.sarif.json", SARIF)],
+)
+def test_a_scan_may_be_of_any_scanner(folder: Path, tmp_path: Path, name: str, report: object) -> None:
+    (folder / "two.json").unlink()
+    (folder / name).write_text(json.dumps(report))
+    assert user_inputs(folder, work=tmp_path / "work").scan == folder / name
 
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:

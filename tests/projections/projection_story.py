@@ -1,14 +1,30 @@
 """A log made by hand, and the events of a story: one release on both planes, its review, its incident."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
+from policy_story import POLICY_STORY
+from waiver_story import DEED, WAIVER_STORY, asked_for
+
 from eucora.application.ports import Recorded
-from eucora.domain import artifact, cab_review, evidence_pack, gate_policy, incident, service_token
+from eucora.domain import (
+    artifact,
+    cab_review,
+    change_window,
+    drift,
+    evidence_pack,
+    gate_policy,
+    incident,
+    service_token,
+)
+from eucora.domain.cab_delegation import CabVoteDelegated
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent import events as e
+from eucora.domain.drift_compare import DriftKind, Finding, Remedy
 from eucora.domain.findings import ArtifactFacts, ArtifactFormat, Signature
 from eucora.domain.gate_types import GatePolicy, GateResult, GateRun, RingRule, Verdict
 from eucora.domain.people import Grant, Role, Scope
@@ -45,7 +61,9 @@ class Log:
     def __init__(self) -> None:
         self.events: list[Recorded] = []
 
-    def add(self, stream: str, *events: object, intent_id: str = "", actor: str = PACKAGER) -> int:
+    def add(
+        self, stream: str, *events: object, intent_id: str = "", actor: str = PACKAGER, break_glass: str = ""
+    ) -> int:
         """Append to a stream; the position of the last event."""
         for event in events:
             position = len(self.events)
@@ -63,6 +81,7 @@ class Log:
                     correlation_id="c-1",
                     causation_id=None,
                     intent_id=intent_id,
+                    break_glass=break_glass,
                 )
             )
         return len(self.events) - 1
@@ -173,7 +192,7 @@ def reported(incident_id: str, intent_id: str, **changes: object) -> incident.In
         "incident_id": incident_id,
         "intent_id": intent_id,
         "application_id": "edge-tunnel",
-        "severity": incident.Severity.P1,
+        "severity": incident.IncidentSeverity.P1,
         "kind": incident.IncidentKind.STABILITY,
         "attributable": incident.Attributable.UNKNOWN,
         "affected_devices": 12,
@@ -258,6 +277,18 @@ ROLLED_BACK: tuple[object, ...] = (
     e.RollbackMeasured(100, 50, at(25)),
     e.RollbackCompleted(150, 0, e.SERVICE, at(26)),
 )
+DRIFT: tuple[object, ...] = (
+    drift.DriftFound(
+        "i-1.1",
+        "i-1",
+        Finding(Plane.JAMF, DriftKind.MISSING_ASSIGNMENT, Ring.LAB, "jamf-0", "install", "nothing", Remedy.ASSIGN),
+        drift.DriftSeverity.LOW,
+        True,
+        at(16),
+    ),
+    drift.DriftRemediationRequested("i-1.1", 1, e.SERVICE, at(16), at(76)),
+    drift.DriftCleared("i-1.1", at(17)),
+)
 VOTES: tuple[object, ...] = (
     cab_review.CabVoteRefused(PACKAGER, "requester", at(3)),
     cab_review.CabReviewReminded(at(2 + 48 * 60), 0, at(4)),
@@ -274,6 +305,25 @@ VOTES: tuple[object, ...] = (
 )
 
 
+def window_set(window_id: str, **changes: Any) -> change_window.ChangeWindowCreated:
+    """A freeze every weekend, from the first Friday of the story on."""
+    friday, monday = datetime.fromisoformat("2026-03-06T22:00"), datetime.fromisoformat("2026-03-09T06:00")
+    weekend = change_window.WindowTimes(friday, monday, "Europe/Berlin", "FREQ=WEEKLY")
+    event = change_window.ChangeWindowCreated(
+        window_id=window_id,
+        effect=change_window.Effect.DENY,
+        name="Weekend",
+        reason="nobody is there",
+        scope=Scope("retail"),
+        applications=(),
+        times=weekend,
+        exempt=change_window.ALWAYS_EXEMPT,
+        by=OPERATOR,
+        at=at(0),
+    )
+    return replace(event, **changes)
+
+
 def tell(log: Log) -> None:
     """The whole story: intent i-1 is reviewed, halted in canary and rolled back; i-2 of another application is new."""
     log.add(f"artifact-{WINDOWS}", registered())
@@ -285,5 +335,12 @@ def tell(log: Log) -> None:
     log.add("cab_review-r-1", review_opened("r-1", "i-1"), *VOTES, intent_id="i-1", actor=VOTER)
     log.intent("i-1", *CANARY_RUN)
     log.add("incident-n-1", reported("n-1", "i-1"), intent_id="i-1", actor=OPERATOR)
+    log.add("drift-i-1", *DRIFT, intent_id="i-1", actor=e.SERVICE)
     log.intent("i-1", *ROLLED_BACK)
+    log.add("change_window-w-1", window_set("w-1"), actor=OPERATOR)
     log.intent("i-2", proposed("i-2", slug="pdf-viewer", version="1.0", planes=(Plane.JAMF,), by=PUBLISHER))
+    log.add("cab_delegation-d-1", CabVoteDelegated("d-1", VOTER, OPERATOR, at(0), at(600), "leave", at(0)))
+    for stream, events in (*POLICY_STORY, *WAIVER_STORY):
+        log.add(stream, *events)
+    log.add("policy_exception-x-2", asked_for("x-2"))
+    log.add("policy_exception-x-2", DEED, break_glass="b-1")

@@ -1,5 +1,7 @@
 """What a person reads about an intent, folded from a realistic story."""
 
+from decimal import Decimal
+
 import pytest
 from projection_story import (
     CANARY_RUN,
@@ -21,6 +23,7 @@ from eucora.domain.cab_review import Outcome
 from eucora.domain.deployment_intent import events as e
 from eucora.domain.deployment_intent.evolve import evolve as domain_evolve
 from eucora.domain.deployment_intent.state import DeploymentIntent, IntentStatus
+from eucora.domain.freshness import Basis
 from eucora.domain.gate_types import Verdict
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
@@ -54,7 +57,21 @@ PAUSED = (
     e.RolloutPaused("idp|olaf", "freeze", at(5)),
     e.RolloutAborted(PUBLISHER, "superseded", at(6)),
 )
+VOIDED = (
+    *CANARY_RUN,
+    e.ApprovalGroundsChanged(Ring.CANARY, ("a new finding",), Basis(Decimal(60), 10, ("CVE-1",)), at(40)),
+    e.CabReviewRequested("r-9", DIGEST, PACKAGER, at(41)),
+    e.CabApprovalRecorded("r-9", DIGEST, (), at(42), at(900)),
+)
+LATE_YES = (
+    *CANARY_RUN,
+    e.CabReviewRequested("r-9", DIGEST, PACKAGER, at(39)),
+    e.ApprovalGroundsChanged(Ring.CANARY, ("a new finding",), Basis(Decimal(60), 10, ("CVE-1",)), at(40)),
+    e.CabApprovalRecorded("r-9", DIGEST, (), at(42), at(900)),
+)
 STORIES = {
+    "voided": VOIDED,
+    "voided while a review was open": LATE_YES,
     "rolled back": (*CANARY_RUN, *ROLLED_BACK),
     "completed": (*CANARY_RUN, *COMPLETED),
     "refused": REFUSED,
@@ -85,6 +102,49 @@ def test_the_status_is_the_domains_after_every_event(story: str) -> None:
         assert (view.status, view.ring) == (state.status, state.ring), event
         assert (view.approval.status is ApprovalStatus.APPROVED) == (state.approval is not None), event
         assert view.open_review == (state.open_review or ""), event
+
+
+def test_an_approval_whose_grounds_changed_is_void_until_cab_decides_anew() -> None:
+    void = fold(*VOIDED[:-2])
+    assert (void.approval.status, void.approval.reason) == (ApprovalStatus.VOID, "a new finding")
+    assert void.changes == ("a new finding",)
+    again = fold(*VOIDED)
+    assert (again.approval.status, again.approval.review_id, again.changes) == (ApprovalStatus.APPROVED, "r-9", ())
+
+
+def test_a_yes_to_a_review_from_before_the_change_is_shown_as_void() -> None:
+    late = fold(*LATE_YES)
+    assert (late.approval.status, late.approval.review_id) == (ApprovalStatus.VOID, "r-9")
+    assert late.changes == ("a new finding",)
+    assert late.open_review == ""
+
+
+def test_approvals_for_single_rings_are_revoked_one_by_one() -> None:
+    two = [
+        event
+        for number, ring in ((1, Ring.CANARY), (2, Ring.PILOT))
+        for event in (
+            e.CabReviewRequested(f"r-{number}", DIGEST, PACKAGER, at(number), ring),
+            e.CabApprovalRecorded(f"r-{number}", DIGEST, (), at(number), at(900), ring),
+        )
+    ]
+    assert fold(*two).approval.ring is Ring.PILOT
+    assert fold(*two, e.ApprovalRevoked("r-1", "too early", at(5))).approval.status is ApprovalStatus.APPROVED
+    assert fold(*two, e.ApprovalRevoked("r-2", "too early", at(5))).approval.status is ApprovalStatus.REVOKED
+
+
+def test_devices_that_install_after_a_halt_are_counted_until_it_is_lifted() -> None:
+    story = (
+        e.RolloutStarted(PUBLISHER, at(3)),
+        frozen(Ring.LAB, Plane.INTUNE, 4),
+        measured(Ring.LAB, 5, counts(Plane.INTUNE, 3, 0, 7)),
+        e.RolloutHalted(Ring.LAB, "operator", "calls", "idp|olaf", at(6), 3),
+        measured(Ring.LAB, 7, counts(Plane.INTUNE, 5, 0, 5)),
+    )
+    tail = fold(*story).halt_tail
+    assert tail is not None
+    assert (tail.installed, tail.since, tail.pending, tail.last_at) == (3, 2, 5, at(7))
+    assert fold(*story, e.RolloutResumed(PUBLISHER, "repaired", at(8))).halt_tail is None
 
 
 def test_an_event_before_the_proposal_makes_no_view() -> None:

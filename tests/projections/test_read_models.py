@@ -40,6 +40,7 @@ from eucora.projections.intent_view import ApprovalStatus, IntentView, evolve
 from eucora.projections.intents import Intents
 from eucora.projections.operations import Operations
 from eucora.projections.paging import BadCursor
+from eucora.projections.policy_facts import PolicyFacts
 from eucora.projections.ring_board import RingBoard
 from eucora.projections.ring_cells import CellStatus
 from eucora.projections.runner import ProjectionRunner
@@ -239,30 +240,28 @@ async def test_an_incident_is_open_until_it_is_resolved(pool: Pool, told: Log, r
     told.add(
         "incident-n-1",
         inc.IncidentReclassified(
-            inc.Severity.P3, inc.IncidentKind.SECURITY, inc.Attributable.YES, "seen again", VOTER, at(50)
+            inc.IncidentSeverity.P3, inc.IncidentKind.SECURITY, inc.Attributable.YES, "seen again", VOTER, at(50)
         ),
         inc.IncidentResolved("bad MTU", VOTER, at(60)),
     )
     await runner.catch_up("incidents")
     assert (await incidents.page(status="open")).items == []
-    (resolved,) = (await incidents.page(severity=inc.Severity.P3, application="edge-tunnel")).items
+    (resolved,) = (await incidents.page(severity=inc.IncidentSeverity.P3, application="edge-tunnel")).items
     assert (resolved.kind, resolved.attributable, resolved.root_cause) == ("security", "yes", "bad MTU")
     assert (resolved.resolved_at, resolved.version) == (at(60), 3)
 
 
 async def test_the_policy_in_force_is_the_one_activated_last(pool: Pool, told: Log, runner: ProjectionRunner) -> None:
-    policies = GatePolicies(pool)
+    policies, facts = GatePolicies(pool), PolicyFacts(pool, runner)
     told.add("gate_policy-2.0", gate_policy.GatePolicyProposed(policy("2.0"), "stricter", PACKAGER, at(70)))
-    await runner.catch_up("gate_policies")
-    current = await policies.current()
-    assert current is not None
-    assert (current.id, current.policy, current.activated_by) == ("1.0", policy("1.0"), VOTER)
+    assert await facts.newest_version("gate_policy") == "1.0"
+    in_force = await policies.get("1.0")
+    assert in_force is not None
+    assert (in_force.status, in_force.policy, in_force.activated_by) == ("active", policy("1.0"), VOTER)
     assert [one.id for one in (await policies.page(status="proposed")).items] == ["2.0"]
     told.add("gate_policy-2.0", gate_policy.GatePolicyActivated(VOTER, at(80)))
-    await runner.catch_up("gate_policies")
-    current = await policies.current()
-    assert current is not None
-    assert (current.id, current.status) == ("2.0", "active")
+    assert await facts.newest_version("gate_policy") == "2.0"
+    assert [one.id for one in (await policies.page(status="active")).items] == ["2.0", "1.0"]
 
 
 async def test_a_token_is_found_by_its_digest_and_ends_when_revoked(
@@ -306,7 +305,11 @@ async def test_open_incidents_count_against_the_release_until_cleared(
     tell(log)
     assert await facts.incidents("i-1") == IncidentFacts(attributable_security=0, p1_p2=1)
     assert await facts.incidents("i-2") == IncidentFacts()
-    blamed = {"kind": inc.IncidentKind.SECURITY, "attributable": inc.Attributable.YES, "severity": inc.Severity.P3}
+    blamed = {
+        "kind": inc.IncidentKind.SECURITY,
+        "attributable": inc.Attributable.YES,
+        "severity": inc.IncidentSeverity.P3,
+    }
     log.add("incident-n-2", reported("n-2", "", **blamed))  # about the application, no rollout named
     log.add("incident-n-3", reported("n-3", "", **(blamed | {"application_id": "pdf-viewer"})))
     assert await facts.incidents("i-1") == IncidentFacts(attributable_security=1, p1_p2=1)
@@ -314,7 +317,7 @@ async def test_open_incidents_count_against_the_release_until_cleared(
     log.add(
         "incident-n-2",
         inc.IncidentReclassified(
-            inc.Severity.P3, inc.IncidentKind.SECURITY, inc.Attributable.NO, "the proxy did it", VOTER, at(61)
+            inc.IncidentSeverity.P3, inc.IncidentKind.SECURITY, inc.Attributable.NO, "the proxy did it", VOTER, at(61)
         ),
     )
     assert await facts.incidents("i-1") == IncidentFacts()

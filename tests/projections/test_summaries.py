@@ -1,5 +1,7 @@
 """Every event that a timeline can show has its sentence."""
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import get_args
 
 import pytest
@@ -20,14 +22,22 @@ from projection_story import (
     review_opened,
 )
 
-from eucora.domain import cab_review, incident
+from eucora.domain import cab_review, change_window, incident
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent import events as e
+from eucora.domain.freshness import Basis
 from eucora.domain.gate_types import Verdict
-from eucora.domain.planes import Plane
+from eucora.domain.people import Scope
+from eucora.domain.planes import Plane, SiteClass
 from eucora.domain.rings import Ring
 from eucora.projections.summaries import summary
 
+WEEKEND = change_window.WindowTimes(
+    at(0).replace(day=6, hour=22, tzinfo=None),
+    at(0).replace(day=9, hour=6, tzinfo=None),
+    "Europe/Berlin",
+    "FREQ=WEEKLY",
+)
 SAID: list[tuple[object, str]] = [
     (proposed("i-1"), "Edge Tunnel 4.2.0 was proposed up to ring pilot: risk 62.5, CAB from ring 1"),
     (e.AutomatedApprovalGranted(DIGEST, "score 12.0", at(0), at(9)), "Approved without CAB: score 12.0"),
@@ -41,6 +51,10 @@ SAID: list[tuple[object, str]] = [
         "CAB review ended without approval: changes requested",
     ),
     (e.ApprovalRevoked("r-1", "new evidence", at(0)), "The approval was revoked: new evidence"),
+    (
+        e.ApprovalGroundsChanged(Ring.LAB, ("a new finding", "a higher score"), Basis(Decimal(60), 10), at(0)),
+        "CAB must decide again, since what approvals rested on changed: a new finding; a higher score",
+    ),
     (e.RolloutStarted(PUBLISHER, at(0)), "The rollout started in the lab ring"),
     (
         e.RingPromoted(Ring.LAB, Ring.CANARY, e.SERVICE, True, at(0)),
@@ -83,6 +97,11 @@ SAID: list[tuple[object, str]] = [
     (e.RolloutResumed(PUBLISHER, "fixed", at(0)), "Resumed: fixed"),
     (e.RolloutAborted(PUBLISHER, "superseded", at(0)), "Aborted: superseded"),
     (e.RollbackStarted(PUBLISHER, "broken", at(0)), "Rollback started: broken"),
+    (e.RollbackStarted(PUBLISHER, "broken", at(0), "i-0", "0.9"), "Rollback to version 0.9 started: broken"),
+    (
+        e.PreviousReleaseOffered(Ring.LAB, Plane.JAMF, "12", "7", at(0)),
+        "The previous release offered to group 12 on jamf (ring 0 (lab))",
+    ),
     (e.RollbackMeasured(3, 4, at(0)), "Rollback: 3 devices came back, 4 remain"),
     (e.RollbackCompleted(3, 4, PUBLISHER, at(0)), "Rollback complete: 3 devices came back, 4 were given up"),
     (e.DeploymentCompleted(at(0)), "The deployment is complete: the last ring passed its gates"),
@@ -93,14 +112,95 @@ SAID: list[tuple[object, str]] = [
     (VOTES[2], "A CAB member voted approve: fine to pilot"),
     (VOTES[3], "CAB decided: approved with conditions"),
     (cab_review.CabApprovalRevoked(VOTER, "new evidence", at(0)), "CAB revoked its approval: new evidence"),
+    (
+        cab_review.CabReviewEscalated(("cab_approver", "platform_admin"), 1, 3, at(60), at(0)),
+        "Escalated to cab approver and platform admin: 1 of 3 votes, due 2026-03-02 09:00 UTC",
+    ),
+    (
+        cab_review.CabRetrospectiveOpened(at(60), at(0)),
+        "The emergency change is to be reviewed in retrospect by 2026-03-02 09:00 UTC",
+    ),
+    (
+        cab_review.CabRetrospectiveReminded(at(60), at(0)),
+        "Reminder: the retrospective review is due 2026-03-02 09:00 UTC",
+    ),
+    (
+        cab_review.CabRetrospectiveOverdue(at(60), at(60)),
+        "The retrospective review was due 2026-03-02 09:00 UTC and is overdue",
+    ),
+    (
+        cab_review.CabRetrospectiveRefused(VOTER, "voter", at(0)),
+        "A verdict on the emergency change was refused: voter",
+    ),
+    (
+        cab_review.CabRetrospectiveClosed(
+            cab_review.RetrospectiveVerdict.NOT_JUSTIFIED, "no attack was under way", VOTER, at(0)
+        ),
+        "The emergency change was found not justified: no attack was under way",
+    ),
     (reported("n-1", "i-1"), "P1 stability incident on 12 devices: tunnel drops"),
     (
         incident.IncidentReclassified(
-            incident.Severity.P2, incident.IncidentKind.SECURITY, incident.Attributable.YES, "seen again", VOTER, at(0)
+            incident.IncidentSeverity.P2,
+            incident.IncidentKind.SECURITY,
+            incident.Attributable.YES,
+            "seen again",
+            VOTER,
+            at(0),
         ),
         "Incident reclassified P2 security, caused by the release: seen again",
     ),
     (incident.IncidentResolved("bad MTU", VOTER, at(0)), "Incident resolved: bad MTU"),
+    (
+        incident.IncidentBlastRadiusAssessed(
+            (
+                incident.AffectedDevices(Plane.INTUNE, SiteClass.AIR_GAPPED, 3),
+                incident.AffectedDevices(Plane.JAMF, SiteClass.ONLINE, 4),
+            ),
+            None,
+            VOTER,
+            at(0),
+        ),
+        "Incident found to affect 7 devices: 3 air-gapped on intune, 4 online on jamf",
+    ),
+    (
+        incident.RolloutsCalledToStop(incident.Response.HALT, ("i-1", "i-2"), at(0)),
+        "The incident has 2 rollouts of the release halted",
+    ),
+    (
+        incident.RollbackProposed(("i-1",), "P1 stability incident: tunnel drops", at(0)),
+        "Rollback of 1 rollout proposed: P1 stability incident: tunnel drops",
+    ),
+    (incident.IncidentNoted("vendor called", VOTER, at(0)), "Note on the incident: vendor called"),
+    (
+        incident.IncidentReminded(incident.IncidentSeverity.P1, at(0), at(60)),
+        "Reminder: P1 incident open since 2026-03-02 08:00 UTC, without a root cause",
+    ),
+    (
+        incident.IncidentReclassificationRefused(VOTER, "reporter_may_not_clear", at(0)),
+        "Reclassification refused: who reported the incident may not clear it alone",
+    ),
+    (incident.IncidentReopened("seen again", VOTER, at(0)), "Incident reopened: seen again"),
+    (
+        change_window.ChangeWindowCreated(
+            "w-1",
+            change_window.Effect.DENY,
+            "Weekend",
+            "nobody is there",
+            Scope(),
+            (),
+            WEEKEND,
+            change_window.ALWAYS_EXEMPT,
+            VOTER,
+            at(0),
+        ),
+        "Freeze Weekend set: 2026-03-06 22:00 to 2026-03-09 06:00 Europe/Berlin, FREQ=WEEKLY: nobody is there",
+    ),
+    (
+        change_window.ChangeWindowAmended(replace(WEEKEND, rule=""), "once only", VOTER, at(0)),
+        "Change window moved: 2026-03-06 22:00 to 2026-03-09 06:00 Europe/Berlin: once only",
+    ),
+    (change_window.ChangeWindowCancelled("called off", VOTER, at(0)), "Change window cancelled: called off"),
 ]
 
 
@@ -110,6 +210,6 @@ def test_the_sentence(event: object, sentence: str) -> None:
 
 
 def test_no_event_is_without_one() -> None:
-    known = {*get_args(e.Event), *get_args(cab_review.Event), *get_args(incident.Event)}
+    known = {*get_args(e.Event), *get_args(cab_review.Event), *get_args(incident.Event), *get_args(change_window.Event)}
     assert known == {type(event) for event, _ in SAID}
     assert summary(object()) == ""

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eucora.application.devices import CohortDevice
+from eucora.application.devices import CohortDevice, Removal
 from eucora.application.planes import Observation, Offer
 from eucora.domain.planes import InstallState, Plane, SiteClass
 from eucora.domain.rings import CohortCount, Counts, Measurement, Ring
+from eucora.domain.verification import Offered, since, verified
 from eucora.store.database import Pool
 from eucora.store.devices import FAILURE_CODES_MAX, PostgresDevices
 
@@ -190,3 +191,100 @@ async def test_a_rollback_counts_those_that_had_it(table: PostgresDevices) -> No
     assert (reverted.reverted, reverted.remaining) == (2, 1)
     nothing = await table.reverted(INTENT, [Ring.GLOBAL])
     assert (nothing.reverted, nothing.remaining) == (0, 0)
+
+
+async def measured_since(table: PostgresDevices, offered: Offered) -> Counts:
+    [counts] = (
+        await table.measure(
+            INTENT, RING, started_at={Plane.INTUNE: NOW - HOUR}, now=NOW, reachable_within_s=36_000,
+            offered={Plane.INTUNE: offered},
+        )
+    ).counts  # fmt: skip
+    return counts
+
+
+TIMES = (None, NOW - 2 * HOUR, NOW - HOUR, NOW, NOW + HOUR)
+
+
+async def test_installed_counts_only_as_far_as_the_rule_verifies_it(table: PostgresDevices) -> None:
+    """The statement in SQL and the rule in the domain agree on every pair of times."""
+    offered = Offered(NOW - HOUR, NOW)
+    told = {f"d{n}{m}": (state_at, heard) for n, state_at in enumerate(TIMES) for m, heard in enumerate(TIMES)}
+    await frozen(table, *told)
+    await record(table, *(Observation(id, INSTALLED, state_at, heard) for id, (state_at, heard) in told.items()))
+    proved = [id for id, times in told.items() if verified(offered, *times)]
+    counts = await measured_since(table, offered)
+    assert (counts.installed, counts.unknown) == (len(proved), len(told) - len(proved))
+    assert 0 < counts.installed < len(told)
+    asked_again = await table.watched(
+        INTENT, RING, Plane.INTUNE, Offer.INSTALL, stale_before=LONG_AGO, offered=offered
+    )  # fmt: skip
+    assert set(asked_again) == set(told) - set(proved)
+
+
+async def test_a_plane_that_holds_no_release_has_installed_none(table: PostgresDevices) -> None:
+    await frozen(table, "a")
+    await record(table, seen("a", INSTALLED))
+    [counts] = (
+        await table.measure(
+            INTENT, RING, started_at={Plane.INTUNE: NOW}, now=NOW, reachable_within_s=3_600, offered={}
+        )
+    ).counts  # fmt: skip
+    assert (counts.installed, counts.unknown, counts.compliance_p90_s) == (0, 1, None)
+
+
+async def test_a_failure_that_is_not_verified_is_unknown_too(table: PostgresDevices) -> None:
+    """Or the failures would weigh more, against those of the installed that are verified already."""
+    await frozen(table, "early", "late")
+    await record(table, Observation("early", FAILED, NOW, NOW - HOUR, "0x1"), seen("late", FAILED, code="0x2"))
+    measurement = await table.measure(
+        INTENT, RING, started_at={Plane.INTUNE: NOW - HOUR}, now=NOW, reachable_within_s=36_000,
+        offered={Plane.INTUNE: Offered(NOW - HOUR, NOW)},
+    )  # fmt: skip
+    assert (measurement.counts[0].failed, measurement.counts[0].unknown) == (1, 1)
+    assert measurement.failures == (("0x2", 1),)
+
+
+async def test_what_is_not_verified_is_neither_reported_nor_in_time(table: PostgresDevices) -> None:
+    await frozen(table, "a")
+    await record(table, Observation("a", INSTALLED, NOW, NOW - HOUR))  # dated now, of a device not heard of since
+    counts = await measured_since(table, Offered(NOW - HOUR, NOW))
+    assert (counts.reported, counts.compliance_p90_s) == (0, None)
+    await record(table, Observation("a", INSTALLED, NOW, NOW))
+    counts = await measured_since(table, Offered(NOW - HOUR, NOW))
+    assert (counts.reported, counts.compliance_p90_s) == (1, 3_600)
+
+
+async def test_a_removal_counts_only_when_it_is_newer_than_what_asked_for_it(table: PostgresDevices) -> None:
+    await frozen(table, "a", "b", "c")
+    await record(table, *(seen(id, INSTALLED, NOW - 3 * HOUR) for id in "abc"))
+    await record(table, seen("a", NOT_INSTALLED, NOW - HOUR), seen("b", NOT_INSTALLED, NOW + HOUR))
+    removal = Removal(NOW)
+    reverted = await table.reverted(INTENT, [RING], removal)
+    assert (reverted.reverted, reverted.remaining) == (1, 2)
+    asked = await table.watched(
+        INTENT, RING, Plane.INTUNE, Offer.UNINSTALL, stale_before=LONG_AGO, offered=since(removal.asked_at)
+    )  # fmt: skip
+    assert asked == ["a", "c"]
+
+
+async def test_where_the_previous_release_comes_back_it_must_be_seen(table: PostgresDevices) -> None:
+    await frozen(table, "a", "b", "c", "never-had-it")
+    await record(table, *(seen(id, INSTALLED, NOW - HOUR) for id in "abc"))
+    await record(table, seen("a", NOT_INSTALLED, NOW + HOUR), seen("b", NOT_INSTALLED, NOW + HOUR))
+    back = Removal(NOW, coming_back=[(RING, Plane.INTUNE)])
+    assert await table.awaited_back(INTENT, RING, Plane.INTUNE) == ["a", "b", "c"]
+    news = [
+        seen("a", INSTALLED, NOW + HOUR),
+        seen("b", INSTALLED, NOW - HOUR),  # from before the rollback
+        seen("c", INSTALLED, NOW + HOUR),  # and the failing one is still there
+        seen("never-had-it", FAILED, NOW + HOUR),
+    ]
+    assert await table.restored(INTENT, RING, Plane.INTUNE, news, asked_at=NOW) == 2
+    assert await table.restored(INTENT, RING, Plane.INTUNE, news, asked_at=NOW) == 0
+    assert await table.awaited_back(INTENT, RING, Plane.INTUNE) == ["b"]
+    reverted = await table.reverted(INTENT, [RING], back)
+    assert (reverted.reverted, reverted.remaining) == (1, 2)
+    over_it = Removal(NOW, coming_back=[(RING, Plane.INTUNE)], irremovable=[Plane.INTUNE])
+    reverted = await table.reverted(INTENT, [RING], over_it)
+    assert (reverted.reverted, reverted.remaining) == (2, 1)

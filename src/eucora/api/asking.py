@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from eucora.api.house import House, house_of
 from eucora.api.idempotency import once
 from eucora.api.problems import Problem, Refused, Row, correlation_id
+from eucora.api.routes import BREAK_GLASS
 from eucora.application.world import Caller, Receipt
 from eucora.domain.people import Person
 
@@ -74,26 +75,40 @@ Key = Annotated[
 _SAW = "The version that you saw, as the ETag of the resource: a number in double quotes."
 IfMatch = Annotated[str | None, Header(alias="If-Match", description=_SAW, examples=['"4"'])]
 Saw = Annotated[str, Header(alias="If-Match", description=_SAW, examples=['"4"'])]
+Session = Annotated[
+    str | None,
+    Header(
+        alias=BREAK_GLASS,
+        description="The open break-glass session that you act in: its two activators may then do what a publisher and "
+        "a platform admin may, inside its scope, and every event carries its mark. Refused (403) unless it is yours "
+        "and open now, and with a service token always.",
+        examples=["0199e5a4-6f00-7000-8000-000000000001"],
+    ),
+]
 Id = Annotated[UUID, Path(examples=["0199e5a4-6f00-7000-8000-000000000001"])]
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=["9f86d081884c7d65" * 4])]
 
 
-async def _caller(request: Request, person: PersonDep, key: Key) -> Caller:
-    asked = await once(request, person.actor, key, with_body=True)
-    return Caller(person, correlation_id(request), reply=asked.reply)
+async def _acting(request: Request, person: PersonDep, session: Session = None) -> Caller:
+    # The route looked at the same header, and let him in with what the session lends.
+    return Caller(person, correlation_id(request), break_glass=session or "")
 
 
-async def _uploader(request: Request, person: PersonDep, key: Key) -> Caller:
-    asked = await once(request, person.actor, key, with_body=False)
-    return Caller(person, correlation_id(request), reply=asked.reply)
+ActingDep = Annotated[Caller, Depends(_acting)]
+
+
+async def _caller(request: Request, acting: ActingDep, key: Key) -> Caller:
+    asked = await once(request, acting.person.actor, key, with_body=True)
+    return replace(acting, reply=asked.reply)
+
+
+async def _uploader(request: Request, acting: ActingDep, key: Key) -> Caller:
+    asked = await once(request, acting.person.actor, key, with_body=False)
+    return replace(acting, reply=asked.reply)
 
 
 async def _mover(caller: Annotated[Caller, Depends(_caller)], if_match: IfMatch = None) -> Caller:
     return caller if if_match in (None, "*") else replace(caller, expected_version=version_of(str(if_match)))
-
-
-async def _repeatable(request: Request, person: PersonDep) -> Caller:
-    return Caller(person, correlation_id(request))
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
@@ -101,7 +116,7 @@ UploaderDep = Annotated[Caller, Depends(_uploader)]
 """As CallerDep, but the key is held against method, path and query only: the body streams by."""
 MoverDep = Annotated[Caller, Depends(_mover)]
 """As CallerDep, with the version that the caller saw where he names one."""
-RepeatableDep = Annotated[Caller, Depends(_repeatable)]
+RepeatableDep = ActingDep
 """For what needs no Idempotency-Key, or must not keep its answer."""
 
 

@@ -1,11 +1,10 @@
 """Routes of deployment intents: propose one, and read where it stands."""
 
-from datetime import UTC
 from functools import reduce
 from typing import Annotated
 
 from fastapi import Query, Response
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from eucora.api.asking import Asked, CallerDep, HouseDep, Id, Listing, PagingDep, ReceiptBody, fresh, receipt
 from eucora.api.intent_answers import (
@@ -19,11 +18,11 @@ from eucora.api.intent_answers import (
 )
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
-from eucora.api.words import Digest, Line, Version
+from eucora.api.words import Digest, Line, Moment, Version
 from eucora.application.deployment_intents import IntentRequest, TargetRequest, propose
-from eucora.application.execute import load
+from eucora.application.explain import explain
 from eucora.domain.deployment_intent import DECIDER
-from eucora.domain.deployment_intent.events import ChangeKind
+from eucora.domain.deployment_intent.events import ChangeKind, Purpose
 from eucora.domain.deployment_intent.refusals import IntentUnknown
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.people import ANY, Role, Scope
@@ -58,8 +57,25 @@ class ScopeAsked(Asked):
     site: Line = ANY
 
 
-class IntentAsked(Asked):
-    """What shall be rolled out, to whom, under which gate policy."""
+class RolloutAsked(Asked):
+    """To whom a release shall be rolled out, why, and under which policies."""
+
+    rings: Annotated[list[RingAsked], Field(max_length=5)]
+    scope: ScopeAsked
+    gate_policy: Annotated[
+        Version | None, Field(description="Null: the version in force; CAB sees whatever names another one")
+    ] = None
+    risk_model: Annotated[Version | None, Field(description="Null: the version in force")] = None
+    governance_policy: Annotated[Version | None, Field(description="Null: the version in force")] = None
+    change_kind: ChangeKind = ChangeKind.NORMAL
+    purpose: Annotated[Purpose, Field(description="Freezes may let security fixes pass")] = Purpose.REGULAR
+    application_scope: Annotated[
+        ScopeAsked | None, Field(description="Where the application belongs; a target outside it needs an exception")
+    ] = None
+
+
+class IntentAsked(RolloutAsked):
+    """What shall be rolled out, to whom, why, and under which policies."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -71,7 +87,6 @@ class IntentAsked(Asked):
                         {"ring": 1, "targets": [{"plane": "intune", "group": "5f1c2a8e-6f00-4000-8000-000000000001"}]},
                     ],
                     "scope": {"business_unit": "retail", "boundary": "emea"},
-                    "gate_policy": "1.0",
                     "change_kind": "normal",
                 }
             ]
@@ -79,18 +94,23 @@ class IntentAsked(Asked):
     )
 
     evidence_pack: Digest
-    rings: Annotated[list[RingAsked], Field(max_length=5)]
-    scope: ScopeAsked
-    gate_policy: Version = "1.0"
-    change_kind: ChangeKind = ChangeKind.NORMAL
 
     def to_request(self) -> IntentRequest:
         rings = tuple(
             (one.ring, tuple(TargetRequest(t.plane, t.group, t.site_class, t.critical) for t in one.targets))
             for one in self.rings
         )
+        home = self.application_scope
         return IntentRequest(
-            self.evidence_pack, rings, Scope(**self.scope.model_dump()), self.gate_policy, self.change_kind
+            evidence_pack=self.evidence_pack,
+            rings=rings,
+            scope=Scope(**self.scope.model_dump()),
+            gate_policy=self.gate_policy,
+            change_kind=self.change_kind,
+            purpose=self.purpose,
+            risk_model=self.risk_model,
+            governance_policy=self.governance_policy,
+            application_scope=None if home is None else Scope(**home.model_dump()),
         )
 
 
@@ -127,15 +147,14 @@ async def get_deployment_intent(
     response: Response,
     intent_id: Id,
     as_of: Annotated[
-        Annotated[int, Field(ge=0, le=2**53)] | AwareDatetime | None,
+        Annotated[int, Field(ge=0, le=2**53)] | Moment | None,
         Field(union_mode="left_to_right"),
         Query(description="A position of the log, or a time: the intent as it stood then; such an answer has no ETag"),
     ] = None,
 ) -> IntentDetail:
     """One intent as it stands, with its version as ETag; or, with ``as_of``, as it stood then."""
     if as_of is not None:
-        moment = as_of if isinstance(as_of, int) else as_of.astimezone(UTC)
-        then = await house.deps.world.store.read_recorded(DECIDER.stream(str(intent_id)), as_of=moment)
+        then = await house.deps.world.store.read_recorded(DECIDER.stream(str(intent_id)), as_of=as_of)
         view = reduce(evolve, then, None)
     else:
         view = await house.reads.intents.get(str(intent_id))
@@ -194,5 +213,4 @@ async def list_plane_operations(
 @readers()
 async def get_blockers(house: HouseDep, intent_id: Id) -> BlockersBody:
     """Why it is not moving: each condition with its value, threshold and source, and who can do something about it."""
-    world = house.deps.world
-    return blockers_of(str(intent_id), await load(world.store, DECIDER, str(intent_id)), world.clock.now())
+    return blockers_of(await explain(house.deps.world, str(intent_id)))

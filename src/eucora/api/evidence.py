@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query, Request, Response
 from pydantic import ConfigDict, Field
@@ -21,11 +22,11 @@ from eucora.api.asking import (
     receipt,
 )
 from eucora.api.bodies import octets
-from eucora.api.problems import Problem, Refused, Row, problem_responses
+from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
 from eucora.api.words import Digest, Line, Prose
-from eucora.application.artifacts import InstallRequest, PackRequest, assemble_pack, upload_document
-from eucora.domain.evidence_pack import Detection, Document, InstallPlan
+from eucora.application.evidence import InstallRequest, PackRequest, assemble_pack, upload_document
+from eucora.domain.evidence_pack import Detection, Document, EvidenceRescanned, InstallPlan, PackNotAssembled
 from eucora.domain.people import Role
 from eucora.domain.planes import Plane
 from eucora.domain.risk_types import (
@@ -43,7 +44,6 @@ from eucora.projections.artifacts import EvidencePackView
 
 documents = noun("evidence-documents")
 packs = noun("evidence-packs")
-UNKNOWN = Row(404, "evidence-pack-not-assembled", "No evidence pack of this digest was assembled")
 
 
 class DocumentBody(Told):
@@ -99,15 +99,20 @@ class ReturnCodeAsked(Asked):
     meaning: Annotated[str, Field(pattern="^(success|soft_reboot|hard_reboot|retry|failed)$")]
 
 
-class InstallAsked(Asked):
-    """How one plane installs a registered artifact."""
+class InstallWayAsked(Asked):
+    """How one plane installs, removes and detects a release."""
 
     plane: Plane
-    artifact: Digest
     install_command: Prose = ""
     uninstall_command: Prose = ""
     detection: DetectionAsked
     return_codes: Annotated[tuple[ReturnCodeAsked, ...], Field(max_length=100)] = ()
+
+
+class InstallAsked(InstallWayAsked):
+    """How one plane installs a registered artifact."""
+
+    artifact: Digest
 
 
 class DocumentAsked(Asked):
@@ -158,6 +163,9 @@ class PackAsked(Asked):
     installs: Annotated[list[InstallAsked], Field(max_length=10)]
     documents: Annotated[list[DocumentAsked], Field(max_length=100)]
     rollout_plan: Prose
+    exceptions: Annotated[
+        tuple[UUID, ...], Field(max_length=100, description="Ids of policy exceptions that the release rests on")
+    ] = ()
 
     def to_request(self) -> PackRequest:
         return PackRequest(
@@ -167,6 +175,7 @@ class PackAsked(Asked):
             installs=tuple(_install(one) for one in self.installs),
             documents=tuple((one.kind, one.sha256) for one in self.documents),
             rollout_plan=self.rollout_plan,
+            exceptions=tuple(str(one) for one in self.exceptions),
         )
 
 
@@ -182,19 +191,30 @@ def _install(asked: InstallAsked) -> InstallRequest:
 
 
 class PackBody(Told):
-    """An evidence pack. ``missing``: what is required and not there; empty: it may be proposed."""
+    """An evidence pack. ``missing``: what is required and not there; empty: it may be proposed.
+
+    ``findings``: one for each vulnerability and component over all scans. ``critical``: ids of the critical ones, 200
+    at most. ``suppressed``: findings that VEX statements say not affected or fixed of. ``components`` null: the pack is
+    older than this count. ``rescan``: the newest scan since, of ``rescans``.
+    """
 
     id: str
     application: ApplicationProfile
     declared: DeclaredRisk
     installs: tuple[InstallPlan, ...]
     documents: tuple[Document, ...]
+    components: int | None
     findings: FindingCounts
+    critical: tuple[str, ...]
+    suppressed: int
+    exceptions: tuple[str, ...]
     rollout_plan: str
     missing: tuple[str, ...]
     packagers: tuple[str, ...]
     assembled_by: str
     assembled_at: datetime
+    rescans: int
+    rescan: EvidenceRescanned | None
 
 
 def _body(view: EvidencePackView) -> PackBody:
@@ -205,17 +225,23 @@ def _body(view: EvidencePackView) -> PackBody:
         declared=pack.declared,
         installs=pack.installs,
         documents=pack.documents,
+        components=pack.components,
         findings=pack.findings,
+        critical=pack.critical,
+        suppressed=pack.suppressed,
+        exceptions=pack.exceptions,
         rollout_plan=pack.rollout_plan,
         missing=pack.missing,
         packagers=pack.packagers,
         assembled_by=pack.assembled_by,
         assembled_at=pack.at,
+        rescans=view.rescans,
+        rescan=view.rescan,
     )
 
 
 @documents.post("", status_code=201, responses=problem_responses(400, 413, 415), openapi_extra=OCTETS)
-@permits(Role.PACKAGING_ENGINEER)
+@permits(Role.PACKAGING_ENGINEER, Role.SECURITY_REVIEWER)
 async def upload_evidence_document(
     request: Request,
     house: HouseDep,
@@ -224,13 +250,16 @@ async def upload_evidence_document(
         str,
         Query(
             pattern="^[a-z][a-z0-9_]{0,49}$",
-            description="sbom and scan are read at once; test_evidence, rollback_plan and other kinds are kept as is",
+            description="sbom, scan and vex are read at once; test_evidence, rollback_plan and others are kept as is",
             examples=["sbom"],
         ),
     ],
 ) -> DocumentBody:
-    """Hand in an evidence file: the body is the file itself. It is known by its digest, so a repeat changes nothing
-    and no Idempotency-Key is needed."""
+    """Hand in an evidence file: the body is the file itself, 256 MiB at the most.
+
+    It is known by its digest, so a repeat changes nothing and no Idempotency-Key is needed. A security reviewer hands
+    in scans and VEX documents.
+    """
     kept = await upload_document(house.deps.world, caller, octets(request), kind)
     return DocumentBody.model_validate(kept)
 
@@ -262,5 +291,5 @@ async def get_evidence_pack(house: HouseDep, pack: Sha256) -> PackBody:
     """One evidence pack by its digest, with what is missing in it."""
     view = await house.reads.evidence_packs.get(pack)
     if view is None:
-        raise Refused(Problem(UNKNOWN, f"No evidence pack {pack} was assembled; assemble it first."))
+        raise PackNotAssembled
     return _body(view)

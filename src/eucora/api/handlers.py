@@ -23,6 +23,7 @@ from eucora.domain.findings import UnreadableEvidence
 from eucora.projections.cursors import ProjectionBehind
 from eucora.projections.paging import BadCursor
 from eucora.store.database import CONNECTION_LOST
+from eucora.store.s3_artifacts import ArtifactStoreAway
 
 FRAMEWORK: Final = {
     400: Row(400, "bad-request", "The request cannot be read"),
@@ -50,6 +51,7 @@ TOO_LARGE: Final = Row(422, "entry-too-large", "What is to be recorded is too la
 NOT_CANONICAL: Final = Row(422, "value-not-recordable", "A value cannot be recorded exactly")
 BEHIND: Final = Row(503, "projection-behind", "What was asked for is not readable yet")
 DATABASE: Final = Row(503, "database-away", "The database does not answer")
+STORE: Final = Row(503, "artifact-store-away", "The artifact store does not answer")
 PLANE_AWAY: Final = Row(503, "plane-unavailable", "The plane does not answer now")
 PLANE_FORBIDS: Final = Row(502, "plane-forbids", "The plane refused us")
 PLANE_REJECTS: Final = Row(502, "plane-rejected", "The plane refused the request")
@@ -116,7 +118,11 @@ def problem_of(error: Exception) -> Problem:
             detail = "Others changed this while it was being decided; nothing was recorded. Repeat the request."
             return Problem(RACE, detail, headers={"Retry-After": "1"})
         case EntryTooLarge():
-            return Problem(TOO_LARGE, "One event takes 65,535 bytes at the most; shorten the texts or the lists.")
+            return Problem(
+                TOO_LARGE,
+                "What is to be recorded in one entry takes more than 65,535 bytes: shorten its texts, or name fewer "
+                "targets, devices or ids in its lists.",
+            )
         case NotCanonical():
             return Problem(NOT_CANONICAL, f"A value has no exact form: {error}.")
         case BadCursor():
@@ -145,6 +151,9 @@ def _away(error: Exception) -> Problem:
             if isinstance(error, PlaneForbidden):
                 return Problem(PLANE_FORBIDS, f"{told}; a platform admin has to look at the connection.", facts)
             return Problem(PLANE_REJECTS, told, facts)
+        case ArtifactStoreAway():
+            detail = f"The artifact store does not answer ({error}); repeat the request later."
+            return Problem(STORE, detail, headers={"Retry-After": "10"})
         case FileNotFoundError(filename=str()):
             raise error  # a file of ours; the socket of a server that is starting again comes without a name
         case (

@@ -11,16 +11,24 @@ from eucora.api.auth.keys import OidcSettings
 from eucora.api.cursors import Cursors
 from eucora.application.world import World
 from eucora.projections.artifacts import Artifacts, EvidencePacks
+from eucora.projections.break_glass import BreakGlassSessions
+from eucora.projections.cab_delegations import CabDelegations
 from eucora.projections.cab_desk import CabDesk
+from eucora.projections.change_windows import ChangeWindows
+from eucora.projections.drift import DriftFindings
 from eucora.projections.gate_policies import GatePolicies
+from eucora.projections.governance_policies import GovernancePolicies
 from eucora.projections.incidents import Incidents
 from eucora.projections.installs import Installs
 from eucora.projections.intents import Intents
 from eucora.projections.operations import Operations
+from eucora.projections.policy_exceptions import PolicyExceptions
 from eucora.projections.ring_board import RingBoard
+from eucora.projections.risk_models import RiskModels
 from eucora.projections.runner import ProjectionRunner
 from eucora.projections.timeline import Timeline
 from eucora.projections.tokens import Tokens
+from eucora.projections.trust_maturity import Maturity
 from eucora.store.database import Pool
 from eucora.store.jobs import JobQueue
 
@@ -80,7 +88,12 @@ class Reads:
         self.intents, self.timeline, self.operations = Intents(pool), Timeline(pool), Operations(pool)
         self.installs, self.ring_board = Installs(pool), RingBoard(pool)
         self.cab_desk, self.incidents = CabDesk(pool), Incidents(pool)
+        self.change_windows, self.drift_findings = ChangeWindows(pool), DriftFindings(pool)
+        self.cab_delegations = CabDelegations(pool)
+        self.policy_exceptions, self.break_glass = PolicyExceptions(pool), BreakGlassSessions(pool)
         self.gate_policies, self.tokens = GatePolicies(pool), Tokens(pool)
+        self.governance_policies, self.risk_models = GovernancePolicies(pool), RiskModels(pool)
+        self.trust_maturity = Maturity(pool)
 
 
 @dataclass(slots=True)

@@ -1,22 +1,17 @@
 """What is told about a deployment intent."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from eucora.api.asking import Told
-from eucora.domain.deployment_intent.approval import approval_problem
-from eucora.domain.deployment_intent.events import Binding, ChangeKind, DeploymentIntentProposed, Release
+from eucora.application.explain import Explained
+from eucora.domain.deployment_intent.events import Binding, ChangeKind, Purpose, Release
 from eucora.domain.deployment_intent.refusals import IntentUnknown
-from eucora.domain.deployment_intent.state import (
-    ENDED,
-    NOT_STARTED,
-    DeploymentIntent,
-    IntentStatus,
-    next_ring,
-    unacknowledged,
-)
+from eucora.domain.deployment_intent.state import ENDED, IntentStatus, next_ring
+from eucora.domain.deployment_intent.tail import HaltTail
+from eucora.domain.exception_needs import ExceptionNeed
 from eucora.domain.gate_types import GatePolicy, Verdict
 from eucora.domain.people import Scope
 from eucora.domain.planes import InstallState, Plane, SiteClass
@@ -26,11 +21,11 @@ from eucora.projections.intent_view import (
     Approval,
     ApprovalStatus,
     Hold,
-    PlaneOperation,
     Rehearsal,
     RingView,
     Rollback,
 )
+from eucora.projections.plane_operations import PlaneOperation
 
 
 class IntentLine(Told):
@@ -82,6 +77,13 @@ class IntentDetail(Told):
     rehearsal: Rehearsal | None
     rollback: Rollback | None
     completed_at: datetime | None
+    purpose: Purpose
+    governance: str
+    maturity: int
+    application_scope: Scope | None
+    needs: tuple[ExceptionNeed, ...]
+    changes: tuple[str, ...]
+    halt_tail: HaltTail | None
     refusals: int
 
 
@@ -131,8 +133,8 @@ class OperationBody(Told):
     at: datetime
 
 
-class Blocker(Told):
-    """One condition in the way. ``who``: the role that can do something; ``next_evaluation_at`` null: on an event."""
+class BlockerBody(Told):
+    """One condition in the way. ``who``: the role that can do something; ``next_evaluation_at`` null: when one does."""
 
     condition: str
     verdict: Verdict
@@ -153,105 +155,22 @@ class BlockersBody(Told):
     ring: Ring | None
     next_ring: Ring | None
     automatic: bool
-    blockers: Sequence[Blocker]
+    blockers: Sequence[BlockerBody]
 
 
-def blockers_of(intent_id: str, state: DeploymentIntent, now: datetime) -> BlockersBody:
-    """What stands between the intent and its next ring at ``now``. Raises IntentUnknown."""
+def blockers_of(explained: Explained) -> BlockersBody:
+    """What is told about why an intent is not moving. Raises IntentUnknown."""
+    state = explained.state
     proposed = state.proposed
     if proposed is None:
         raise IntentUnknown
-    following = next_ring(state) if state.ring is not None else Ring.LAB
     over = state.status in ENDED or state.status is IntentStatus.ROLLING_BACK
-    found = [] if over else [*_stopped(state), *_approvals(state, following, now), *_open_ring(state, proposed)]
+    following = next_ring(state) if state.ring is not None else Ring.LAB
     return BlockersBody(
-        intent_id=intent_id,
+        intent_id=proposed.intent_id,
         status=state.status,
         ring=state.ring,
         next_ring=None if over else following,
         automatic=state.ring is not None and proposed.policy.of(state.ring).automatic,
-        blockers=found,
+        blockers=[BlockerBody.model_validate(blocker) for blocker in explained.blockers],
     )
-
-
-def _blocker(
-    condition: str,
-    reason: str,
-    who: str,
-    *,
-    verdict: Verdict = Verdict.FAILED,
-    value: str = "",
-    threshold: str = "",
-    source: str = "deployment intent",
-    at: datetime | None = None,
-    again: datetime | None = None,
-) -> Blocker:
-    return Blocker(
-        condition=condition,
-        verdict=verdict,
-        value=value,
-        threshold=threshold,
-        reason=reason,
-        source=source,
-        who=who,
-        evaluated_at=at,
-        next_evaluation_at=again,
-    )
-
-
-def _stopped(state: DeploymentIntent) -> Iterator[Blocker]:
-    stop = state.stop
-    if state.status in (IntentStatus.PAUSED, IntentStatus.HALTED) and stop is not None:
-        reason = f"{state.status} by {stop.by}: {stop.reason}"
-        yield _blocker("hold", reason, "publisher", value=state.status, threshold="rolling_out", at=stop.at)
-    elif state.status in NOT_STARTED:
-        yield _blocker("start", "nobody started the rollout yet", "publisher", value=state.status, threshold="started")
-
-
-def _approvals(state: DeploymentIntent, following: Ring | None, now: datetime) -> Iterator[Blocker]:
-    if following is not None and (problem := approval_problem(state, following, now)) is not None:
-        who = "cab_approver" if state.open_review else "packaging_engineer"
-        yield _blocker("approval", problem, who, value="none in force", threshold="valid, and bound to this content")
-    for text in unacknowledged(state):
-        yield _blocker("condition", text, "publisher", value="not acknowledged", threshold="acknowledged", source="CAB")
-
-
-def _open_ring(state: DeploymentIntent, proposed: DeploymentIntentProposed) -> Iterator[Blocker]:
-    progress = None if state.ring is None else state.rings.get(state.ring)
-    if progress is None:
-        return
-    for (ring, plane, operation), failure in state.failures.items():
-        if ring is state.ring:
-            reason = f"{operation} failed ({failure.kind}): {failure.detail}"
-            yield _blocker("plane", reason, "platform_admin", verdict=Verdict.ERROR, source=plane, at=failure.at)
-    if progress.frozen_at is None:
-        reason = progress.refused.reason if progress.refused else "the devices of the ring are being resolved"
-        yield _blocker("cohort", reason, "endpoint_operator", value="not frozen", threshold="frozen")
-        return
-    if progress.run is None:
-        reason = "the ring has not been judged yet"
-        yield _blocker("gates", reason, "nobody: wait", verdict=Verdict.INCONCLUSIVE, at=progress.frozen_at)
-        return
-    again = progress.run.at + timedelta(seconds=proposed.policy.measure_every_s)
-    for gate in progress.run.results:
-        if gate.verdict is not Verdict.PASSED and gate.gate != "approval":  # judged now, not then
-            yield _blocker(
-                gate.gate,
-                gate.reason,
-                _WHO.get(gate.gate, "endpoint_operator"),
-                verdict=gate.verdict,
-                value=gate.value,
-                threshold=gate.threshold,
-                source=f"gate policy {proposed.policy.version}",
-                at=progress.run.at,
-                again=again,
-            )
-
-
-_WHO: Mapping[str, str] = {
-    "soak": "nobody: wait",
-    "security_incidents": "security_reviewer",
-    "rollback_validated": "publisher",
-    "exceptions": "security_reviewer",
-    "change_window": "platform_admin",
-}

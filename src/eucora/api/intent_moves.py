@@ -42,6 +42,12 @@ class ReasonAsked(Asked):
     reason: Prose
 
 
+class RollbackAsked(ReasonAsked):
+    """Why, and what devices shall have afterwards: ``nothing`` of the application, or its ``previous`` release."""
+
+    to: intents.RollbackTo = intents.RollbackTo.NOTHING
+
+
 @router.post("/{intent_id}/submissions", status_code=201, responses=problem_responses(400, 404, 409, 413, 415))
 @permits(Role.PACKAGING_ENGINEER)
 async def submit_to_cab(
@@ -110,10 +116,10 @@ async def abort_rollout(
 @router.post("/{intent_id}/rollbacks", status_code=201, responses=REFUSALS)
 @permits(Role.PUBLISHER)
 async def roll_back(
-    intent_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: MoverDep
+    intent_id: Id, body: RollbackAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:
-    """Take the release off every ring that it reached."""
-    written = await intents.roll_back(house.deps.world, caller, str(intent_id), body.reason)
+    """Take the release off every ring that it reached, and put the one before it back where that is asked for."""
+    written = await intents.roll_back(house.deps.world, caller, str(intent_id), body.reason, body.to)
     return await receipt(house, response, written)
 
 

@@ -3,6 +3,15 @@
 from typing import Final
 
 from eucora.api.problems import Row
+from eucora.api.refused import break_glass as of_break_glass
+from eucora.api.refused import cab_review as of_cab_reviews
+from eucora.api.refused import change_window as of_change_windows
+from eucora.api.refused import deployment_intent as of_deployment_intents
+from eucora.api.refused import drift as of_drift
+from eucora.api.refused import evidence_pack as of_evidence_packs
+from eucora.api.refused import incident as of_incidents
+from eucora.api.refused import policies as of_policies
+from eucora.api.refused import policy_exception as of_policy_exceptions
 from eucora.application import artifacts, deployment_intents, world
 from eucora.domain import artifact, evidence_pack, gate_policy, incident, reasons, service_token
 from eucora.domain.cab_review import refusals as cab
@@ -13,6 +22,7 @@ _OF_THE_CALLER: Final[dict[type[DomainError], Row]] = {
     world.RoleMissing: Row(403, "role-missing", "The caller holds no role that may do this"),
     intent.RequesterMayNotPublish: Row(403, "requester-may-not-publish", "The requester may not publish"),
     intent.PackagerMayNotPublish: Row(403, "packager-may-not-publish", "The packager may not publish"),
+    intent.VoterMayNotPublish: Row(403, "voter-may-not-publish", "Who voted on the approval may not publish"),
     intent.OutsidePublisherScope: Row(403, "outside-publisher-scope", "The target lies outside the publisher's scope"),
     cab.RequesterMayNotVote: Row(403, "requester-may-not-vote", "The requester may not vote"),
     cab.EvidenceAssemblerMayNotVote: Row(403, "evidence-assembler-may-not-vote", "The evidence's author may not vote"),
@@ -113,4 +123,18 @@ _OF_THE_RECORD: Final[dict[type[DomainError], Row]] = {
     service_token.TokenIdTaken: Row(409, "service-token-id-taken", "The token was issued already"),
 }
 
-REFUSALS: Final[dict[type[DomainError], Row]] = _OF_THE_CALLER | _UNKNOWN | _OF_THE_REQUEST | _OF_THE_RECORD
+REFUSALS: Final[dict[type[DomainError], Row]] = (
+    _OF_THE_CALLER
+    | _UNKNOWN
+    | _OF_THE_REQUEST
+    | _OF_THE_RECORD
+    | of_break_glass.ROWS
+    | of_cab_reviews.ROWS
+    | of_change_windows.ROWS
+    | of_deployment_intents.ROWS
+    | of_drift.ROWS
+    | of_evidence_packs.ROWS
+    | of_incidents.ROWS
+    | of_policy_exceptions.ROWS
+    | of_policies.ROWS
+)

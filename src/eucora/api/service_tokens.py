@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Response
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from eucora.api.asking import (
     Asked,
@@ -23,8 +23,8 @@ from eucora.api.deployment_intents import ScopeAsked
 from eucora.api.intent_moves import ReasonAsked
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits
-from eucora.api.words import Line
-from eucora.application import records
+from eucora.api.words import Line, Moment
+from eucora.application import service_tokens
 from eucora.domain.people import Grant, Role, Scope
 
 router = noun("service-tokens")
@@ -49,7 +49,7 @@ class TokenAsked(Asked):
 
     name: Line
     grants: Annotated[list[GrantAsked], Field(max_length=20)]
-    expires_at: AwareDatetime
+    expires_at: Moment
 
 
 class IssuedBody(Told):
@@ -82,7 +82,7 @@ async def issue_service_token(
 ) -> IssuedBody:
     """Issue a token. Its secret is in this answer only, so the answer is not kept and an Idempotency-Key has no
     meaning here: after a lost answer, revoke the token and issue another."""
-    issued = await records.issue_token(
+    issued = await service_tokens.issue_token(
         house.deps.world,
         caller,
         name=body.name,
@@ -126,5 +126,5 @@ async def revoke_service_token(
 ) -> ReceiptBody:
     """Revoke a token; the next call that shows it is refused."""
     return await receipt(
-        house, response, await records.revoke_token(house.deps.world, caller, str(token_id), body.reason)
+        house, response, await service_tokens.revoke_token(house.deps.world, caller, str(token_id), body.reason)
     )

@@ -4,22 +4,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from eucora.application.cab_conflicts import conflicts_now, voters_of
 from eucora.application.execute import Executed, VersionMismatch, execute, load
+from eucora.application.grounds import grounds_of
 from eucora.application.planes import GroupNotFound
+from eucora.application.policies import gate_policy_for, governance_for, not_in_force, risk_model_for
 from eucora.application.ports import Write
 from eucora.application.react import react
-from eucora.application.world import Caller, Receipt, World, require
-from eucora.domain import cab_review, evidence_pack, gate_policy
+from eucora.application.rollbacks import RollbackTo as RollbackTo
+from eucora.application.rollbacks import roll_back as roll_back
+from eucora.application.trust_maturity import maturity_of
+from eucora.application.world import Caller, Receipt, World, require, require_somewhere
+from eucora.domain import cab_review, evidence_pack
+from eucora.domain.binding import digest_of
 from eucora.domain.cab_review import Urgency
 from eucora.domain.deployment_intent import commands
 from eucora.domain.deployment_intent.decide import DECIDER
-from eucora.domain.deployment_intent.events import ChangeKind, Event
+from eucora.domain.deployment_intent.events import ChangeKind, Event, Purpose
+from eucora.domain.deployment_intent.grounds import changes_since
+from eucora.domain.deployment_intent.offered import offered_in
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.errors import DomainError
-from eucora.domain.gate_policy import active_policy
+from eucora.domain.governance_types import GOVERNANCE_1_0
 from eucora.domain.people import Role, Scope
 from eucora.domain.planes import Plane, SiteClass
-from eucora.domain.policies import GATE_POLICY_1_0
 from eucora.domain.rings import Measurement, Ring, RingPlan, RingSpec, RingTarget
 
 
@@ -63,13 +71,21 @@ class TargetRequest:
 
 @dataclass(frozen=True, slots=True)
 class IntentRequest:
-    """What shall be rolled out, to whom, under which policy. ``rings``: (ring, targets), in rollout order."""
+    """What shall be rolled out, to whom, under which policies. ``rings``: (ring, targets), in rollout order.
+
+    ``gate_policy``, ``risk_model`` and ``governance_policy`` None: the version in force. ``application_scope``: where
+    the application belongs, as declared; a target outside it needs a cross-boundary exception.
+    """
 
     evidence_pack: str
     rings: tuple[tuple[Ring, tuple[TargetRequest, ...]], ...]
     scope: Scope
-    gate_policy: str
+    gate_policy: str | None = None
     change_kind: ChangeKind = ChangeKind.NORMAL
+    purpose: Purpose = Purpose.REGULAR
+    risk_model: str | None = None
+    governance_policy: str | None = None
+    application_scope: Scope | None = None
 
 
 async def propose(world: World, caller: Caller, request: IntentRequest) -> Receipt:
@@ -80,27 +96,46 @@ async def propose(world: World, caller: Caller, request: IntentRequest) -> Recei
         refuses; PlaneUnavailable and its siblings when a group cannot be counted now.
     """
     require(caller.person, "propose_deployment_intent", Role.PACKAGING_ENGINEER)
-    pack = (await load(world.store, evidence_pack.DECIDER, request.evidence_pack)).assembled
+    intent_id = str(world.ids.new())
+    command = await proposal_of(world, caller, request, intent_id)
+    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+
+
+async def proposal_of(world: World, caller: Caller, request: IntentRequest, intent_id: str) -> commands.ProposeIntent:
+    """The proposal with everything that it is judged by, as it stands now. Raises as :func:`propose`."""
+    evidence = await load(world.store, evidence_pack.DECIDER, request.evidence_pack)
+    pack = evidence.assembled
     if pack is None:
         raise UnknownPack(request.evidence_pack)
-    policy = GATE_POLICY_1_0
-    if request.gate_policy != policy.version:
-        policy = active_policy(await load(world.store, gate_policy.DECIDER, request.gate_policy))
+    policy = await gate_policy_for(world, request.gate_policy)
     plan = RingPlan(tuple([await _counted(world, caller, ring, targets) for ring, targets in request.rings]))
-    history = await world.facts.history(pack.application.application_id)
-    now, intent_id = world.clock.now(), str(world.ids.new())
-    command = commands.ProposeIntent(
+    application = pack.application.application_id
+    named = {
+        "gate_policy": request.gate_policy,
+        "risk_model": request.risk_model,
+        "governance_policy": request.governance_policy,
+    }
+    newest = evidence.latest_findings
+    return commands.ProposeIntent(
         intent_id=intent_id,
         pack=pack,
         ring_plan=plan,
         scope=request.scope,
         change_kind=request.change_kind,
         policy=policy,
-        history=history,
+        history=await world.facts.history(application),
         by=caller.person.id,
-        at=now,
+        at=world.clock.now(),
+        risk_model=await risk_model_for(world, request.risk_model),
+        governance=await governance_for(world, request.governance_policy),
+        maturity=(await maturity_of(world)).level,
+        purpose=request.purpose,
+        exceptions=await world.facts.exceptions(application),
+        findings=newest,
+        critical_findings=None if newest is None else evidence.latest_critical,
+        application_scope=request.application_scope,
+        not_in_force=await not_in_force(world, named),
     )
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
 
 async def _counted(world: World, caller: Caller, ring: Ring, targets: Sequence[TargetRequest]) -> RingSpec:
@@ -128,28 +163,40 @@ async def submit_to_cab(
     if caller.expected_version not in (None, history.version):
         raise VersionMismatch(history.stream, caller.expected_version, history.version)
     state = DECIDER.fold(cast("Sequence[Event]", history.events))
-    request = commands.RequestCabReview(review_id, caller.person.id, now)
-    requested = DECIDER.decide(state, request)
-    proposed = state.proposed
-    if proposed is None:
+    grounds = await grounds_of(world, state, now)
+    requested = DECIDER.decide(state, commands.RequestCabReview(review_id, caller.person.id, now, grounds))
+    proposed, asked = state.proposed, DECIDER.fold(requested, state).asked
+    if proposed is None or asked is None:
         raise AssertionError("decide refuses a request for an intent that was never proposed")
     pack = (await load(world.store, evidence_pack.DECIDER, proposed.release.evidence_pack)).assembled
     if pack is None:
         raise UnknownPack(proposed.release.evidence_pack)
+    application, governance = proposed.release.application, proposed.governance or GOVERNANCE_1_0
+    changes = changes_since(state, proposed, grounds, now)
     opening = cab_review.OpenReview(
         review_id=review_id,
         intent_id=intent_id,
         binding=proposed.binding.digest,
-        application=proposed.release.application.application_id,
-        version=proposed.release.application.version,
+        application=application.application_id,
+        version=application.version,
         score=str(proposed.risk.score),
         blast_radius_class=proposed.risk.blast_radius_class,
         quorum=proposed.route.quorum,
-        ineligible=cab_review.ineligible_persons(proposed.requested_by, pack.assembled_by, pack.packagers),
+        ineligible=(
+            *cab_review.ineligible_persons(proposed.requested_by, pack.assembled_by, pack.packagers),
+            *await conflicts_now(world, intent_id, now),
+        ),
         urgency=urgency,
         justification=justification,
         by=caller.person.id,
         at=now,
+        change_kind=proposed.change_kind,
+        ring=asked.ring,
+        rules=governance.review,
+        grounds=digest_of((proposed.binding.digest, asked.ring, asked.basis, changes)),
+        changes=changes,
+        overdue_retrospectives=await world.facts.overdue_retrospectives(application.application_id, now),
+        always=proposed.risk.blast_radius_class in governance.always,
     )
     opened = cab_review.DECIDER.decide(cab_review.DECIDER.initial, opening)
     jobs = [
@@ -172,9 +219,15 @@ async def submit_to_cab(
 
 async def start(world: World, caller: Caller, intent_id: str) -> Receipt:
     """Open the lab ring."""
-    require(caller.person, "start_rollout", Role.PUBLISHER)
-    in_scope = await _in_scope(world, caller, intent_id)
-    command = commands.StartRollout(caller.person.id, in_scope, world.clock.now())
+    require_somewhere(caller.person, "start_rollout", Role.PUBLISHER)
+    state, now = await load(world.store, DECIDER, intent_id), world.clock.now()
+    command = commands.StartRollout(
+        by=caller.person.id,
+        in_scope=await _in_scope(world, caller, intent_id),
+        at=now,
+        grounds=await grounds_of(world, state, now),
+        voters=await voters_of(world, state),
+    )
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
 
@@ -182,17 +235,18 @@ async def promote(
     world: World, caller: Caller, intent_id: str, to_ring: Ring, acknowledged: tuple[str, ...]
 ) -> Receipt:
     """Leave the current ring for ``to_ring``; its gates are evaluated now, on a fresh count."""
-    require(caller.person, "promote_ring", Role.PUBLISHER)
-    state = await load(world.store, DECIDER, intent_id)
+    require_somewhere(caller.person, "promote_ring", Role.PUBLISHER)
+    state, now = await load(world.store, DECIDER, intent_id), world.clock.now()
     command = commands.PromoteRing(
         to_ring=to_ring,
         by=caller.person.id,
         automatic=False,
         in_scope=await _in_scope(world, caller, intent_id),
         measurement=await measure_now(world, state, state.ring),
-        incidents=await world.facts.incidents(intent_id),
+        grounds=await grounds_of(world, state, now),
         acknowledged=acknowledged,
-        at=world.clock.now(),
+        at=now,
+        voters=await voters_of(world, state),
     )
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
@@ -215,15 +269,16 @@ async def halt(world: World, caller: Caller, intent_id: str, reason: str) -> Rec
 
 async def resume(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
     """Go on after a pause or a halt, on a fresh gate run."""
-    require(caller.person, "resume_rollout", Role.PUBLISHER)
-    state = await load(world.store, DECIDER, intent_id)
+    require_somewhere(caller.person, "resume_rollout", Role.PUBLISHER)
+    state, now = await load(world.store, DECIDER, intent_id), world.clock.now()
     command = commands.ResumeRollout(
         by=caller.person.id,
         reason=reason,
         measurement=await measure_now(world, state, state.ring),
-        incidents=await world.facts.incidents(intent_id),
+        grounds=await grounds_of(world, state, now),
         in_scope=await _in_scope(world, caller, intent_id),
-        at=world.clock.now(),
+        at=now,
+        voters=await voters_of(world, state),
     )
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
@@ -232,13 +287,6 @@ async def abort(world: World, caller: Caller, intent_id: str, reason: str) -> Re
     """End the intent for good."""
     await _require(world, caller, intent_id, "abort_rollout", Role.PUBLISHER)
     command = commands.AbortRollout(caller.person.id, reason, world.clock.now())
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
-
-
-async def roll_back(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
-    """Take the release off every ring it reached."""
-    await _require(world, caller, intent_id, "roll_back", Role.PUBLISHER)
-    command = commands.StartRollback(caller.person.id, reason, world.clock.now())
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
 
 
@@ -269,6 +317,7 @@ async def measure_now(world: World, state: DeploymentIntent, ring: Ring | None) 
         started_at=progress.measured_from,
         now=world.clock.now(),
         reachable_within_s=state.proposed.policy.reachable_within_s,
+        offered=offered_in(state, ring),
     )
 
 

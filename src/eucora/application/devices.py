@@ -4,7 +4,7 @@ This is not evented one by one: a rollout to a hundred thousand devices is a tab
 counts, the cohort's digest and the reasons of failures.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -12,6 +12,7 @@ from typing import Protocol
 from eucora.application.planes import Observation, Offer
 from eucora.domain.planes import Plane, SiteClass
 from eucora.domain.rings import CohortCount, Measurement, Ring
+from eucora.domain.verification import Offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,23 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
-    """Devices that had the release: how many report its removal, and how many do not yet."""
+    """Devices that had the release: how many came back, and how many did not yet."""
 
     reverted: int
     remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a rollback or a rehearsal asks of devices that had the release, and since when (UTC).
+
+    ``coming_back``: where the previous release must be seen again. ``irremovable``: planes on which nothing removes
+    the release, so that the previous one is all there is to see.
+    """
+
+    asked_at: datetime
+    coming_back: Collection[tuple[Ring, Plane]] = ()
+    irremovable: Collection[Plane] = ()
 
 
 class DeviceTable(Protocol):
@@ -52,11 +66,18 @@ class DeviceTable(Protocol):
         ...
 
     async def watched(
-        self, intent_id: str, ring: Ring, plane: Plane, offer: Offer, *, stale_before: datetime
+        self,
+        intent_id: str,
+        ring: Ring,
+        plane: Plane,
+        offer: Offer,
+        *,
+        stale_before: datetime,
+        offered: Offered | None = None,
     ) -> Sequence[str]:
         """Devices to ask about: those whose goal is not known to be reached (INSTALL: not installed yet; UNINSTALL: not
         known to be free of it, for it may have come after the last look), and those last heard of before
-        ``stale_before``, so that coverage stays true."""
+        ``stale_before``, so that coverage stays true. What is not verified against ``offered`` is not known."""
         ...
 
     async def record(
@@ -73,10 +94,26 @@ class DeviceTable(Protocol):
         started_at: Mapping[Plane, datetime],
         now: datetime,
         reachable_within_s: int,
+        offered: Mapping[Plane, Offered] | None = None,
     ) -> Measurement:
-        """Count the ring on the planes in ``started_at``: when each plane's cohort was frozen, its compliance clock."""
+        """Count the ring on the planes in ``started_at``: when each plane's cohort was frozen, its compliance clock.
+
+        "Installed" and "failed" count as unknown where they are not verified
+        (:func:`eucora.domain.verification.verified`), and on a plane that ``offered`` does not name; without
+        ``offered`` the planes are believed.
+        """
         ...
 
-    async def reverted(self, intent_id: str, rings: Sequence[Ring]) -> Reverted:
-        """How far the removal came."""
+    async def reverted(self, intent_id: str, rings: Sequence[Ring], removal: Removal | None = None) -> Reverted:
+        """How far the removal came, in observations that are newer than ``removal``; None: the planes are believed."""
+        ...
+
+    async def awaited_back(self, intent_id: str, ring: Ring, plane: Plane) -> Sequence[str]:
+        """Devices that had the release and on which the previous one was not seen since the rollback."""
+        ...
+
+    async def restored(
+        self, intent_id: str, ring: Ring, plane: Plane, observations: Sequence[Observation], *, asked_at: datetime
+    ) -> int:
+        """Take in a batch about the previous release: who has it, seen since ``asked_at``. How many rows changed."""
         ...

@@ -100,7 +100,11 @@ class Offer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Offer the published object ``ref`` to one group. Groups assigned before, and everything others own, stay."""
+    """Offer the published object ``ref`` to one group. Groups assigned before, and everything others own, stay.
+
+    ``anew``: a word that tells this offer from those made before it; where it is set, the same offer that stands
+    already is made again, so that every device looks again whether it has the release.
+    """
 
     key: str
     ref: str
@@ -109,6 +113,7 @@ class Assignment:
     group: str
     offer: Offer
     uninstall_command: str = ""  # what an UNINSTALL runs where the plane has no verb of its own for it (Jamf)
+    anew: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,7 @@ class Group:
 class Watch:
     """What to look at: the object, the offer, and the devices whose state is not final yet (plane's own ids).
 
-    ``since`` lets a plane leave out older news; states come again harmlessly.
+    ``since`` lets a plane leave out older news; states come again harmlessly. ``anew``: as of the offer looked at.
     """
 
     key: str
@@ -172,6 +177,7 @@ class Watch:
     offer: Offer
     devices: Sequence[str]
     since: datetime | None = None
+    anew: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +204,8 @@ class Inspection:
     version: str
     content_version: str
     groups: Sequence[tuple[str, Offer]] = field(default=())
+    wide: Sequence[str] = field(default=())  # offers of it that go beyond groups, in a few words each
+    excluded: Sequence[str] = field(default=())  # groups that are kept out of it
 
 
 class PlaneError(Exception):

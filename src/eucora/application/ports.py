@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from eucora.domain.findings import ArtifactFacts, SbomFacts, ScanFacts
+from eucora.domain.findings import ArtifactFacts, SbomFacts, ScanFacts, VexFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who caused what: goes into every event and job. ``intent_id`` is empty where no deployment intent is meant."""
+    """Who caused what: goes into every event and job. ``intent_id`` is empty where no deployment intent is meant.
+
+    ``break_glass``: the session in which it was done; it goes into the events only, empty: in none.
+    """
 
     actor: str
     correlation_id: str
     causation_id: UUID | None = None
     intent_id: str = ""
+    break_glass: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Recorded:
     correlation_id: str
     causation_id: UUID | None
     intent_id: str
+    break_glass: str = ""  # the session in which it was done; empty: in none
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +202,17 @@ class EvidenceReader(Protocol):
 
     def artifact(self, path: Path, file_name: str) -> ArtifactFacts: ...
 
-    def sbom(self, data: bytes) -> SbomFacts: ...
+    def sbom(self, path: Path) -> SbomFacts:
+        """CycloneDX 1.2 to 1.7 (JSON, XML), SPDX 2.2 and 2.3 (JSON), streamed: memory stays flat."""
+        ...
 
-    def scan(self, data: bytes) -> ScanFacts: ...
+    def scan(self, path: Path) -> ScanFacts:
+        """Trivy, Grype, OSV-Scanner, SARIF 2.1.0."""
+        ...
+
+    def vex(self, path: Path) -> VexFacts:
+        """OpenVEX, CycloneDX VEX."""
+        ...
 
     def strangers(self, scan: ScanFacts, sbom: SbomFacts) -> str | None:
         """None when the scan is about the SBOM's components; else a sentence that says why not."""

@@ -1,19 +1,30 @@
 """What happens next: events to jobs. Pure, and run with the append, so that no event is left without its work."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from eucora.application.planes import Offer
 from eucora.application.ports import NewJob
+from eucora.application.priorities import HALT, ROLLBACK, ROLLOUT, UPKEEP
+from eucora.application.react_break_glass import of_break_glass
+from eucora.application.react_cab_review import of_delegation, of_review
+from eucora.application.react_drift import inspection, of_drift
+from eucora.application.react_incident import of_incident
+from eucora.application.react_policy_exception import of_policy_exception
+from eucora.application.react_trust_maturity import on_trust_maturity
+from eucora.domain import cab_delegation
 from eucora.domain import cab_review as cab
 from eucora.domain import incident as incidents
+from eucora.domain.break_glass import BreakGlass
+from eucora.domain.brevity import cut
 from eucora.domain.deployment_intent import events as intent
 from eucora.domain.deployment_intent.state import DeploymentIntent, IntentStatus, Rehearsal
-from eucora.domain.incident import Response, response
+from eucora.domain.drift import Drift
 from eucora.domain.planes import Plane
+from eucora.domain.policy_exception import PolicyException
 from eucora.domain.rings import Ring
 
-HALT, ROLLBACK, ROLLOUT, UPKEEP = 0, 10, 100, 200  # priorities: what stops harm goes first
+LOOKING = frozenset({"observe", "observe_restored"})
 PLANE_ATTEMPTS_MAX = 200  # more than three hours behind an open circuit, more than half a day with full backoff
 
 
@@ -21,12 +32,21 @@ def react(state: object, events: Sequence[object], at: datetime) -> Sequence[New
     """Jobs for ``events``; ``state`` is their aggregate's state after them."""
     jobs: list[NewJob] = []
     for event in events:
+        jobs += on_trust_maturity(state, event, at)
         if isinstance(state, DeploymentIntent):
             jobs += _of_intent(state, event, at)
         elif isinstance(state, cab.CabReview):
-            jobs += _of_review(state, event, at)
+            jobs += of_review(state, event, at)
+        elif isinstance(state, cab_delegation.CabDelegation):
+            jobs += of_delegation(state, event)
         elif isinstance(state, incidents.Incident):
-            jobs += _of_incident(state, event, at)
+            jobs += of_incident(state, event, at)
+        elif isinstance(state, PolicyException):
+            jobs += of_policy_exception(state, event, at)
+        elif isinstance(state, Drift):
+            jobs += of_drift(state, event)
+        elif isinstance(state, BreakGlass):
+            jobs += of_break_glass(state, event)
     return jobs
 
 
@@ -48,7 +68,7 @@ def plane_job(
         kind=kind,
         payload={"intent_id": intent_id, "ring": int(ring), "plane": plane.value, "offer": offer.value},
         run_at=at,
-        lock_key=f"{intent_id}:{plane}:observe" if kind == "observe" else f"{intent_id}:{plane}",
+        lock_key=f"{intent_id}:{plane}:{kind}" if kind in LOOKING else f"{intent_id}:{plane}",
         dedupe_key=f"{kind}:{intent_id}:{ring:d}:{plane}:{offer}",
         priority=priority,
         attempts_max=PLANE_ATTEMPTS_MAX,
@@ -69,6 +89,9 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
         return []
     id = state.proposed.intent_id
     match event:
+        case intent.ApprovalGroundsChanged(reasons=reasons) if state.open_review is not None:
+            payload = {"review_id": state.open_review, "reason": cut("; ".join(reasons))}
+            return [NewJob("withdraw_stale_review", payload, at, lock_key=f"{id}:cab")]
         case intent.RolloutStarted():
             return list(_opening(state, Ring.LAB, at))
         case intent.RingPromoted(to_ring=ring):
@@ -79,24 +102,31 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
             # An upload that was under way when a rollback began ends with the removal, as everything else on the plane.
             back = state.status is IntentStatus.ROLLING_BACK
             offer, priority = (Offer.UNINSTALL, ROLLBACK) if back else (Offer.INSTALL, ROLLOUT)
-            return [plane_job("assign", id, ring, plane, at, offer=offer, priority=priority)]
+            restoring = [job for job in _restoring(state, at) if back and _about(job, ring, plane)]
+            return [plane_job("assign", id, ring, plane, at, offer=offer, priority=priority), *restoring]
         case intent.GroupAssigned(ring=ring, plane=plane, offer=offer):
-            return list(_watching(state, ring, plane, Offer(offer), at))
+            looks = [inspection(state.proposed, plane, at)] if offer == Offer.INSTALL else []
+            return [*_watching(state, ring, plane, Offer(offer), at), *looks]
         case intent.RollbackRehearsalStarted():
             return list(_offering(state, [Ring.LAB], Offer.UNINSTALL, at, ROLLOUT))
         case intent.RollbackRehearsed():  # also after a failure: the lab is to have the release again
             return list(_offering(state, [Ring.LAB], Offer.INSTALL, at, ROLLOUT))
         case intent.RolloutPaused() | intent.RolloutHalted() | intent.RolloutAborted():
-            return [
+            taken = [
                 plane_job("withdraw", id, state.ring or Ring.LAB, plane, at, priority=HALT)
                 for plane in state.proposed.ring_plan.planes
                 if any(key[1] is plane for key in state.published)
             ]
+            return [*taken, *_looked_at_anew(state, event, at)]
         case intent.RolloutResumed():
             return list(_resuming(state, at))
         case intent.RollbackStarted():
             rollback = intent_job("check_rollback", id, at, priority=ROLLBACK)
-            return [*_offering(state, [*state.rings], Offer.UNINSTALL, at, ROLLBACK), rollback]
+            # The removal goes first on each plane: one job of an intent and plane runs at a time, in this order.
+            removal = _offering(state, [*state.rings], Offer.UNINSTALL, at, ROLLBACK)
+            return [*removal, *_restoring(state, at), rollback]
+        case intent.PreviousReleaseOffered(ring=ring, plane=plane):
+            return [plane_job("observe_restored", id, ring, plane, at, priority=UPKEEP)]
         case _:
             return []
 
@@ -104,6 +134,16 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
 def planes_of(state: DeploymentIntent, ring: Ring) -> Sequence[Plane]:
     """The planes that the ring plan targets in ``ring``."""
     return state.proposed.ring_plan.planes_of(ring) if state.proposed else ()
+
+
+def _looked_at_anew(state: DeploymentIntent, event: object, at: datetime) -> Iterator[NewJob]:
+    """After an incident the open review is taken back: what its voters were shown knows nothing of it."""
+    if state.proposed is None or state.open_review is None:
+        return
+    if isinstance(event, intent.RolloutHalted) and event.trigger == "incident":
+        payload = {"review_id": state.open_review, "reason": f"{event.reason} halted the rollout"}
+        lock_key = f"{state.proposed.intent_id}:cab"
+        yield NewJob("withdraw_stale_review", payload, at, lock_key=lock_key)
 
 
 def _opening(state: DeploymentIntent, ring: Ring, at: datetime) -> Iterator[NewJob]:
@@ -137,6 +177,18 @@ def _offering(
                 yield plane_job("assign", state.proposed.intent_id, ring, plane, at, offer=offer, priority=priority)
 
 
+def _restoring(state: DeploymentIntent, at: datetime) -> Iterator[NewJob]:
+    """The previous release, wherever the rollback brings it back."""
+    if state.proposed is None or state.rollback_started is None:
+        return
+    for target in state.rollback_started.targets:
+        yield plane_job("restore", state.proposed.intent_id, target.ring, target.plane, at, priority=ROLLBACK)
+
+
+def _about(job: NewJob, ring: Ring, plane: Plane) -> bool:
+    return (job.payload["ring"], job.payload["plane"]) == (int(ring), plane.value)
+
+
 def _resuming(state: DeploymentIntent, at: datetime) -> Iterator[NewJob]:
     """Everything that the stop cut off, plane by plane: a cohort, the content, offers that were taken back."""
     if state.proposed is None:
@@ -151,51 +203,3 @@ def _resuming(state: DeploymentIntent, at: datetime) -> Iterator[NewJob]:
             yield plane_job(kind, id, ring, plane, at, offer=offer)
     if state.ring is not None:
         yield intent_job("measure", id, at, ring=state.ring, priority=UPKEEP)
-
-
-def _of_review(state: cab.CabReview, event: object, at: datetime) -> Iterable[NewJob]:
-    opened = state.opened
-    if opened is None:
-        return []
-    match event:
-        case cab.CabReviewOpened(review_id=review_id, due_at=due_at):
-            half, late = opened.at + (due_at - opened.at) / 2, opened.at + (due_at - opened.at) * 3 / 4
-            return [
-                _review_job("remind_review", review_id, half),
-                _review_job("remind_review", review_id, late),
-                _review_job("expire_review", review_id, due_at),
-            ]
-        case cab.CabReviewDecided():
-            payload = {"intent_id": opened.intent_id, "review_id": opened.review_id}
-            return [NewJob("record_cab_decision", payload, at, lock_key=f"{opened.intent_id}:cab")]
-        case cab.CabApprovalRevoked(reason=reason):
-            payload = {"intent_id": opened.intent_id, "review_id": opened.review_id, "reason": reason}
-            return [NewJob("revoke_approval", payload, at, lock_key=f"{opened.intent_id}:cab", priority=HALT)]
-        case _:
-            return []
-
-
-def _review_job(kind: str, review_id: str, at: datetime) -> NewJob:
-    # A moment late is on time; a moment early would find nothing due and never come back.
-    due = at + timedelta(milliseconds=1)
-    return NewJob(
-        kind, {"review_id": review_id}, due, dedupe_key=f"{kind}:{review_id}:{due.isoformat()}", priority=UPKEEP
-    )
-
-
-def _of_incident(state: incidents.Incident, event: object, at: datetime) -> Iterable[NewJob]:
-    if (
-        state.reported is None
-        or not state.reported.intent_id
-        or not isinstance(event, incidents.IncidentReported | incidents.IncidentReclassified)
-    ):
-        return []
-    wanted = response(state.severity, state.kind, state.attributable)
-    if wanted not in (Response.HALT, Response.PAUSE):
-        return []
-    payload = {
-        "intent_id": state.reported.intent_id,
-        "incident_id": state.reported.incident_id,
-        "response": wanted.value,
-    }
-    return [NewJob("stop_for_incident", payload, at, priority=HALT)]

@@ -6,14 +6,13 @@ already lead to no event.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
+from eucora.application import drift_jobs, rollback_tasks
 from eucora.application.devices import CohortDevice
 from eucora.application.execute import load
+from eucora.application.grounds import grounds_of
 from eucora.application.planes import (
     Assignment,
     Detection,
@@ -22,7 +21,6 @@ from eucora.application.planes import (
     MsiDetection,
     Offer,
     PlaneError,
-    PlanePort,
     Publication,
     ReceiptDetection,
     RegistryDetection,
@@ -30,91 +28,21 @@ from eucora.application.planes import (
     Watch,
     Withdrawal,
 )
-from eucora.application.world import World
+from eucora.application.rollback_tasks import removal_of
+from eucora.application.tasks import Task as Task
+from eucora.application.tasks import Work as Work
+from eucora.application.tasks import removal_command
+from eucora.application.tasks import task_for as task_for
 from eucora.domain import artifact, evidence_pack
 from eucora.domain.deployment_intent import commands
-from eucora.domain.deployment_intent.decide import DECIDER
-from eucora.domain.deployment_intent.events import DeploymentIntentProposed, ReleaseArtifact
+from eucora.domain.deployment_intent.offered import offered_in
 from eucora.domain.deployment_intent.state import ENDED, DeploymentIntent, IntentStatus, Rehearsal
 from eucora.domain.evidence_pack import InstallPlan
-from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring, RingTarget
-from eucora.domain.statistics import reaches
+from eucora.domain.verification import since
 
 OVER = ENDED | {IntentStatus.ROLLING_BACK}  # no device is to get the release any more
 SLOW = 10  # how many times more rarely a ring is looked at that the rollout has left, or that stands still
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a job led to: ``facts`` to put on record, in order, and when to come back (None: the job is over)."""
-
-    facts: Sequence[commands.Command] = ()
-    again_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A job about one intent, with the intent as it stands."""
-
-    world: World
-    payload: Mapping[str, Any]
-    correlation_id: str
-    state: DeploymentIntent
-    proposed: DeploymentIntentProposed
-
-    @property
-    def intent_id(self) -> str:
-        return self.proposed.intent_id
-
-    @property
-    def ring(self) -> Ring:
-        return Ring(self.payload["ring"])
-
-    @property
-    def plane(self) -> Plane:
-        return Plane(self.payload["plane"])
-
-    @property
-    def offer(self) -> Offer:
-        return Offer(self.payload["offer"])
-
-    @property
-    def port(self) -> PlanePort:
-        return self.world.planes[self.plane]
-
-    @property
-    def targets(self) -> Sequence[RingTarget]:
-        spec = self.proposed.ring_plan.of(self.ring)
-        return [target for target in spec.targets if target.plane is self.plane] if spec else []
-
-    @property
-    def file(self) -> ReleaseArtifact:
-        return next(file for file in self.proposed.release.artifacts if file.plane is self.plane)
-
-    @property
-    def key(self) -> str:
-        """Written into the vendor's object: the same release of the same intent is the same object."""
-        return f"eucora:{self.intent_id}:{self.file.artifact}"
-
-    @property
-    def name(self) -> str:
-        return self.proposed.release.application.name
-
-    @property
-    def version(self) -> str:
-        return self.proposed.release.application.version
-
-    def soon(self, times: int = 1) -> datetime:
-        return self.world.clock.now() + timedelta(seconds=self.proposed.policy.measure_every_s * times)
-
-
-async def task_for(world: World, payload: Mapping[str, Any], correlation_id: str) -> Task:
-    """Raises KeyError when the intent was never proposed."""
-    state = await load(world.store, DECIDER, payload["intent_id"])
-    if state.proposed is None:
-        raise KeyError(payload["intent_id"])
-    return Task(world, payload, correlation_id, state, state.proposed)
 
 
 async def resolve_cohort(task: Task) -> Work:
@@ -212,14 +140,16 @@ def detection_of(plan: InstallPlan) -> Detection:
 
 async def assign(task: Task) -> Work:
     """Offer the release, or its removal, to the ring's groups on one plane."""
-    if not _offer_stands(task):
+    if not offer_stands(task.state, task.ring, task.offer):
         return Work()
     published = task.state.published.get((task.ring, task.plane))
     if published is None:
         return Work()
+    started = task.state.rollback_started
+    if task.offer is Offer.UNINSTALL and started is not None and task.plane in started.irremovable:
+        return await _take_back(task)  # nothing removes it there; the previous release is installed over it
     done: list[commands.Command] = []
-    pack = (await load(task.world.store, evidence_pack.DECIDER, task.proposed.release.evidence_pack)).assembled
-    uninstall = next((plan.uninstall_command for plan in pack.installs if plan.plane is task.plane), "") if pack else ""
+    uninstall = await removal_command(task)
     for target in task.targets:
         assigned = await task.port.assign(
             Assignment(
@@ -241,18 +171,22 @@ async def assign(task: Task) -> Work:
     return Work(done)
 
 
-def _offer_stands(task: Task) -> bool:
+def offer_stands(state: DeploymentIntent, ring: Ring, offer: Offer) -> bool:
     """Whether the offer is still wanted: a job may have waited while people decided otherwise."""
-    rehearsing = task.state.rehearsal is Rehearsal.RUNNING and task.ring is Ring.LAB
-    if task.offer is Offer.INSTALL:
-        return task.state.status is IntentStatus.ROLLING_OUT and not rehearsing
-    return rehearsing or task.state.status is IntentStatus.ROLLING_BACK
+    rehearsing = state.rehearsal is Rehearsal.RUNNING and ring is Ring.LAB
+    if offer is Offer.INSTALL:
+        return state.status is IntentStatus.ROLLING_OUT and not rehearsing
+    return rehearsing or state.status is IntentStatus.ROLLING_BACK
 
 
 async def withdraw(task: Task) -> Work:
     """Take our offers back on one plane: devices that did not install yet will not."""
     if task.state.status in (IntentStatus.ROLLING_OUT, IntentStatus.ROLLING_BACK):
         return Work()  # resumed meanwhile, or the removal is being offered
+    return await _take_back(task)
+
+
+async def _take_back(task: Task) -> Work:
     refs = [event.ref for (_, plane), event in task.state.published.items() if plane is task.plane]
     # Every group that may have been offered, not only those on record: an offer whose worker was killed before it could
     # say so stands on the plane all the same.
@@ -272,11 +206,14 @@ async def observe(task: Task) -> Work:
     """Ask the plane how far the devices of a ring are."""
     if task.state.status in ENDED and task.offer is Offer.INSTALL:
         return Work()
-    if task.offer is Offer.UNINSTALL and not _offer_stands(task):
+    if task.offer is Offer.UNINSTALL and not offer_stands(task.state, task.ring, task.offer):
         return Work()
     stale_before = task.world.clock.now() - timedelta(seconds=task.proposed.policy.reachable_within_s / 2)
+    offered, removal = offered_in(task.state, task.ring).get(task.plane), removal_of(task.state)
+    if task.offer is Offer.UNINSTALL:
+        offered = None if removal is None else since(removal.asked_at)
     devices = await task.world.devices.watched(
-        task.intent_id, task.ring, task.plane, task.offer, stale_before=stale_before
+        task.intent_id, task.ring, task.plane, task.offer, stale_before=stale_before, offered=offered
     )
     published = task.state.published.get((task.ring, task.plane))
     rehearsing = task.state.rehearsal is Rehearsal.RUNNING and task.ring is Ring.LAB
@@ -305,38 +242,11 @@ async def measure(task: Task) -> Work:
         started_at=progress.measured_from,
         now=now,
         reachable_within_s=task.proposed.policy.reachable_within_s,
+        offered=offered_in(task.state, task.ring),
     )
-    incidents = await task.world.facts.incidents(task.intent_id)
-    return Work([commands.RecordMeasurement(task.ring, measurement, incidents, now)], again_at=task.soon())
-
-
-async def check_rehearsal(task: Task) -> Work:
-    """See whether the lab ring is free of the release again.
-
-    Measured against the whole cohort: a device that never had the release proves nothing about its removal, so a plane
-    that has not installed yet cannot make a rehearsal pass.
-    """
-    progress = task.state.rings.get(Ring.LAB)
-    if task.state.rehearsal is not Rehearsal.RUNNING or progress is None:
-        return Work()
-    seen = await task.world.devices.reverted(task.intent_id, [Ring.LAB])
-    devices = sum(count.devices for cohort in progress.cohorts.values() for count in cohort.counts)
-    started = task.state.rehearsal_started_at
-    limit = max((seconds for _, seconds in task.proposed.policy.time_to_compliance_s), default=0)
-    late = started is not None and task.world.clock.now() >= started + timedelta(seconds=limit)
-    proved = seen.remaining == 0 and reaches(seen.reverted, devices, task.proposed.policy.rehearsal_min)
-    if not proved and not late:
-        return Work(again_at=task.soon())
-    return Work([commands.RecordRehearsal(seen.reverted, devices, task.world.clock.now())])
-
-
-async def check_rollback(task: Task) -> Work:
-    """Count the devices that still have the release."""
-    if task.state.status is not IntentStatus.ROLLING_BACK:
-        return Work()
-    seen = await task.world.devices.reverted(task.intent_id, [*task.state.rings])
-    command = commands.RecordRollback(seen.reverted, seen.remaining, task.world.clock.now())
-    return Work([command], again_at=task.soon())  # the end of the rollback ends this, too
+    grounds = await grounds_of(task.world, task.state, now)
+    checked = commands.CheckHaltRule(task.ring, measurement, now)  # an append of its own: nothing may keep it back
+    return Work([checked, commands.RecordMeasurement(task.ring, measurement, grounds, now)], again_at=task.soon())
 
 
 def failure_of(task: Task, operation: str, error: PlaneError, attempts: int) -> Work:
@@ -358,6 +268,6 @@ TASKS = {
     "withdraw": withdraw,
     "observe": observe,
     "measure": measure,
-    "check_rehearsal": check_rehearsal,
-    "check_rollback": check_rollback,
+    **rollback_tasks.TASKS,
+    **drift_jobs.TASKS,
 }

@@ -74,3 +74,14 @@ def print_json(value: object) -> None:
     """One JSON document on standard output; nothing else goes there in ``--json`` mode."""
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
     sys.stdout.flush()
+
+
+def keep_generated(path: Path, text: str, *, check: bool) -> None:
+    """Write a file that is generated and committed; with ``check`` write nothing, and fail when it is out of date."""
+    if check:
+        if not path.exists() or path.read_text() != text:
+            fail(f"{path} is out of date: run 'make openapi' and commit it")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    out.print(f"Wrote {path}.")

@@ -21,9 +21,7 @@ SEED = 7
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the story instead of staying up.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON, and nothing else.")] = False,
-    inputs: Annotated[
-        Path | None, typer.Option(help="Folder with an installer, its CycloneDX SBOM and its scan report.")
-    ] = None,
+    inputs: Annotated[Path | None, typer.Option(help="Folder with an installer, its SBOM and its scan report.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep what earlier demos left in <data dir>/demo.")] = False,
 ) -> None:
     """Tell the whole story on simulated vendors: evidence, score, approval, rings on Windows and macOS, proof.

@@ -4,7 +4,9 @@ import typer
 
 from eucora import __version__
 from eucora.cli import operations, serving
+from eucora.cli.as_code import commands as as_code
 from eucora.cli.demo import demo
+from eucora.cli.simulation.command import simulate
 
 app = typer.Typer(
     name="eucora",
@@ -36,6 +38,11 @@ app.command()(operations.openapi)
 app.command()(operations.token)
 app.command()(operations.doctor)
 app.command()(operations.events)
+app.command()(operations.replay)
+app.command("plan")(as_code.show_plan)
+app.command()(as_code.apply)
+app.command()(as_code.schema)
+app.command()(simulate)
 app.add_typer(operations.projections, name="projections")
 app.add_typer(operations.jobs, name="jobs")
 

@@ -11,10 +11,11 @@ import typer
 from rich.table import Table
 
 from eucora import bootstrap
-from eucora.application.records import issue_token_as
+from eucora.application.replay import replay_log
+from eucora.application.service_tokens import issue_token_as
 from eucora.application.world import Caller
 from eucora.bootstrap import Runtime
-from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings
+from eucora.cli.console import MISUSED, fail, keep_generated, one_line_errors, out, print_json, run, settings
 from eucora.domain.errors import DomainError
 from eucora.domain.people import ANY, Grant, Person, Role, Scope
 from eucora.store import migrate as migrations
@@ -61,13 +62,7 @@ def openapi(
     Example: eucora openapi --check
     """
     text = bootstrap.openapi()
-    if check:
-        if not path.exists() or path.read_text() != text:
-            fail(f"{path} is out of date: run 'make openapi' and commit it")
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    out.print(f"Wrote {path}.")
+    keep_generated(path, text, check=check)
 
 
 def token(
@@ -171,6 +166,24 @@ def events(
             at, left = page[-1][0], left - len(page)
 
     _with_runtime(export)
+
+
+def replay(as_json: Json = False) -> None:
+    """Decide again everything on record, under its own policy versions, and compare. Nothing is written.
+
+    Example: eucora replay --json
+    """
+    found = _with_runtime(lambda runtime: replay_log(runtime.world))
+    if as_json:
+        print_json(asdict(found))
+    else:
+        for kind, count in found.decisions.items():
+            out.print(f"{count} × {kind}", highlight=False)
+        for line in (*found.differences, *(f"left out: {told}" for told in found.left_out)):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{len(found.differences)} came out otherwise.", highlight=False)
+    if found.differences:
+        raise typer.Exit(1)
 
 
 @projections.command("list")

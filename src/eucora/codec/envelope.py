@@ -39,8 +39,11 @@ def seal(event: object, *, id: UUID, stream: str, version: int, at: datetime, co
         NotCanonical: it holds a value without a canonical form.
     """
     name, schema, data = EVENTS.encode(event)
+    # Written only where there is one: what is done in no session has the bytes that it always had.
+    marked = {"break_glass": context.break_glass} if context.break_glass else {}
     body = canonical(
-        {
+        marked
+        | {
             "actor": context.actor,
             "at": at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "causation_id": str(context.causation_id) if context.causation_id else None,
@@ -80,4 +83,5 @@ def recorded(position: int, body: bytes) -> Recorded:
         correlation_id=entry["correlation_id"],
         causation_id=UUID(entry["causation_id"]) if entry["causation_id"] else None,
         intent_id=entry["intent_id"],
+        break_glass=entry.get("break_glass", ""),
     )

@@ -6,4 +6,5 @@ from eucora.domain import evidence_pack
 
 STORED_AS: Final[dict[type, tuple[str, int]]] = {
     evidence_pack.EvidencePackAssembled: ("evidence_pack.assembled", 1),
+    evidence_pack.EvidenceRescanned: ("evidence_pack.rescanned", 1),
 }

@@ -1,4 +1,4 @@
-"""Evidence pack: everything a decision rests on, immutable and known by its digest.
+"""Evidence pack: everything a decision rests on, immutable and known by its digest; and newer scans of the same SBOM.
 
 Stream: ``evidence_pack-<digest>``.
 """
@@ -11,7 +11,14 @@ from datetime import datetime
 from typing import Final
 
 from eucora.domain.decider import Decider
-from eucora.domain.errors import DomainError
+from eucora.domain.evidence_refusals import InstallPlanRepeated as InstallPlanRepeated
+from eucora.domain.evidence_refusals import PackHasNoSbom as PackHasNoSbom
+from eucora.domain.evidence_refusals import PackNotAssembled as PackNotAssembled
+from eucora.domain.evidence_refusals import RescanDropsCritical as RescanDropsCritical
+from eucora.domain.evidence_refusals import RescanOlder as RescanOlder
+from eucora.domain.evidence_refusals import RescanOvertaken as RescanOvertaken
+from eucora.domain.evidence_refusals import ScanNotNewer as ScanNotNewer
+from eucora.domain.exception_needs import LISTED_MAX
 from eucora.domain.findings import Signature
 from eucora.domain.planes import Plane
 from eucora.domain.risk_types import ApplicationProfile, DeclaredRisk, FindingCounts
@@ -22,6 +29,10 @@ REQUIRED_DOCUMENTS: Final = {
     "rollback_plan": "a rollback plan with its validation (rollback_plan)",
     "test_evidence": "test evidence from the lab (test_evidence)",
 }
+# What a plane's own agent can look for. Jamf Pro inventories receipts of packages; Intune looks at files, the registry
+# and MSI product codes.
+DETECTED_BY: Final = {Plane.INTUNE: ("file", "registry", "msi"), Plane.JAMF: ("receipt",)}
+PLACED: Final = ("file", "registry")  # detections that name a folder or a key, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,11 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class InstallPlan:
-    """How one plane installs, removes and detects the release. ``return_codes``: (code, meaning)."""
+    """How one plane installs, removes and detects the release. ``return_codes``: (code, meaning).
+
+    ``signer``: subject of the certificate that signed the artifact, ``signature_problem``: what is wrong with the
+    signature or with its chain; empty where the file tells none.
+    """
 
     plane: Plane
     artifact: str  # SHA-256 of the registered artifact
@@ -51,13 +66,15 @@ class InstallPlan:
     uninstall_command: str
     detection: Detection
     return_codes: tuple[tuple[int, str], ...] = ()
+    signer: str = ""
+    signature_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """An uploaded evidence file, kept as it came under its digest.
 
-    ``kind``: sbom, scan, test_evidence, rollback_plan, or another word where more was handed in.
+    ``kind``: sbom, scan, vex, test_evidence, rollback_plan, or another word where more was handed in.
     """
 
     kind: str
@@ -67,7 +84,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class AssembleEvidencePack:
-    """Put a pack together for ``planes``. ``registrars`` registered the artifacts of it."""
+    """Put a pack together for ``planes``. ``registrars`` registered the artifacts of it.
+
+    ``components``, ``findings``, ``critical`` and ``suppressed`` are derived from the documents; ``exceptions`` are ids
+    of policy exceptions that the packager names.
+    """
 
     application: ApplicationProfile
     declared: DeclaredRisk
@@ -79,6 +100,10 @@ class AssembleEvidencePack:
     registrars: tuple[str, ...]
     by: str
     at: datetime
+    components: int = 0
+    critical: tuple[str, ...] = ()
+    suppressed: int = 0
+    exceptions: tuple[str, ...] = ()
 
     @property
     def pack(self) -> str:
@@ -93,18 +118,51 @@ class AssembleEvidencePack:
             "installs": [asdict(plan) for plan in sorted(self.installs, key=lambda plan: plan.plane)],
             "documents": [asdict(one) for one in sorted(self.documents, key=lambda one: (one.kind, one.sha256))],
             "findings": asdict(self.findings),
+            "components": self.components,
+            "critical": sorted(self.critical),
+            "suppressed": self.suppressed,
+            "exceptions": sorted(self.exceptions),
             "rollout_plan": self.rollout_plan,
         }
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-Command = AssembleEvidencePack
+@dataclass(frozen=True, slots=True)
+class RescanEvidence:
+    """Put a newer scan of the same SBOM on record.
+
+    ``onto``: digests of the scans that held when it was read; ``replaces``: those of them that it stands in place of.
+    ``findings``, ``critical`` and ``suppressed`` are over all scans that hold now. ``scanned_at``: when the scan was
+    made, ``replaced_at``: the newest of those that it replaces, each by its own report (None: that says no time).
+    ``reviewed``: a security reviewer hands it in.
+    """
+
+    document: Document
+    onto: tuple[str, ...]
+    replaces: tuple[str, ...]
+    findings: FindingCounts
+    critical: tuple[str, ...]
+    suppressed: int
+    by: str
+    at: datetime
+    scanned_at: datetime | None = None
+    replaced_at: datetime | None = None
+    reviewed: bool = False
+
+
+Command = AssembleEvidencePack | RescanEvidence
 
 
 @dataclass(frozen=True, slots=True)
 class EvidencePackAssembled:
-    """A pack was put together. ``missing`` lists what is required and not there; only a complete pack is proposed."""
+    """A pack was put together. ``missing`` lists what is required and not there; only a complete pack is proposed.
+
+    ``findings`` has one finding for each vulnerability and component over all scans, without those below critical that
+    VEX statements take out; ``suppressed``: how many findings such statements are about. ``critical``: ids of the
+    critical ones among them, each once, 200 at most; what is waived is counted when somebody decides, because
+    exceptions come and go. ``components`` None: the pack is older than this count, and than the lists beside it.
+    """
 
     pack: str  # SHA-256 of the pack's canonical form
     application: ApplicationProfile
@@ -117,21 +175,67 @@ class EvidencePackAssembled:
     packagers: tuple[str, ...]  # who registered an artifact of it, or assembled it
     assembled_by: str
     at: datetime
+    components: int | None = None
+    critical: tuple[str, ...] = ()
+    suppressed: int = 0
+    exceptions: tuple[str, ...] = ()
 
 
-Event = EvidencePackAssembled
+@dataclass(frozen=True, slots=True)
+class EvidenceRescanned:
+    """A newer scan of the pack's SBOM was handed in. The pack stays what it is; what is known about it is newer.
+
+    ``replaces``: scans of the same scanner that count no more. ``critical`` as in the pack; ``new_critical``: ids that
+    the scans before it did not report as critical.
+    """
+
+    pack: str
+    document: Document
+    replaces: tuple[str, ...]
+    findings: FindingCounts
+    critical: tuple[str, ...]
+    new_critical: tuple[str, ...]
+    suppressed: int
+    rescanned_by: str
+    at: datetime
+    scanned_at: datetime | None = None  # by the report itself
 
 
-class InstallPlanRepeated(DomainError):
-    """Two install plans for one plane: nobody could tell which one was approved."""
-
-    def __init__(self, plane: Plane) -> None:
-        super().__init__(f"The pack holds two install plans for {plane}; keep one.", plane=str(plane))
+Event = EvidencePackAssembled | EvidenceRescanned
 
 
 @dataclass(frozen=True, slots=True)
 class EvidencePack:
+    """``rescans``: in the order in which they came."""
+
     assembled: EvidencePackAssembled | None = None
+    rescans: tuple[EvidenceRescanned, ...] = ()
+
+    @property
+    def latest_findings(self) -> FindingCounts | None:
+        """By the newest scan; None: no scan is newer than the pack's own."""
+        return self.rescans[-1].findings if self.rescans else None
+
+    @property
+    def latest_critical(self) -> tuple[str, ...]:
+        """Ids of the critical findings among :attr:`latest_findings`."""
+        return self.rescans[-1].critical if self.rescans else ()
+
+    @property
+    def scans(self) -> tuple[Document, ...]:
+        """The scans that hold now: the pack's own, each until a newer one of the same scanner replaced it."""
+        if self.assembled is None:
+            return ()
+        held = [one for one in self.assembled.documents if one.kind == "scan"]
+        for rescan in self.rescans:
+            held = [one for one in held if one.sha256 not in rescan.replaces] + [rescan.document]
+        return tuple(held)
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """Everything that was ever handed in for the pack."""
+        own = self.assembled.documents if self.assembled else ()
+        return tuple(dict.fromkeys((*own, *(rescan.document for rescan in self.rescans))))
 
 
 def missing(command: AssembleEvidencePack) -> tuple[str, ...]:
@@ -155,22 +259,41 @@ def _missing_parts(plan: InstallPlan) -> list[str]:
     """A macOS package brings its own installation and reports no exit codes, so neither is asked of it."""
     detection = plan.detection
     windows = plan.plane is Plane.INTUNE
+    detected = bool(detection.kind and detection.name)
+    placed = bool(detection.path.strip()) or detection.kind not in PLACED
+    succeeds = any(meaning == "success" for _, meaning in plan.return_codes)
     present = (
         ("an artifact", bool(plan.artifact and plan.content)),
         ("an install command", bool(plan.install_command.strip()) or not windows),
         ("an uninstall command", bool(plan.uninstall_command.strip())),
-        ("a detection", bool(detection.kind and detection.name)),
+        ("a detection", detected),
+        (
+            f"a detection by {' or '.join(DETECTED_BY[plan.plane])}",
+            detection.kind in DETECTED_BY[plan.plane] or not detected,
+        ),
+        ("a path in the detection", placed or not detected),
         ("return codes", bool(plan.return_codes) or not windows),
+        ("a return code that means success", succeeds or not plan.return_codes),
     )
     return [part for part, there in present if not there]
 
 
 def decide(state: EvidencePack, command: Command) -> Sequence[Event]:
-    """The pack, complete or not; nothing when the same content was assembled already.
+    """The pack, complete or not, or a newer scan of it; nothing when that is on record already.
 
     Raises:
         InstallPlanRepeated: two install plans for one plane.
+        PackNotAssembled, PackHasNoSbom, ScanNotNewer, RescanOlder, RescanDropsCritical, RescanOvertaken: the scan
+            cannot be put on record.
     """
+    match command:
+        case AssembleEvidencePack():
+            return _assembled(state, command)
+        case RescanEvidence():
+            return _rescanned(state, command)
+
+
+def _assembled(state: EvidencePack, command: AssembleEvidencePack) -> Sequence[Event]:
     if state.assembled is not None:
         return []
     planes = [plan.plane for plan in command.installs]
@@ -189,13 +312,61 @@ def decide(state: EvidencePack, command: Command) -> Sequence[Event]:
         packagers=tuple(sorted({command.by, *command.registrars})),
         assembled_by=command.by,
         at=command.at,
+        components=command.components,
+        critical=command.critical,
+        suppressed=command.suppressed,
+        exceptions=command.exceptions,
     )
     return [event]
 
 
+def _rescanned(state: EvidencePack, command: RescanEvidence) -> Sequence[Event]:
+    pack = state.assembled
+    if pack is None:
+        raise PackNotAssembled
+    if all(document.kind != "sbom" for document in pack.documents):
+        raise PackHasNoSbom
+    held = tuple(document.sha256 for document in state.scans)
+    if command.document.sha256 in held:
+        return []
+    if any(command.document.sha256 == document.sha256 for document in state.documents if document.kind == "scan"):
+        raise ScanNotNewer(command.document.sha256)
+    if command.onto != held:
+        raise RescanOvertaken
+    if command.scanned_at and command.replaced_at and command.scanned_at < command.replaced_at:
+        raise RescanOlder(command.scanned_at, command.replaced_at)
+    before = state.latest_critical if state.rescans else pack.critical
+    dropped = _dropped(before, command.critical)
+    if dropped and not command.reviewed:
+        raise RescanDropsCritical(dropped)
+    event = EvidenceRescanned(
+        pack=pack.pack,
+        document=command.document,
+        replaces=command.replaces,
+        findings=command.findings,
+        critical=command.critical,
+        new_critical=tuple(id for id in dict.fromkeys(command.critical) if id not in before),
+        suppressed=command.suppressed,
+        rescanned_by=command.by,
+        at=command.at,
+        scanned_at=command.scanned_at,
+    )
+    return [event]
+
+
+def _dropped(before: Sequence[str], now: Sequence[str]) -> tuple[str, ...]:
+    """Ids that are critical no more. A full list, sorted, says nothing of what would come after its last id."""
+    last = max(now) if len(now) >= LISTED_MAX else None
+    return tuple(id for id in before if id not in now and (last is None or id <= last))
+
+
 def evolve(state: EvidencePack, event: Event) -> EvidencePack:
     """State after the event. Never refuses: the event has happened."""
-    return replace(state, assembled=event)
+    match event:
+        case EvidencePackAssembled():
+            return replace(state, assembled=event)
+        case EvidenceRescanned():
+            return replace(state, rescans=(*state.rescans, event))
 
 
 DECIDER: Final[Decider[EvidencePack, Command, Event]] = Decider(

@@ -1,12 +1,12 @@
 """Gates that read a ring's measurement: success rate, time to compliance, coverage, failure budget."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from eucora.domain import halting
-from eucora.domain.gate_types import GatePolicy, GateResult, SuccessRule, Verdict
+from eucora.domain.gate_types import GatePolicy, GateResult, PlaneVerdict, SuccessRule, Verdict
 from eucora.domain.rings import Counts, Measurement, Ring
 from eucora.domain.statistics import devices_needed, percent, percent_of, reaches, wilson_lower
 
@@ -39,6 +39,12 @@ class Totals:
         )
 
 
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of ``verdicts``; there is at least one."""
+    found = set(verdicts)
+    return next(verdict for verdict in WORST_FIRST if verdict in found)
+
+
 def measured_gates(policy: GatePolicy, ring: Ring, measurement: Measurement, elapsed_s: int) -> tuple[GateResult, ...]:
     """The four gates, ``elapsed_s`` seconds after the cohort was frozen; errors when the measurement is unusable."""
     counts = measurement.counts
@@ -53,6 +59,63 @@ def measured_gates(policy: GatePolicy, ring: Ring, measurement: Measurement, ela
         _coverage(policy, counts, totals, elapsed_s),
         _failure_budget(policy, ring, measurement, totals),
     )
+
+
+def plane_verdicts(
+    policy: GatePolicy, ring: Ring, measurement: Measurement, elapsed_s: int
+) -> tuple[PlaneVerdict, ...]:
+    """The measured gates plane by plane. The codes of failures are the ring's, so no plane is said to have them."""
+    verdicts = []
+    judged = {count.plane for count in measurement.counts if count.targeted > count.exempt}
+    for plane in sorted(judged):
+        own = Measurement(tuple(count for count in measurement.counts if count.plane is plane))
+        results = measured_gates(policy, ring, own, elapsed_s)
+        verdicts.append(PlaneVerdict(plane, worst(result.verdict for result in results), results))
+    return tuple(verdicts)
+
+
+def every_plane(policy: GatePolicy, planes: Sequence[PlaneVerdict]) -> tuple[GateResult, ...]:
+    """One gate that every plane must pass, where the policy judges each for itself; none where it does not."""
+    if not policy.per_plane or not planes:
+        return ()
+    open_ = [one for one in planes if one.verdict is not Verdict.PASSED]
+    told = [
+        f"{one.plane}: " + ", ".join(result.gate for result in one.results if result.verdict is one.verdict)
+        for one in open_
+    ]
+    result = GateResult(
+        "every_plane",
+        worst(one.verdict for one in planes),
+        value=", ".join(f"{one.plane} {one.verdict}" for one in planes),
+        threshold="passed on every plane",
+        reason="; ".join(told) or "every plane passed the measured gates by itself",
+    )
+    return (result,)
+
+
+def sample(policy: GatePolicy, totals: Totals | None) -> tuple[GateResult, ...]:
+    """Whether enough devices finished to conclude anything, where the policy asks; none where it does not."""
+    if policy.sample_min < 1:
+        return ()
+    gate, threshold = "sample", f"≥ {policy.sample_min} finished devices"
+    if totals is None:
+        return (GateResult(gate, Verdict.ERROR, "not measurable", threshold, "see gate success_rate"),)
+    finished = totals.installed + totals.failed
+    if finished >= policy.sample_min:
+        return (GateResult(gate, Verdict.PASSED, str(finished), threshold, "enough devices have finished"),)
+    if finished + totals.open < policy.sample_min:
+        reason = f"the ring holds only {totals.base} devices: too few for this policy, put more into it"
+    else:
+        reason = f"{policy.sample_min - finished} more devices must finish"
+    return (GateResult(gate, Verdict.INCONCLUSIVE, str(finished), threshold, reason),)
+
+
+def covered(policy: GatePolicy, measurement: Measurement) -> bool:
+    """Whether enough of the reachable devices have reported; not where the counts are unusable or none is reachable."""
+    if unusable(measurement.counts) is not None:
+        return False
+    totals = Totals.of(measurement.counts)
+    return totals.reachable > 0 and reaches(totals.reported, totals.reachable, policy.coverage_min)
 
 
 def unusable(counts: Sequence[Counts]) -> str | None:
@@ -128,7 +191,7 @@ def _time_to_compliance(policy: GatePolicy, counts: Sequence[Counts], elapsed_s:
             reasons.append(f"{where}: fewer than 90 % are installed after {span(elapsed_s)}")
     return GateResult(
         "time_to_compliance",
-        next(verdict for verdict in WORST_FIRST if verdict in verdicts),
+        worst(verdicts),
         value=", ".join(values),
         threshold="p90 " + (", ".join(dict.fromkeys(thresholds)) or "without a limit"),
         reason="; ".join(reasons),

@@ -1,6 +1,6 @@
 """Gate policy: a version of the thresholds, proposed by one person and approved by another.
 
-Stream: ``gate_policy-<version>``.
+Stream: ``gate_policy-<version>``. Version 1.0 comes with the product and has a stream only once it is retired.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,13 @@ from typing import Final
 from eucora.domain.decider import Decider
 from eucora.domain.errors import DomainError
 from eucora.domain.gate_types import GatePolicy
+from eucora.domain.plain_json import size_of
 from eucora.domain.planes import SiteClass
+from eucora.domain.policies import GATE_POLICY_1_0
 from eucora.domain.reasons import require_reason
 from eucora.domain.rings import Ring
+
+SIZE_MAX: Final = 6_000  # bytes; every proposal carries its policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,15 @@ class ActivateGatePolicy:
     at: datetime
 
 
-Command = ProposeGatePolicy | ActivateGatePolicy
+@dataclass(frozen=True, slots=True)
+class RetireGatePolicy:
+    version: str
+    reason: str
+    by: str
+    at: datetime
+
+
+Command = ProposeGatePolicy | ActivateGatePolicy | RetireGatePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,16 @@ class GatePolicyActivated:
     at: datetime
 
 
-Event = GatePolicyProposed | GatePolicyActivated
+@dataclass(frozen=True, slots=True)
+class GatePolicyRetired:
+    """No new intent is judged with it; those that are keep it."""
+
+    reason: str
+    by: str
+    at: datetime
+
+
+Event = GatePolicyProposed | GatePolicyActivated | GatePolicyRetired
 
 
 class PolicyUnknown(DomainError):
@@ -96,19 +117,48 @@ class PolicyNotActive(DomainError):
         )
 
 
+class PolicyOutOfUse(DomainError):
+    """The version was retired: it neither judges new intents nor comes back."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"Gate policy {version} was retired and judges no new intent; name another version, or propose one.",
+            version=version,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyVersion:
     proposed: GatePolicyProposed | None = None
     active: bool = False
+    retired: bool = False
 
 
-def active_policy(state: PolicyVersion) -> GatePolicy:
-    """The policy, for a new intent to be judged with. Raises PolicyUnknown, PolicyNotActive."""
+def active_policy(state: PolicyVersion, version: str = "") -> GatePolicy:
+    """The policy, for a new intent to be judged with; ``version`` tells the one that comes with the product.
+
+    Raises:
+        PolicyUnknown, PolicyNotActive, PolicyOutOfUse: no new intent may name it.
+    """
+    if state.retired:
+        raise PolicyOutOfUse(version or _version_of(state))
+    policy = recorded_policy(state, version)
+    if not state.active and version != GATE_POLICY_1_0.version:
+        raise PolicyNotActive(policy.version)
+    return policy
+
+
+def recorded_policy(state: PolicyVersion, version: str = "") -> GatePolicy:
+    """The policy in whatever status, to replay with it. Raises PolicyUnknown."""
+    if version == GATE_POLICY_1_0.version:
+        return GATE_POLICY_1_0
     if state.proposed is None:
         raise PolicyUnknown
-    if not state.active:
-        raise PolicyNotActive(state.proposed.policy.version)
     return state.proposed.policy
+
+
+def _version_of(state: PolicyVersion) -> str:
+    return GATE_POLICY_1_0.version if state.proposed is None else state.proposed.policy.version
 
 
 def problems_of(policy: GatePolicy) -> list[str]:
@@ -141,21 +191,26 @@ def problems_of(policy: GatePolicy) -> list[str]:
         ("measure_every_s", policy.measure_every_s),
         ("halt.finished_min", policy.halt.finished_min),
     )
-    return problems + [f"{name} is at least 1, not {count}" for name, count in counts if count < 1]
+    if policy.sample_min < 0:
+        problems.append(f"sample_min is 0 or more, not {policy.sample_min}")
+    problems += [f"{name} is at least 1, not {count}" for name, count in counts if count < 1]
+    if (size := size_of(policy)) > SIZE_MAX:
+        problems.append(f"the policy takes {SIZE_MAX} bytes at the most, not {size}")
+    return problems
 
 
 def decide(state: PolicyVersion, command: Command) -> Sequence[Event]:
     """Events the command leads to; none when they are already on record.
 
     Raises:
-        PolicyInvalid, PolicyVersionTaken, ReasonMissing: about a proposal.
-        PolicyUnknown, ProposerMayNotActivate: about an activation.
+        PolicyInvalid, PolicyVersionTaken, ReasonMissing: about a proposal or a retirement.
+        PolicyUnknown, PolicyOutOfUse, ProposerMayNotActivate: about an activation.
     """
     match command:
         case ProposeGatePolicy(policy=policy, reason=reason, by=by, at=at):
-            if state.proposed is not None:
-                if state.proposed.policy == policy:
-                    return []
+            if state.proposed is not None and state.proposed.policy == policy:
+                return []
+            if state.proposed is not None or policy.version == GATE_POLICY_1_0.version:
                 raise PolicyVersionTaken(policy.version)
             if problems := problems_of(policy):
                 raise PolicyInvalid(problems)
@@ -163,11 +218,18 @@ def decide(state: PolicyVersion, command: Command) -> Sequence[Event]:
         case ActivateGatePolicy(by=by, at=at):
             if state.proposed is None:
                 raise PolicyUnknown
+            if state.retired:
+                raise PolicyOutOfUse(state.proposed.policy.version)
             if state.active:
                 return []
             if state.proposed.by == by:
                 raise ProposerMayNotActivate(by)
             return [GatePolicyActivated(by, at)]
+        case RetireGatePolicy(version=version, reason=reason, by=by, at=at):
+            if state.retired:
+                return []
+            recorded_policy(state, version)
+            return [GatePolicyRetired(require_reason(reason, "the retirement of a policy version"), by, at)]
 
 
 def evolve(state: PolicyVersion, event: Event) -> PolicyVersion:
@@ -177,6 +239,8 @@ def evolve(state: PolicyVersion, event: Event) -> PolicyVersion:
             return replace(state, proposed=event)
         case GatePolicyActivated():
             return replace(state, active=True)
+        case GatePolicyRetired():
+            return replace(state, retired=True)
 
 
 DECIDER: Final[Decider[PolicyVersion, Command, Event]] = Decider(

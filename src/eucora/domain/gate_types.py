@@ -1,12 +1,13 @@
 """Gates as data: the policy that sets thresholds, the run that measured them, the verdict that it gave."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from eucora.domain.planes import SiteClass
-from eucora.domain.rings import Ring
+from eucora.domain.conditions import Condition
+from eucora.domain.planes import Plane, SiteClass
+from eucora.domain.rings import Measurement, Ring
 
 
 class Verdict(StrEnum):
@@ -23,6 +24,13 @@ class SuccessRule(StrEnum):
 
     POINT = "point"
     BOUND = "bound"
+
+
+class OverlapRule(StrEnum):
+    """What other rollouts under way on the same devices mean: shown with their number, or in the way."""
+
+    WARN = "warn"
+    BLOCK = "block"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,11 @@ class HaltRule:
 
 @dataclass(frozen=True, slots=True)
 class GatePolicy:
-    """Thresholds of every gate; a version of policy data, never constants in code."""
+    """Thresholds of every gate; a version of policy data, never constants in code.
+
+    ``sample_min``: devices that must have finished before a ring may pass; 0 asks for none. ``per_plane``: every plane
+    must pass the measured gates by itself. ``soak_needs_coverage``: time under ``coverage_min`` is no soak.
+    """
 
     version: str
     rings: tuple[RingRule, ...]
@@ -56,6 +68,10 @@ class GatePolicy:
     halt: HaltRule = HaltRule()
     measure_every_s: int = 300
     rehearsal_min: Decimal = Decimal("0.95")  # share of the lab ring that a rehearsed rollback must bring back
+    sample_min: int = 0
+    per_plane: bool = False
+    soak_needs_coverage: bool = False
+    overlap: OverlapRule = OverlapRule.WARN
 
     def of(self, ring: Ring) -> RingRule:
         """The rule of ``ring``. Raises KeyError when the policy has none."""
@@ -74,21 +90,75 @@ class IncidentFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class GateFacts:
+    """Everything a gate run looks at. A ``…_problem`` is a sentence for people; None: there is none.
+
+    ``started_at``: when the ring's cohort was frozen. ``rollback_validated``: None while it was not rehearsed.
+    ``last_ring``: the last ring of the plan; leaving it completes the deployment and opens no other. ``covered_s``: the
+    seconds since ``started_at`` in which coverage was kept; None: nobody counted them. ``overlaps``: other rollouts on
+    devices of this one, (intent id, devices). ``overrides``: (gate, id of the exception that waives it), in force now.
+    """
+
+    measurement: Measurement
+    started_at: datetime
+    now: datetime
+    incidents: IncidentFacts
+    rollback_validated: bool | None
+    approval_problem: str | None
+    exceptions_problem: str | None = None
+    window_problem: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    last_ring: Ring = Ring.GLOBAL
+    covered_s: int | None = None
+    overlaps: tuple[tuple[str, int], ...] = ()
+    overrides: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def elapsed_s(self) -> int:
+        """Whole seconds since the cohort was frozen."""
+        return (self.now - self.started_at) // timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
-    """One gate of a run. ``value`` and ``threshold`` are written as they were compared, for people to read."""
+    """One gate of a run. ``value`` and ``threshold`` are written as they were compared, for people to read.
+
+    ``overridden_by`` is the exception by which CAB waived a gate that did not pass; the verdict stays what it is.
+    """
 
     gate: str  # "success_rate", "time_to_compliance", "coverage", ...
     verdict: Verdict
     value: str
     threshold: str
     reason: str
+    overridden_by: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the ring may be left as far as this gate goes."""
+        return self.verdict is Verdict.PASSED or bool(self.overridden_by)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneVerdict:
+    """The measured gates on the devices of one plane alone, and the worst of their verdicts."""
+
+    plane: Plane
+    verdict: Verdict
+    results: tuple[GateResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GateRun:
-    """All gates of one ring at one moment. The verdict is the worst of them: error, failed, inconclusive, passed."""
+    """All gates of one ring at one moment. The verdict is the worst of them: error, failed, inconclusive, passed.
+
+    A gate that was overridden counts as passed there. ``planes`` are shown beside it. ``facts`` is what was looked at;
+    None in runs of versions that did not keep it.
+    """
 
     ring: Ring
     at: datetime
     verdict: Verdict
     results: tuple[GateResult, ...]
+    planes: tuple[PlaneVerdict, ...] = ()
+    facts: GateFacts | None = None

@@ -5,44 +5,40 @@ A gate that lacks facts is inconclusive, one that cannot be computed is an error
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Final
 
 from eucora.domain.conditions import Condition, ConditionKind
-from eucora.domain.gate_measures import WORST_FIRST, Totals, measured_gates, span, success_rate, unusable
-from eucora.domain.gate_types import GatePolicy, GateResult, GateRun, IncidentFacts, SuccessRule, Verdict
-from eucora.domain.rings import Measurement, Ring
+from eucora.domain.gate_measures import (
+    Totals,
+    every_plane,
+    measured_gates,
+    plane_verdicts,
+    sample,
+    span,
+    success_rate,
+    unusable,
+    worst,
+)
+from eucora.domain.gate_types import (
+    GateFacts,
+    GatePolicy,
+    GateResult,
+    GateRun,
+    OverlapRule,
+    SuccessRule,
+    Verdict,
+)
+from eucora.domain.rings import Ring
 from eucora.domain.statistics import ARITHMETIC, percent
 
+NEVER_OVERRIDDEN: Final = frozenset({"approval"})
 _HOUR_S: Final = 3_600
+_NAMED_MAX: Final = 5
+_INSTANT_MAX: Final = 40  # characters
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
-
-
-@dataclass(frozen=True, slots=True)
-class GateFacts:
-    """Everything a gate run looks at. A ``…_problem`` is a sentence for people; None: there is none.
-
-    ``started_at``: when the ring's cohort was frozen. ``rollback_validated``: None while it was not rehearsed.
-    ``last_ring``: the last ring of the plan; leaving it completes the deployment and opens no other.
-    """
-
-    measurement: Measurement
-    started_at: datetime
-    now: datetime
-    incidents: IncidentFacts
-    rollback_validated: bool | None
-    approval_problem: str | None
-    exceptions_problem: str | None = None
-    window_problem: str | None = None
-    conditions: tuple[Condition, ...] = ()
-    last_ring: Ring = Ring.GLOBAL
-
-    @property
-    def elapsed_s(self) -> int:
-        """Whole seconds since the cohort was frozen."""
-        return (self.now - self.started_at) // timedelta(seconds=1)
 
 
 def evaluate(policy: GatePolicy, ring: Ring, facts: GateFacts) -> GateRun:
@@ -53,20 +49,42 @@ def evaluate(policy: GatePolicy, ring: Ring, facts: GateFacts) -> GateRun:
     Raises:
         KeyError: the policy has no rule for ``ring``.
     """
-    measured = facts.measurement.counts
-    results = (
+    counts = facts.measurement.counts
+    totals = Totals.of(counts) if unusable(counts) is None else None
+    planes = plane_verdicts(policy, ring, facts.measurement, facts.elapsed_s)
+    judged = (
         *measured_gates(policy, ring, facts.measurement, facts.elapsed_s),
+        *sample(policy, totals),
+        *every_plane(policy, planes),
         _none_open("security_incidents", facts.incidents.attributable_security, "attributable security incidents"),
         _none_open("p1_p2_incidents", facts.incidents.p1_p2, "P1 or P2 incidents"),
         _rollback_validated(ring, facts.rollback_validated),
         _no_problem("approval", facts.approval_problem, "valid, and bound to this content"),
-        _no_problem("exceptions", facts.exceptions_problem, "none expired"),
+        _no_problem("exceptions", facts.exceptions_problem, "every one that is needed is in force"),
         _no_problem("change_window", facts.window_problem, "open, no freeze"),
-        _soak(policy.of(ring).soak_s, facts),
-        *_conditions(policy.success_rule, ring, facts, Totals.of(measured) if unusable(measured) is None else None),
+        _overlap(policy.overlap, facts),
+        _soak(policy, ring, facts),
+        *_conditions(policy.success_rule, ring, facts, totals),
     )
-    verdicts = {result.verdict for result in results}
-    return GateRun(ring, facts.now, next(verdict for verdict in WORST_FIRST if verdict in verdicts), results)
+    results = tuple(_overridden(result, facts) for result in judged)
+    verdict = worst([Verdict.PASSED if result.met else result.verdict for result in results])
+    return GateRun(ring, facts.now, verdict, results, planes, facts)
+
+
+def replay(run: GateRun, policy: GatePolicy) -> GateRun | None:
+    """The run as ``policy`` gives it on the facts of ``run``; None where a run of an old version kept none.
+
+    Under the policy that the run was made with the answer equals the run.
+    """
+    return None if run.facts is None else evaluate(policy, run.ring, run.facts)
+
+
+def _overridden(result: GateResult, facts: GateFacts) -> GateResult:
+    """The result with the exception that waives it. An error is no answer, and the approval is never waived by one."""
+    waiver = dict(facts.overrides).get(result.gate, "")
+    if not waiver or result.gate in NEVER_OVERRIDDEN or result.verdict in (Verdict.PASSED, Verdict.ERROR):
+        return result
+    return replace(result, overridden_by=waiver)
 
 
 def _none_open(gate: str, count: int, what: str) -> GateResult:
@@ -91,21 +109,52 @@ def _no_problem(gate: str, problem: str | None, threshold: str) -> GateResult:
     return GateResult(gate, Verdict.FAILED, "problem", threshold, problem)
 
 
-def _soak(policy_s: int, facts: GateFacts) -> GateResult:
-    """The longer of the policy's soak and the longest that CAB asked for."""
-    gate, elapsed_s = "soak", facts.elapsed_s
-    try:
-        asked_s = [_seconds(text) for text in _values(facts.conditions, ConditionKind.MIN_SOAK_HOURS)]
-    except _Unreadable as problem:
-        return GateResult(gate, Verdict.ERROR, span(elapsed_s), "hours", str(problem))
-    soak_s = max((policy_s, *asked_s))
-    over = elapsed_s >= soak_s
-    by = "the gate policy" if soak_s == policy_s else "a CAB condition"
-    reason = (
-        f"the soak asked for by {by} is over" if over else f"{span(soak_s - elapsed_s)} are left, asked for by {by}"
-    )
+def _overlap(rule: OverlapRule, facts: GateFacts) -> GateResult:
+    gate, others, devices = "overlap", len(facts.overlaps), sum(devices for _, devices in facts.overlaps)
+    blocks = rule is OverlapRule.BLOCK
+    threshold = "no other rollout on these devices" if blocks else "shown, not in the way"
+    if not others:
+        return GateResult(gate, Verdict.PASSED, "0", threshold, "no other rollout is under way on these devices")
+    named = ", ".join(intent_id for intent_id, _ in facts.overlaps[:_NAMED_MAX])
+    if others > _NAMED_MAX:
+        named += f" and {others - _NAMED_MAX} more"
     return GateResult(
-        gate, Verdict.PASSED if over else Verdict.INCONCLUSIVE, span(elapsed_s), f"≥ {span(soak_s)}", reason
+        gate,
+        Verdict.INCONCLUSIVE if blocks else Verdict.PASSED,
+        value=f"{others} rollouts, {devices} shared devices",
+        threshold=threshold,
+        reason=f"under way on devices of this rollout: {named}",
+    )
+
+
+def soaked_s(policy: GatePolicy, facts: GateFacts) -> int:
+    """Seconds of soak so far: only covered time where the policy says so and somebody counted it."""
+    if policy.soak_needs_coverage and facts.covered_s is not None:
+        return facts.covered_s
+    return facts.elapsed_s
+
+
+def soak_asked_s(policy: GatePolicy, ring: Ring, conditions: Sequence[Condition]) -> int:
+    """Seconds of soak that the policy or CAB asks for, whichever is longer. Raises ValueError: not readable."""
+    asked_s = [_seconds(text) for text in _values(conditions, ConditionKind.MIN_SOAK_HOURS)]
+    return max((policy.of(ring).soak_s, *asked_s))
+
+
+def _soak(policy: GatePolicy, ring: Ring, facts: GateFacts) -> GateResult:
+    """The longer of the policy's soak and the longest that CAB asked for; only covered time where the policy says."""
+    gate, policy_s, passed_s = "soak", policy.of(ring).soak_s, soaked_s(policy, facts)
+    uncovered_s = max(0, facts.elapsed_s - passed_s)
+    try:
+        soak_s = soak_asked_s(policy, ring, facts.conditions)
+    except _Unreadable as problem:
+        return GateResult(gate, Verdict.ERROR, span(passed_s), "hours", str(problem))
+    over = passed_s >= soak_s
+    by = "the gate policy" if soak_s == policy_s else "a CAB condition"
+    reason = f"the soak asked for by {by} is over" if over else f"{span(soak_s - passed_s)} are left, asked for by {by}"
+    if uncovered_s:
+        reason += f"; {span(uncovered_s)} under the coverage of {percent(policy.coverage_min)} do not count"
+    return GateResult(
+        gate, Verdict.PASSED if over else Verdict.INCONCLUSIVE, span(passed_s), f"≥ {span(soak_s)}", reason
     )
 
 
@@ -202,13 +251,18 @@ def _ring(text: str) -> Ring:
 
 
 def _instant(text: str) -> datetime:
+    if len(text) > _INSTANT_MAX:  # a fraction of a second may be written with any number of digits
+        raise _Unreadable("a time is written with at most 40 characters")
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise _Unreadable(f"{text!r} is not a time") from None
     if instant.tzinfo is None:
         raise _Unreadable(f"{text!r} names no time zone")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:  # an offset that leads out of the years 1 to 9999
+        raise _Unreadable(f"{text!r} is not a time in UTC") from None
 
 
 def _text(text: str) -> str:

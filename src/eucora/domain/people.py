@@ -14,6 +14,7 @@ class Role(StrEnum):
     SECURITY_REVIEWER = "security_reviewer"
     ENDPOINT_OPERATOR = "endpoint_operator"
     AUDITOR = "auditor"
+    BREAK_GLASS = "break_glass"
 
 
 ANY = "*"
@@ -47,12 +48,16 @@ class Person:
 
     A service token acts for the person who issued it, or one person with several tokens would be a whole board;
     ``credential`` is then ``eucora|<token id>``, so that the log says which token it was.
+
+    ``lent`` are grants of an open break-glass session, for one request. They let him act and are not his: he hands
+    none of them on, and they are not among ``grants``.
     """
 
     id: str
     name: str
     grants: tuple[Grant, ...]
     credential: str = ""
+    lent: tuple[Grant, ...] = ()
 
     @property
     def actor(self) -> str:
@@ -60,5 +65,13 @@ class Person:
         return self.credential or self.id
 
     def holds(self, role: Role, scope: Scope | None = None) -> bool:
-        """Whether the role is held, and covers ``scope`` where one is asked for."""
-        return any(g.role is role and (scope is None or g.scope.covers(scope)) for g in self.grants)
+        """Whether the role is held, and covers ``scope`` where one is asked for.
+
+        Without a ``scope`` the question is about the whole installation: what is lent for a part of it does not count.
+        """
+        mine = any(g.role is role and (scope is None or g.scope.covers(scope)) for g in self.grants)
+        return mine or any(g.role is role and g.scope.covers(scope or Scope()) for g in self.lent)
+
+    def holds_somewhere(self, role: Role) -> bool:
+        """Whether the role is held or lent in any scope: for those who ask about the scope themselves, right after."""
+        return any(grant.role is role for grant in (*self.grants, *self.lent))

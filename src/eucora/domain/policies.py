@@ -24,4 +24,5 @@ GATE_POLICY_1_0: Final = GatePolicy(
         (SiteClass.INTERMITTENT, 72 * _HOUR_S),
         (SiteClass.AIR_GAPPED, 7 * _DAY_S),
     ),
+    soak_needs_coverage=True,
 )

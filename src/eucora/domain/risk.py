@@ -105,6 +105,10 @@ def _signatures_seen(signatures: Sequence[Signature]) -> str:
     found = set(signatures)
     if not found:
         return "no artifact tells about a signature, which counts as unsigned"
+    if Signature.INVALID in found:
+        return "an artifact carries a signature over other bytes, which counts as unsigned"
+    if Signature.SELF_SIGNED in found:
+        return "an artifact is signed by itself only, which counts as unsigned"
     if found == {Signature.PRESENT}:
         return "every artifact carries a signature"
     if found == {Signature.ABSENT}:

@@ -152,8 +152,13 @@ class RiskAssessment:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRoute:
-    """Who must approve. ``cab_from_ring`` is the first ring that needs CAB; None: automated approval suffices."""
+    """Who must approve. ``cab_from_ring`` is the first ring that needs CAB; None: automated approval suffices.
+
+    ``per_ring``: each of these rings needs an approval of its own. ``mode``: the governance mode that gave the route.
+    """
 
     cab_from_ring: int | None
     quorum: int
     reasons: tuple[str, ...]
+    per_ring: bool = False
+    mode: str = "risk_threshold"

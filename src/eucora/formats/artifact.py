@@ -30,9 +30,10 @@ def inspect(path: Path, file_name: str) -> ArtifactFacts:
     match found:
         case ArtifactFormat.EXE:
             pe = read_pe(path)
-            return ArtifactFacts(found, pe.signature, architecture=pe.architecture)
+            return ArtifactFacts(found, pe.signature, architecture=pe.architecture, signed_by=pe.signed_by)
         case ArtifactFormat.MSI:
-            return ArtifactFacts(found, read_msi(path))
+            signature, signed_by = read_msi(path)
+            return ArtifactFacts(found, signature, signed_by=signed_by)
         case ArtifactFormat.INTUNEWIN:
             package = intunewin.read(path)
             # What is signed, if anything, is the encrypted installer; the package itself carries no signature.
@@ -46,7 +47,13 @@ def inspect(path: Path, file_name: str) -> ArtifactFacts:
             )
         case ArtifactFormat.PKG:
             flat = read_flat_package(path)
-            return ArtifactFacts(found, flat.signature, package_id=flat.identifier, package_version=flat.version)
+            return ArtifactFacts(
+                found,
+                flat.signature,
+                package_id=flat.identifier,
+                package_version=flat.version,
+                signed_by=flat.signed_by,
+            )
 
 
 def _contradiction(file_name: str, named: ArtifactFormat, found: ArtifactFormat | None) -> UnreadableEvidence:

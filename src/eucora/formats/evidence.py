@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from eucora.domain.findings import ArtifactFacts, SbomFacts, ScanFacts
+from eucora.domain.findings import ArtifactFacts, SbomFacts, ScanFacts, VexFacts
 from eucora.formats import intunewin
 from eucora.formats.artifact import inspect
-from eucora.formats.cyclonedx import read_sbom
+from eucora.formats.sbom import read_sbom
 from eucora.formats.scan import read_scan
 from eucora.formats.scan_match import scan_matches_sbom
+from eucora.formats.vex import read_vex
 
 
 class EvidenceFiles:
@@ -16,11 +17,14 @@ class EvidenceFiles:
     def artifact(self, path: Path, file_name: str) -> ArtifactFacts:
         return inspect(path, file_name)
 
-    def sbom(self, data: bytes) -> SbomFacts:
-        return read_sbom(data)
+    def sbom(self, path: Path) -> SbomFacts:
+        return read_sbom(path)
 
-    def scan(self, data: bytes) -> ScanFacts:
-        return read_scan(data)
+    def scan(self, path: Path) -> ScanFacts:
+        return read_scan(path)
+
+    def vex(self, path: Path) -> VexFacts:
+        return read_vex(path)
 
     def strangers(self, scan: ScanFacts, sbom: SbomFacts) -> str | None:
         """None when every finding is in a component of the SBOM; else what does not fit, and what to do."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from eucora.domain.findings import Signature
+from eucora.domain.findings import Signature, SignatureFacts
 from eucora.formats.xar import Xar, read_xar, refuse
+from eucora.formats.xar_signature import read_xar_signature
 from eucora.formats.xml_document import parse_xml
 
 _XML_SIZE_MAX: Final = 4 * 2**20  # bytes; Distribution may carry scripts and translations
@@ -23,17 +24,19 @@ class FlatPackageFacts:
     identifier: str
     version: str
     signature: Signature
+    signed_by: SignatureFacts | None = None
 
 
 def read_flat_package(path: Path) -> FlatPackageFacts:
-    """Facts of the package at ``path``. PRESENT says that a signature is there, not that anyone trusts it.
+    """Facts of the package at ``path``; nothing is said about trust in a signer.
 
     Raises:
         UnreadableEvidence: no xar archive, damaged, or without PackageInfo and Distribution.
     """
     archive = read_xar(path)
     identifier, version = _identity(archive)
-    return FlatPackageFacts(identifier, version, Signature.PRESENT if archive.signed else Signature.ABSENT)
+    signature, signed_by = read_xar_signature(archive)
+    return FlatPackageFacts(identifier, version, signature, signed_by)
 
 
 def _identity(archive: Xar) -> tuple[str, str]:

@@ -3,43 +3,67 @@
 Source: anchore/grype, ``grype/presenter/models`` (document, match, source); reports of 0.7 to 0.94 were read.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
-from eucora.domain.findings import Component, Finding, ScanFacts
-from eucora.formats.json_document import JsonObject, Reader, parse_json
-from eucora.formats.severity import once, severity_of
+from eucora.domain.findings import Component, Cvss, Finding, ScanFacts
+from eucora.formats.aliases import aliases_of
+from eucora.formats.byte_source import Source
+from eucora.formats.cvss_rating import CvssRatings
+from eucora.formats.json_document import JsonObject, Reader
+from eucora.formats.limits import FINDINGS_MAX, TOO_MANY_FINDINGS
+from eucora.formats.records import json_records
+from eucora.formats.severity import judge, once
+from eucora.formats.shape import TEXT, Fields, Items, Shape, Stream, texts
+from eucora.formats.timestamp import time_of
 
 _WAY_OUT: Final = "Hand in a report made with `grype -o json`."
+_CVSS: Final[dict[str, Shape]] = {
+    "cvss": Items(Fields(texts("version", "vector") | {"metrics": Fields(texts("baseScore"))}))
+}
+_MATCH: Final = Fields(
+    {
+        "vulnerability": Fields(
+            texts("id", "severity", "dataSource", "namespace") | _CVSS | {"fix": Fields({"versions": Items(TEXT)})}
+        ),
+        "relatedVulnerabilities": Items(Fields(texts("id") | _CVSS)),
+        "artifact": Fields(texts("name", "version", "purl")),
+    }
+)
+_SHAPE: Final = Fields(
+    {
+        "matches": Stream("findings", _MATCH, FINDINGS_MAX, TOO_MANY_FINDINGS),
+        "descriptor": Fields(texts("name", "version", "timestamp")),
+        "source": Fields({"target": Fields(texts("userInput"))}),
+    }
+)
 
 
-def is_grype(document: JsonObject) -> bool:
-    """Whether the document says that Grype wrote it."""
-    descriptor = document.get("descriptor")
-    return "matches" in document and isinstance(descriptor, dict) and descriptor.get("name") == "grype"
-
-
-def read(data: bytes) -> ScanFacts:
+def read(source: Source) -> ScanFacts:
     """Findings of a Grype report, each id and component once.
 
     Raises:
         UnreadableEvidence: not a Grype report, or a part of it is malformed.
     """
-    return facts_of(parse_json(data, kind="scan", way_out=_WAY_OUT))
-
-
-def facts_of(document: JsonObject) -> ScanFacts:
-    """As ``read``, from the parsed document."""
-    reader = Reader("scan", _WAY_OUT)
-    if not is_grype(document):
-        raise reader.refuse("$.descriptor.name", 'is not "grype", or there are no matches')
-    if not isinstance(document["matches"], list):
+    reader, ratings = Reader("scan", _WAY_OUT), CvssRatings()
+    findings: list[Finding] = []
+    document: JsonObject = {}
+    for record in json_records(source, _SHAPE, kind="scan", way_out=_WAY_OUT):
+        if record.label:
+            findings.append(_finding(record.value, reader, ratings, record.place))
+        else:
+            document = record.value
+    descriptor = reader.object(document, "descriptor", "$")
+    if descriptor.get("name") != "grype":
+        raise reader.refuse("$.descriptor.name", 'is not "grype"')
+    if not isinstance(document.get("matches"), list):
         raise reader.refuse("$.matches", "is not a list")  # null would pass for "nothing found"
-    matches = reader.objects(document, "matches", "$")
     return ScanFacts(
         tool="grype",
-        tool_version=reader.text(reader.object(document, "descriptor", "$"), "version", "$.descriptor"),
+        tool_version=reader.text(descriptor, "version", "$.descriptor"),
         subject=_subject(reader.object(document, "source", "$"), reader),
-        findings=once(_finding(match, reader, f"$.matches[{index}]") for index, match in enumerate(matches)),
+        findings=once(findings),
+        scanned_at=time_of(descriptor, "timestamp", reader, "$.descriptor"),
     )
 
 
@@ -50,25 +74,49 @@ def _subject(source: JsonObject, reader: Reader) -> str:
     return reader.text(source, "target", "$.source").strip('"')
 
 
-def _finding(match: JsonObject, reader: Reader, place: str) -> Finding:
+def _finding(match: JsonObject, reader: Reader, ratings: CvssRatings, place: str) -> Finding:
     vulnerability = reader.object(match, "vulnerability", place)
     artifact = reader.object(match, "artifact", place)
+    related = reader.objects(match, "relatedVulnerabilities", place)
     inside, at = f"{place}.vulnerability", f"{place}.artifact"
+    own = reader.text(vulnerability, "id", inside, required=True)
+    # A distribution's entry has no rating of its own where it refers to the CVE that it is about.
+    cvss = tuple(_cvss(vulnerability, reader, ratings, inside)) or tuple(
+        rating
+        for index, other in enumerate(related)
+        for rating in _cvss(other, reader, ratings, f"{place}.relatedVulnerabilities[{index}]")
+    )
+    severity, rule = judge("grype", reader.text(vulnerability, "severity", inside), cvss)
     return Finding(
-        id=reader.text(vulnerability, "id", inside, required=True),
-        severity=severity_of(reader.text(vulnerability, "severity", inside)),
+        id=own,
+        severity=severity,
         component=Component(
             name=reader.text(artifact, "name", at, required=True),
             version=reader.text(artifact, "version", at),
             purl=reader.text(artifact, "purl", at),
         ),
-        fixed_in=_fixed_in(reader.object(vulnerability, "fix", inside), reader, f"{inside}.fix"),
+        fixed_in=", ".join(reader.texts(reader.object(vulnerability, "fix", inside), "versions", f"{inside}.fix")),
         source=reader.text(vulnerability, "dataSource", inside) or reader.text(vulnerability, "namespace", inside),
+        aliases=aliases_of(
+            own,
+            [
+                reader.text(other, "id", f"{place}.relatedVulnerabilities[{index}]")
+                for index, other in enumerate(related)
+            ],
+        ),
+        severity_rule=rule,
+        cvss=tuple(dict.fromkeys(cvss)),
     )
 
 
-def _fixed_in(fix: JsonObject, reader: Reader, place: str) -> str:
-    versions = fix.get("versions") or []
-    if not isinstance(versions, list) or not all(isinstance(version, str) for version in versions):
-        raise reader.refuse(f"{place}.versions", "is not a list of texts")
-    return reader.text({"versions": ", ".join(versions)}, "versions", place)
+def _cvss(vulnerability: JsonObject, reader: Reader, ratings: CvssRatings, place: str) -> Iterator[Cvss]:
+    for index, entry in enumerate(reader.objects(vulnerability, "cvss", place)):
+        at = f"{place}.cvss[{index}]"
+        metrics = reader.object(entry, "metrics", at)
+        rating = ratings.rating(
+            reader.text(entry, "vector", at),
+            reader.score(metrics, "baseScore", f"{at}.metrics"),
+            reader.text(entry, "version", at),
+        )
+        if rating is not None:
+            yield rating

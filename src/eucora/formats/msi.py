@@ -1,101 +1,99 @@
-"""Windows Installer packages: an OLE compound file whose directory tells whether a digital signature is attached.
+"""Windows Installer packages: a compound file whose root storage may hold a digital signature over all the rest.
 
-Only the directory is read: tables (product code, version) stay closed, so those facts are empty here.
-Source: Microsoft, [MS-CFB] Compound File Binary File Format; and the Windows Installer's stream "DigitalSignature".
+The tables (product code, version) stay closed, so those facts are empty here.
+Source: the streams "DigitalSignature" and "MsiDigitalSignatureEx" as Microsoft's signtool and osslsigncode write them;
+the order and the parts of the digest as in osslsigncode's and signify's descriptions of them; read 2026-11-22.
 """
 
-import os
-import struct
-from collections.abc import Iterator
+import hashlib
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 from uuid import UUID
 
-from eucora.domain.findings import Signature, UnreadableEvidence
+from eucora.domain.findings import Signature, SignatureFacts
+from eucora.formats.authenticode import KIND, read_authenticode
+from eucora.formats.certificates import Reading, unreadable
+from eucora.formats.cms import MESSAGE_SIZE_MAX
+from eucora.formats.compound_file import ROOT, STREAM, CompoundFile, Entry, refuse
 
-_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_HEADER_SIZE: Final = 512
-_SECTOR_SHIFTS: Final = {3: 9, 4: 12}  # major version: log2 of the sector size
-_DIFAT_IN_HEADER: Final = 109
-_ENTRY_SIZE: Final = 128
-_SECTOR_MAX: Final = 0xFFFFFFFA  # larger values mark ends and free sectors
-_DIRECTORY_SECTORS_MAX: Final = 4096  # 16 MiB of directory; real installers have a few hundred entries
 _PACKAGE_CLASS: Final = UUID("000c1084-0000-0000-c000-000000000046")  # class of the root storage of an .msi
-_SIGNATURE_STREAM: Final = "\x05DigitalSignature"
-_WAY_OUT: Final = "Hand in the .msi as the vendor ships it, downloaded whole."
+_SIGNATURE: Final = "\x05DigitalSignature".encode("utf-16-le")
+_METADATA_DIGEST: Final = "\x05MsiDigitalSignatureEx".encode("utf-16-le")
+_DEPTH_MAX: Final = 16  # storages in storages; installers have one level, with transforms two
 
 
-def read_msi(path: Path) -> Signature:
-    """Whether the installer carries a signature stream; nothing is said about trust in it.
+class _Hash(Protocol):
+    """What is used of hashlib's objects."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+
+def read_msi(path: Path) -> tuple[Signature, SignatureFacts | None]:
+    """What the signature of the installer at ``path`` says; nothing is said about trust in the signer.
 
     Raises:
         UnreadableEvidence: no compound file, not a Windows Installer package, or cut short.
     """
     with path.open("rb") as file:
-        entries = list(_entries(_CompoundFile(file)))
-    if not entries or entries[0][1] != _PACKAGE_CLASS:
-        raise _refuse("root storage", "is not that of a Windows Installer package (an Office file, or a patch)")
-    return Signature.PRESENT if any(name == _SIGNATURE_STREAM for name, _ in entries) else Signature.ABSENT
+        package = CompoundFile(file)
+        root = package.entries[0]
+        if root.kind != ROOT or root.storage_class != _PACKAGE_CLASS:
+            raise refuse("root storage", "is not that of a Windows Installer package (an Office file, or a patch)")
+        streams = {entry.name: entry for entry in package.children(root) if entry.kind == STREAM}
+        if _SIGNATURE not in streams:
+            return Signature.ABSENT, None
+        return _reading(package, streams[_SIGNATURE], streams.get(_METADATA_DIGEST))
 
 
-class _CompoundFile:
-    """Header and sector chains of a compound file; every jump is checked against the file's size."""
+def _reading(package: CompoundFile, signature: Entry, metadata_digest: Entry | None) -> Reading:
+    if signature.size > MESSAGE_SIZE_MAX:
+        return unreadable(KIND, f"it is larger than {MESSAGE_SIZE_MAX} bytes")
+    size = sum(entry.size for entry in package.entries if entry.kind == STREAM)
+    if size > package.size:
+        # Otherwise a small file could name the same sectors thousands of times and keep us hashing for days.
+        raise refuse("directory", "names more bytes than the file has")
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        header = file.read(_HEADER_SIZE)
-        if len(header) < _HEADER_SIZE or header[:8] != _MAGIC:
-            raise _refuse("header", "is not that of a compound file")
-        major, _, shift = struct.unpack_from("<HHH", header, 26)
-        if _SECTOR_SHIFTS.get(major) != shift:
-            raise _refuse("header", f"names version {major} with sectors of 2^{shift} bytes")
-        self.sector_size = 1 << shift
-        self.first_directory_sector, self._first_difat = struct.unpack_from("<I16xI", header, 48)
-        self._difat_in_header: tuple[int, ...] = struct.unpack_from(f"<{_DIFAT_IN_HEADER}I", header, 76)
+    def digest(algorithm: str) -> bytes:
+        whole = hashlib.new(algorithm, usedforsecurity=False)
+        if metadata_digest is not None:
+            about = hashlib.new(algorithm, usedforsecurity=False)
+            _hash_metadata(package, package.entries[0], about)
+            # The stream repeats this digest, and nothing else covers the stream.
+            if b"".join(package.chunks(metadata_digest)) != about.digest():
+                return b""
+            whole.update(about.digest())
+        _hash_content(package, package.entries[0], whole)
+        return whole.digest()
 
-    def sector(self, number: int) -> bytes:
-        self._file.seek((number + 1) * self.sector_size)
-        data = self._file.read(self.sector_size)
-        if number > _SECTOR_MAX or len(data) < self.sector_size:
-            raise _refuse(f"sector {number}", "lies beyond the end of the file; the file is cut short")
-        return data
-
-    def next_sector(self, number: int) -> int:
-        per_sector = self.sector_size // 4
-        index, slot = divmod(number, per_sector)
-        following: int = struct.unpack_from("<I", self.sector(self._fat_sector(index)), slot * 4)[0]
-        return following
-
-    def _fat_sector(self, index: int) -> int:
-        if index < _DIFAT_IN_HEADER:
-            return self._difat_in_header[index]
-        # Behind the header the list goes on in sectors of its own, each ending with the number of the next.
-        per_sector = self.sector_size // 4 - 1
-        jumps, slot = divmod(index - _DIFAT_IN_HEADER, per_sector)
-        number = self._first_difat
-        for _ in range(jumps):
-            (number,) = struct.unpack_from("<I", self.sector(number), per_sector * 4)
-        found: int = struct.unpack_from("<I", self.sector(number), slot * 4)[0]
-        return found
+    return read_authenticode([b"".join(package.chunks(signature))], digest)
 
 
-def _entries(compound: _CompoundFile) -> Iterator[tuple[str, UUID]]:
-    """(name, class) of each entry in use, the root storage first."""
-    number = compound.first_directory_sector
-    for _ in range(_DIRECTORY_SECTORS_MAX):
-        sector = compound.sector(number)
-        for at in range(0, compound.sector_size, _ENTRY_SIZE):
-            size, kind = struct.unpack_from("<HB", sector, at + 64)
-            if kind and 2 <= size <= 64:
-                name = sector[at : at + size - 2].decode("utf-16-le", errors="replace")
-                yield name, UUID(bytes_le=sector[at + 80 : at + 96])
-        number = compound.next_sector(number)
-        if number > _SECTOR_MAX:
-            return
-    raise _refuse("directory", f"has more than {_DIRECTORY_SECTORS_MAX} sectors, or runs in a circle")
+def _hash_content(package: CompoundFile, storage: Entry, into: _Hash, depth: int = 0) -> None:
+    for entry in _signed_children(package, storage, depth):
+        if entry.kind == STREAM:
+            for chunk in package.chunks(entry):
+                into.update(chunk)
+        else:
+            _hash_content(package, entry, into, depth + 1)
+    into.update(storage.storage_class.bytes_le)
 
 
-def _refuse(place: str, reason: str) -> UnreadableEvidence:
-    return UnreadableEvidence("msi", place, reason, _WAY_OUT)
+def _hash_metadata(package: CompoundFile, entry: Entry, into: _Hash, depth: int = 0) -> None:
+    if entry.kind != ROOT:
+        into.update(entry.name)
+    if entry.kind == STREAM:
+        into.update((entry.size & 0xFFFFFFFF).to_bytes(4, "little"))
+    else:
+        into.update(entry.storage_class.bytes_le)
+    into.update(entry.state)
+    if entry.kind != ROOT:
+        into.update(entry.times)
+    if entry.kind != STREAM:
+        for child in _signed_children(package, entry, depth):
+            _hash_metadata(package, child, into, depth + 1)
+
+
+def _signed_children(package: CompoundFile, storage: Entry, depth: int) -> list[Entry]:
+    if depth > _DEPTH_MAX:
+        raise refuse("directory", f"has more than {_DEPTH_MAX} levels, or runs in a circle")
+    return [entry for entry in package.children(storage) if entry.name not in (_SIGNATURE, _METADATA_DIGEST)]

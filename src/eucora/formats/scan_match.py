@@ -32,12 +32,16 @@ _GENERIC: Final = frozenset(
         "home",
     }
     | {"image", "intunewin", "json", "latest", "local", "msi", "out", "package", "pkg", "release", "sbom", "scan"}
+    | {"git", "http", "https"}
     | {"setup", "source", "src", "target", "tmp", "unknown", "work", "workspace", "x64", "x86"}
     | {"checkout", "dmg", "docker", "extracted", "installer", "jar", "library", "main", "project", "repo", "rootfs"}
 )
 # Subjects that name no product: Grype and Syft take directories and SBOMs as ``dir:`` and ``sbom:``, and an image may
-# be known by its digest alone. Source: https://github.com/anchore/grype README, supported sources.
-_NAMELESS: Final = re.compile(r"(dir|sbom|purl|sha256):|.*[/\\]$|.*\.(json|xml|spdx|cdx)$", re.IGNORECASE | re.DOTALL)
+# be known by its digest alone; a repository is often named otherwise than the product.
+# Source: https://github.com/anchore/grype README, supported sources.
+_NAMELESS: Final = re.compile(
+    r"(dir|sbom|purl|sha256):|[a-z+.-]+://|.*[/\\]$|.*\.(json|xml|spdx|cdx)$", re.IGNORECASE | re.DOTALL
+)
 _PATH: Final = re.compile(r"file:|[/.~\\]|[A-Za-z]:[/\\]")
 _FILE_SUFFIX: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]*$")
 
@@ -74,10 +78,11 @@ def scan_matches_sbom(scan: ScanFacts, sbom: SbomFacts) -> Mismatch | None:
 
     A component is in the SBOM by its purl without qualifiers, or by name and version (scanners write Maven's and
     Composer's groups in ways of their own; both are understood). Subjects disagree when both name something and have no
-    word in common. Of a scan without findings the subject is all there is, so that the words of a directory count, too;
-    with findings a directory or a document is no name.
+    word in common. Of a scan without findings in components (SARIF knows files only) the subject is all there is, so
+    that the words of a directory count, too; with such findings a directory, a document or an address is no name.
     """
-    if not scan.findings:
+    found = dict.fromkeys(one.component for one in scan.findings if one.component.version or one.component.purl)
+    if not found:
         return _subjects_differ(scan.subject, sbom.subject.name)
     if _named(scan.subject) and _named(sbom.subject.name):
         # Libraries are shared: another application's findings may well all be in components of this one.
@@ -85,7 +90,6 @@ def scan_matches_sbom(scan: ScanFacts, sbom: SbomFacts) -> Mismatch | None:
         if differ is not None:
             return differ
     listed = {key for component in (sbom.subject, *sbom.components) for key in _keys(component, shorten=True)}
-    found = dict.fromkeys(finding.component for finding in scan.findings)
     strangers = [
         _label(component)
         for component in found

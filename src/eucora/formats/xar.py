@@ -1,4 +1,4 @@
-"""xar archives, the outside of flat macOS packages: header, table of contents, members, signature.
+"""xar archives, the outside of flat macOS packages: header, table of contents, members.
 
 Layout: a big-endian header (magic, size, version, lengths of the table of contents, checksum algorithm), the table of
 contents as zlib-compressed XML, then the heap that it points into.
@@ -35,16 +35,19 @@ class Member:
     length: int
     size: int
     encoding: str
+    checksum: tuple[str, str] = ("", "")  # algorithm and hexadecimal digest of the bytes in the heap
 
 
 @dataclass(frozen=True, slots=True)
 class Xar:
-    """An archive's members by path ("/" between folders), and whether the table of contents names a signature."""
+    """An archive's members by path ("/" between folders), and what is signed: the checksum of the table of contents."""
 
     path: Path
     heap: int  # offset of the heap in the file
+    heap_size: int
     members: Mapping[str, Member]
-    signed: bool
+    checksum: tuple[str, bytes]  # algorithm and digest; empty where the table of contents names none
+    toc: Element
 
     def extract(self, name: str, *, size_max: int) -> bytes:
         """The member ``name``, unpacked.
@@ -62,6 +65,19 @@ class Xar:
         if len(data) != member.size:
             raise refuse(name, f"unpacks to {len(data)} bytes, not to {member.size}")
         return data
+
+    def stretch(self, element: Element, place: str, *, size_max: int) -> bytes:
+        """The bytes of the heap that ``element`` names by offset and size.
+
+        Raises:
+            UnreadableEvidence: beyond the end of the file, or more than ``size_max`` bytes.
+        """
+        offset, size = _stretch(element, "size", place, self.heap_size)
+        if size > size_max:
+            raise refuse(place, f"is larger than {size_max} bytes")
+        with self.path.open("rb") as file:
+            file.seek(self.heap + offset)
+            return file.read(size)
 
 
 def read_xar(path: Path) -> Xar:
@@ -92,23 +108,29 @@ def read_xar(path: Path) -> Xar:
         if root.tag != "xar" or toc is None:
             raise refuse("table of contents", "is not that of a xar archive")
         heap_size = file_size - heap
-        _check_toc(toc, packed, file, heap, heap_size)
-    members = dict(_members(toc, heap_size))
-    return Xar(path, heap, members, _is_signed(toc, heap_size))
+        checksum = _check_toc(toc, packed, file, heap, heap_size)
+    members: dict[str, Member] = {}
+    for name, member in _members(toc, heap_size):
+        if name in members:
+            raise refuse(name, "is in the table of contents twice")
+        members[name] = member
+    return Xar(path, heap, heap_size, members, checksum, toc)
 
 
-def _check_toc(toc: Element, packed: bytes, file: BinaryIO, heap: int, heap_size: int) -> None:
+def _check_toc(toc: Element, packed: bytes, file: BinaryIO, heap: int, heap_size: int) -> tuple[str, bytes]:
     checksum = toc.find("checksum")
     if checksum is None:
-        return
+        return "", b""
     style = (checksum.get("style") or "").lower()
     offset, size = _stretch(checksum, "size", "checksum", heap_size)
     if style not in _DIGESTS or size != _DIGESTS[style]:
         raise refuse("checksum", f"is {size} bytes of {style[:20]!r}")
     file.seek(heap + offset)
     # It guards against damage, not against a forger: whoever changes the table can change the checksum too.
-    if file.read(size) != hashlib.new(style, packed, usedforsecurity=False).digest():
+    digest = file.read(size)
+    if digest != hashlib.new(style, packed, usedforsecurity=False).digest():
         raise refuse("checksum", "does not fit the table of contents; the file is damaged")
+    return style, digest
 
 
 def _members(toc: Element, heap_size: int) -> Iterator[tuple[str, Member]]:
@@ -127,15 +149,9 @@ def _members(toc: Element, heap_size: int) -> Iterator[tuple[str, Member]]:
         offset, length = _stretch(data, "length", name, heap_size)
         encoding = data.find("encoding")
         style = "application/octet-stream" if encoding is None else encoding.get("style") or ""
-        yield name, Member(offset, length, _number(data, "size", name), style)
-
-
-def _is_signed(toc: Element, heap_size: int) -> bool:
-    found = toc.find("signature")
-    found = toc.find("x-signature") if found is None else found
-    if found is None:
-        return False
-    return _stretch(found, "size", "signature", heap_size)[1] > 0
+        archived = data.find("archived-checksum")
+        checksum = ("", "") if archived is None else (archived.get("style") or "", (archived.text or "").strip())
+        yield name, Member(offset, length, _number(data, "size", name), style, checksum)
 
 
 def _stretch(element: Element, length_tag: str, place: str, heap_size: int) -> tuple[int, int]:

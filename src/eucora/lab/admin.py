@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from eucora.domain.planes import Plane
 from eucora.lab.clock import Clock, ManualClock
 from eucora.lab.faults import UPSTREAMS, Fault, Faults
 from eucora.lab.fleet import Fleet
@@ -46,6 +47,13 @@ class FailureRateRequest(_Strict):
     rate: float = Field(ge=0, le=1)
 
 
+class LyingStatusRequest(_Strict):
+    """Let ``plane`` call everything offered installed before its inventory can know; or tell the truth again."""
+
+    plane: Plane
+    on: bool = True
+
+
 class AdvanceRequest(_Strict):
     """Move a manual clock."""
 
@@ -75,6 +83,11 @@ def create_admin(fleet: Fleet, clock: Clock, faults: Faults, contents: Contents)
         fleet.set_failure_rate(asked.package_prefix, asked.rate)
         return Response(status_code=204)
 
+    async def lie(request: Request) -> Response:
+        asked = LyingStatusRequest.model_validate_json(await request.body())
+        fleet.set_lying(asked.plane, asked.on)
+        return Response(status_code=204)
+
     async def advance(request: Request) -> Response:
         asked = AdvanceRequest.model_validate_json(await request.body())
         if not isinstance(clock, ManualClock):
@@ -98,6 +111,7 @@ def create_admin(fleet: Fleet, clock: Clock, faults: Faults, contents: Contents)
             Route("/faults", clear_faults, methods=["DELETE"]),
             Route("/outages", take_down, methods=["POST"]),
             Route("/failure-rates", set_failure_rate, methods=["POST"]),
+            Route("/lying-statuses", lie, methods=["POST"]),
             Route("/clock/advance", advance, methods=["POST"]),
             Route("/contents", list_contents, methods=["GET"]),
             Route("/requests", count_requests, methods=["GET"]),

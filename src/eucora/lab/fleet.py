@@ -94,6 +94,7 @@ class Fleet:
         self.devices: Final[tuple[LabDevice, ...]] = roster(seed, windows=windows, macs=macs)
         self.groups: Final[tuple[LabGroup, ...]] = groups_of(seed, windows=windows, macs=macs)
         self._rates: list[_Rate] = []
+        self._lies: dict[Plane, datetime] = {}
 
     # who is there
 
@@ -113,13 +114,25 @@ class Fleet:
     # when they are heard of
 
     def last_check_in(self, device: LabDevice, now: datetime) -> datetime:
-        """The latest check-in at or before ``now`` (UTC)."""
+        """The latest check-in at or before ``now`` (UTC), as far as its plane tells."""
+        if (lying := self._lies.get(_plane_of(device))) is not None:
+            now = min(now, lying)
         if device.missing_days is not None:
             return self.started_at - timedelta(days=device.missing_days)
         period, phase = self._rhythm(device)
         return _utc(phase + math.floor((now.timestamp() - phase) / period) * period)
 
     # what comes of an offer
+
+    def set_lying(self, plane: Plane, on: bool) -> None:
+        """Let ``plane`` say "installed" of whatever is offered, at once, while its inventory stands still; or end it.
+
+        The devices go on living meanwhile, and the truth is told once the lie ends.
+        """
+        if on:
+            self._lies.setdefault(plane, self.clock.now())
+        else:
+            self._lies.pop(plane, None)
 
     def set_failure_rate(self, package_prefix: str, rate: float) -> None:
         """From now on, installs of packages whose key starts so fail on at least ``rate`` (0..1) of the devices.
@@ -136,6 +149,10 @@ class Fleet:
         ``spans`` are in the order of their start. Each leads to one piece of work at the first check-in that finds it
         standing; an offer that ends before that check-in leads to none.
         """
+        lying = self._lies.get(_plane_of(device))
+        standing = [span for span in spans if span.starts <= now and (span.ends is None or now < span.ends)]
+        if lying is not None and standing and standing[-1].kind is OfferKind.INSTALL:
+            return Outcome(DeviceState.INSTALLED, "", "", max(lying, standing[-1].starts), installed=False)
         moment = now.timestamp()
         last = Outcome(DeviceState.UNREPORTED, "", "", None, installed=False)
         free_from = -math.inf
@@ -192,6 +209,10 @@ class Fleet:
         errors = _WINDOWS_ERRORS if device.platform is Platform.WINDOWS else _MACOS_ERRORS
         code, text = errors[int(draw(self.seed, "error", device.index, package_key) * len(errors))]
         return Outcome(DeviceState.FAILED, code, text, _utc(at), installed)
+
+
+def _plane_of(device: LabDevice) -> Plane:
+    return Plane.INTUNE if device.platform is Platform.WINDOWS else Plane.JAMF
 
 
 def _settled(installed: bool, at: float) -> Outcome:

@@ -1,14 +1,14 @@
 """Read models ``artifacts`` and ``evidence_packs``: what was registered and assembled, by digest."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ARRAY, Boolean, Text
 
 from eucora.application.ports import Recorded
 from eucora.domain.artifact import ArtifactRegistered
-from eucora.domain.evidence_pack import EvidencePackAssembled
+from eucora.domain.evidence_pack import EvidencePackAssembled, EvidenceRescanned
 from eucora.domain.planes import Platform
 from eucora.projections.base import DocumentShape, stream_id
 from eucora.projections.documents import Documents
@@ -27,12 +27,14 @@ class ArtifactView:
 
 @dataclass(frozen=True, slots=True)
 class EvidencePackView:
-    """``id`` is the SHA-256 of the pack's canonical form."""
+    """``id`` is the SHA-256 of the pack's canonical form. ``rescan``: the newest of ``rescans`` newer scans."""
 
     id: str
     position: int
     created: int
     pack: EvidencePackAssembled
+    rescan: EvidenceRescanned | None = None
+    rescans: int = 0
 
 
 def evolve_artifact(view: ArtifactView | None, recorded: Recorded) -> ArtifactView | None:
@@ -43,10 +45,14 @@ def evolve_artifact(view: ArtifactView | None, recorded: Recorded) -> ArtifactVi
 
 
 def evolve_pack(view: EvidencePackView | None, recorded: Recorded) -> EvidencePackView | None:
-    if not isinstance(recorded.event, EvidencePackAssembled):
-        return view
-    created = recorded.position if view is None else view.created
-    return EvidencePackView(recorded.event.pack, recorded.position, created, recorded.event)
+    match recorded.event:
+        case EvidencePackAssembled() as pack:
+            created = recorded.position if view is None else view.created
+            return EvidencePackView(pack.pack, recorded.position, created, pack)
+        case EvidenceRescanned() as rescan if view is not None:
+            return replace(view, position=recorded.position, rescan=rescan, rescans=view.rescans + 1)
+        case _:
+            return view
 
 
 ARTIFACTS = DocumentShape(
@@ -68,7 +74,7 @@ ARTIFACTS = DocumentShape(
 EVIDENCE_PACKS = DocumentShape(
     name="evidence_packs",
     table="evidence_pack",
-    version=1,
+    version=2,
     view=EvidencePackView,
     key=lambda recorded: stream_id(recorded, "evidence_pack"),
     evolve=evolve_pack,

@@ -8,27 +8,38 @@ from eucora.application.ports import Recorded
 from eucora.domain.cab_review.events import Outcome
 from eucora.domain.conditions import Condition
 from eucora.domain.deployment_intent import events as e
+from eucora.domain.deployment_intent import tail
 from eucora.domain.deployment_intent.state import NOT_STARTED, IntentStatus
+from eucora.domain.deployment_intent.tail import HaltTail
+from eucora.domain.exception_needs import ExceptionNeed
 from eucora.domain.gate_types import GatePolicy, GateRun
 from eucora.domain.people import Scope
 from eucora.domain.planes import Plane
 from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan, RingTarget
 from eucora.domain.risk_types import ApprovalRoute, RiskAssessment
+from eucora.projections.plane_operations import PlaneOperation, after
 
 
 class ApprovalStatus(StrEnum):
-    """The approval has a status beside the intent's, because canary may run before CAB decides."""
+    """The approval has a status beside the intent's, because canary may run before CAB decides.
+
+    ``void``: what it rested on changed, and CAB has to decide again.
+    """
 
     NONE = "none"
     PENDING = "pending"
     APPROVED = "approved"
     REFUSED = "refused"
     REVOKED = "revoked"
+    VOID = "void"
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """``source``: automated or cab, empty before either. ``reason``: why it was granted, refused or revoked."""
+    """``source``: automated or cab, empty before either. ``reason``: why it was granted, refused, revoked or void.
+
+    ``ring``: the only one that it is about, where the policy wants an approval for each.
+    """
 
     status: ApprovalStatus = ApprovalStatus.NONE
     source: str = ""
@@ -38,6 +49,7 @@ class Approval:
     conditions: tuple[Condition, ...] = ()
     at: datetime | None = None
     expires_at: datetime | None = None
+    ring: Ring | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,10 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """``remaining`` devices had the release and do not report its removal yet; None: not measured yet."""
+    """``remaining`` devices had the release and did not come back yet; None: not measured yet.
+
+    ``to_intent`` and ``to_version``: of the release that is put back; empty: the failing one is only removed.
+    """
 
     by: str
     reason: str
@@ -73,6 +88,8 @@ class Rollback:
     reverted: int = 0
     remaining: int | None = None
     completed_at: datetime | None = None
+    to_intent: str = ""
+    to_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +126,6 @@ class RingView:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaneOperation:
-    """The latest word on one operation of a plane. ``ring`` is None where it was not about one ring."""
-
-    ring: Ring | None
-    plane: Plane
-    operation: str  # resolve_cohort, publish, assign, observe, withdraw
-    group: str
-    outcome: str  # done, failed, mismatch
-    ref: str
-    content: str  # SHA-256 of the content published, or found in a mismatch
-    detail: str
-    attempts: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class IntentView:
     """``version`` is the stream's, for strong ETags; ``ring`` the ring that is open, None before the lab."""
 
@@ -156,6 +157,14 @@ class IntentView:
     rehearsal: Rehearsal | None = None
     rollback: Rollback | None = None
     completed_at: datetime | None = None
+    purpose: e.Purpose = e.Purpose.REGULAR
+    governance: str = ""  # version of the governance policy; empty for intents of versions that did not keep it
+    maturity: int = 0
+    application_scope: Scope | None = None
+    needs: tuple[ExceptionNeed, ...] = ()  # exceptions that the release makes use of
+    changes: tuple[str, ...] = ()  # what voided the last approval
+    halt_tail: HaltTail | None = None  # devices that installed after the halt
+    outdated_review: str = ""  # was open when the approval was voided, and so approves nothing
     refusals: int = 0  # attempts to publish that were refused and put on record
 
     def of(self, ring: Ring) -> RingView | None:
@@ -169,8 +178,14 @@ def evolve(view: IntentView | None, recorded: Recorded) -> IntentView | None:
         view = _proposed(event, recorded)
     if view is None:
         return None
-    view = _operations(_measured(_opened(_stopped(_approved(view, event), event), event), event), event)
-    return replace(view, position=recorded.position, version=recorded.version, updated_at=recorded.at)
+    view = _measured(_opened(_stopped(_approved(view, event), event), event), event)
+    return replace(
+        view,
+        operations=after(view.operations, event),
+        position=recorded.position,
+        version=recorded.version,
+        updated_at=recorded.at,
+    )
 
 
 def _proposed(event: e.DeploymentIntentProposed, recorded: Recorded) -> IntentView:
@@ -195,6 +210,11 @@ def _proposed(event: e.DeploymentIntentProposed, recorded: Recorded) -> IntentVi
         approval=Approval(),
         ring=None,
         rings=tuple(RingView(spec.ring, spec.targets) for spec in event.ring_plan.rings),
+        purpose=event.purpose,
+        governance=event.governance.version if event.governance else "",
+        maturity=event.maturity,
+        application_scope=event.application_scope,
+        needs=event.needs,
     )
 
 
@@ -212,26 +232,33 @@ def _approved(view: IntentView, event: object) -> IntentView:
             )
         case e.CabReviewRequested(review_id=review, at=at):
             if not in_force:
-                approval = Approval(ApprovalStatus.PENDING, "cab", review, event.binding, at=at)
+                approval = Approval(ApprovalStatus.PENDING, "cab", review, event.binding, at=at, ring=event.ring)
             view = replace(view, open_review=review)
         case e.CabApprovalRecorded(review_id=review, at=at):
+            outdated = review == view.outdated_review
             approval = Approval(
-                ApprovalStatus.APPROVED,
+                ApprovalStatus.VOID if outdated else ApprovalStatus.APPROVED,
                 "cab",
                 review,
                 event.binding,
                 conditions=event.conditions,
                 at=at,
                 expires_at=event.expires_at,
+                ring=event.ring,
             )
-            view = replace(view, open_review="")
+            view = replace(view, open_review="", changes=view.changes if outdated else ())
         case e.CabRefusalRecorded(review_id=review, outcome=outcome, at=at):
             if not in_force:
                 approval = Approval(ApprovalStatus.REFUSED, "cab", review, approval.binding, outcome, at=at)
             rejected_by = review if outcome == Outcome.REJECTED else view.rejected_by
             view = replace(view, open_review="", rejected_by=rejected_by)
-        case e.ApprovalRevoked():
+        case e.ApprovalRevoked(review_id=review):
+            if approval.review_id not in ("", review):
+                return view  # of another ring than the one that was approved last
             approval = replace(approval, status=ApprovalStatus.REVOKED, reason=event.reason, at=event.at)
+        case e.ApprovalGroundsChanged(reasons=reasons, at=at):
+            approval = replace(approval, status=ApprovalStatus.VOID, reason="; ".join(reasons), at=at)
+            view = replace(view, changes=(*view.changes, *reasons), outdated_review=view.open_review)
         case _:
             return view
     return _settled(replace(view, approval=approval))
@@ -256,14 +283,18 @@ def _stopped(view: IntentView, event: object) -> IntentView:
             return replace(view, status=IntentStatus.PAUSED, hold=hold)
         case e.RolloutHalted():
             hold = Hold("halted", event.trigger, event.reason, event.by, event.at)
-            return replace(view, status=IntentStatus.HALTED, hold=hold)
+            again = view.halt_tail if view.status is IntentStatus.HALTED else None
+            begun = again or tail.begun(event.at, event.installed, [ring.measurement for ring in view.rings])
+            return replace(view, status=IntentStatus.HALTED, hold=hold, halt_tail=begun)
         case e.RolloutResumed():
-            return replace(view, status=IntentStatus.ROLLING_OUT, hold=None)
+            return replace(view, status=IntentStatus.ROLLING_OUT, hold=None, halt_tail=None)
         case e.RolloutAborted():
             hold = Hold("aborted", "operator", event.reason, event.by, event.at)
             return replace(view, status=IntentStatus.ABORTED, hold=hold)
         case e.RollbackStarted():
-            rollback = Rollback(event.by, event.reason, event.at)
+            rollback = Rollback(
+                event.by, event.reason, event.at, to_intent=event.to_intent, to_version=event.to_version
+            )
             return replace(view, status=IntentStatus.ROLLING_BACK, rollback=rollback)
         case e.RollbackMeasured() if view.rollback:
             rollback = replace(view.rollback, reverted=event.reverted, remaining=event.remaining)
@@ -333,58 +364,15 @@ def _cohort(view: IntentView, ring: Ring, cohort: PlaneCohort) -> IntentView:
 def _measured(view: IntentView, event: object) -> IntentView:
     match event:
         case e.RingMeasured():
-            return _ring(view, event.ring, measurement=event.measurement, measured_at=event.at)
+            view = _ring(view, event.ring, measurement=event.measurement, measured_at=event.at)
+            if view.halt_tail is None:
+                return view
+            readings = {ring.ring: ring.measurement for ring in view.rings}
+            return replace(view, halt_tail=tail.measured(view.halt_tail, readings, event.at))
         case e.GateRunCompleted(run=run):
-            return _ring(view, run.ring, gate_run=run)
+            return _ring(view, run.ring, gate_run=replace(run, facts=None))  # which stand in the event, for replays
         case _:
             return view
-
-
-def _operations(view: IntentView, event: object) -> IntentView:
-    kept, done = [known for known in view.operations if not _healed(known, event)], plane_operations(event)
-    if not done and len(kept) == len(view.operations):
-        return view
-    latest = {(known.ring, known.plane, known.operation, known.group): known for known in kept}
-    latest |= {(one.ring, one.plane, one.operation, one.group): one for one in done}
-    return replace(view, operations=tuple(latest.values()))
-
-
-def _healed(known: PlaneOperation, event: object) -> bool:
-    """Whether a failure is over, because the same operation succeeded since."""
-    if known.outcome == "done":
-        return False
-    match event:
-        case e.CohortFrozen():
-            return (known.ring, known.plane, known.operation) == (event.ring, event.plane, "resolve_cohort")
-        case e.ContentPublished() | e.GroupAssigned():
-            done = "publish" if isinstance(event, e.ContentPublished) else "assign"
-            return (known.ring, known.plane, known.operation) == (event.ring, event.plane, done)
-        case e.OffersWithdrawn():
-            return (known.plane, known.operation) == (event.plane, "withdraw")
-        case e.RingMeasured():
-            return (known.ring, known.operation) == (event.ring, "observe")
-        case _:
-            return False
-
-
-def plane_operations(event: object) -> tuple[PlaneOperation, ...]:
-    """What an event says about operations on a plane; mostly nothing."""
-    match event:
-        case e.ContentPublished(ring=ring, plane=plane, at=at):
-            return (PlaneOperation(ring, plane, "publish", "", "done", event.ref, event.content, "", 0, at),)
-        case e.ContentMismatchFound(ring=ring, plane=plane, at=at):
-            detail = f"the approved digest is {event.expected}"
-            return (PlaneOperation(ring, plane, "publish", "", "mismatch", "", event.found, detail, 0, at),)
-        case e.GroupAssigned(ring=ring, plane=plane, at=at):
-            return (PlaneOperation(ring, plane, "assign", event.group, "done", event.ref, "", event.offer, 0, at),)
-        case e.OffersWithdrawn(plane=plane, at=at):
-            detail = ", ".join(event.groups)
-            return (PlaneOperation(None, plane, "withdraw", "", "done", "", "", detail, 0, at),)
-        case e.PlaneOperationFailed(ring=ring, plane=plane, at=at):
-            detail = f"{event.kind}: {event.detail}"
-            return (PlaneOperation(ring, plane, event.operation, "", "failed", "", "", detail, event.attempts, at),)
-        case _:
-            return ()
 
 
 def _ring(view: IntentView, ring: Ring, **changes: object) -> IntentView:

@@ -11,8 +11,8 @@ from eucora.application.ports import Recorded
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 from eucora.projections.base import RowProjection, stream_id
-from eucora.projections.intent_view import plane_operations
 from eucora.projections.paging import Page, decode_cursor, encode_cursor
+from eucora.projections.plane_operations import plane_operations
 from eucora.projections.schema import metadata
 from eucora.projections.sql import Statement, compiled
 

@@ -1,15 +1,18 @@
 """One sentence for every event that a timeline shows. Persons are ids here; who reads puts the names in."""
 
-from eucora.domain import cab_review as cab
-from eucora.domain import incident as inc
 from eucora.domain.deployment_intent import events as e
 from eucora.domain.gate_types import Verdict
 from eucora.domain.rings import Measurement, Ring
+from eucora.projections import cab_sentences
+from eucora.projections.drift_sentences import of_drift
+from eucora.projections.evidence_sentences import of_evidence
+from eucora.projections.exception_summaries import of_break_glass, of_exception
+from eucora.projections.incident_sentences import of_change_window, of_incident
 
 
 def summary(event: object) -> str:
     """What happened, in one sentence without a full stop; empty for an event that is not known here."""
-    for part in (_approval, _rollout, _plane, _stop, _review, _incident):
+    for part in _SENTENCES:
         if said := part(event):
             return said
     return ""
@@ -36,6 +39,8 @@ def _approval(event: object) -> str:
             return f"CAB review ended without approval: {event.outcome.replace('_', ' ')}"
         case e.ApprovalRevoked():
             return f"The approval was revoked: {event.reason}"
+        case e.ApprovalGroundsChanged():
+            return f"CAB must decide again, since what approvals rested on changed: {'; '.join(event.reasons)}"
         case e.PublishRefused():
             return f"A publish was refused ({event.code}): {event.reason}"
     return ""
@@ -99,43 +104,15 @@ def _stop(event: object) -> str:
         case e.RolloutAborted():
             return f"Aborted: {event.reason}"
         case e.RollbackStarted():
-            return f"Rollback started: {event.reason}"
+            back = f" to version {event.to_version}" if event.to_version else ""
+            return f"Rollback{back} started: {event.reason}"
+        case e.PreviousReleaseOffered():
+            return f"The previous release offered to group {event.group} on {event.plane} ({_name(event.ring)})"
         case e.RollbackMeasured():
             return f"Rollback: {event.reverted} devices came back, {event.remaining} remain"
         case e.RollbackCompleted():
             rest = f", {event.remaining} were given up" if event.remaining else ""
             return f"Rollback complete: {event.reverted} devices came back{rest}"
-    return ""
-
-
-def _review(event: object) -> str:
-    match event:
-        case cab.CabReviewOpened():
-            return f"CAB review opened: quorum {event.quorum}, due {event.due_at:%Y-%m-%d %H:%M} UTC"
-        case cab.CabVoteCast():
-            return f"A CAB member voted {event.vote.replace('_', ' ')}: {event.reason}"
-        case cab.CabVoteRefused():
-            return f"A vote was refused: {event.rule.replace('_', ' ')}"
-        case cab.CabReviewDecided():
-            return f"CAB decided: {event.outcome.replace('_', ' ')}"
-        case cab.CabReviewReminded():
-            return f"Reminder: {event.votes} votes so far, due {event.due_at:%Y-%m-%d %H:%M} UTC"
-        case cab.CabApprovalRevoked():
-            return f"CAB revoked its approval: {event.reason}"
-    return ""
-
-
-def _incident(event: object) -> str:
-    match event:
-        case inc.IncidentReported():
-            what = f"{event.severity.upper()} {event.kind} incident"
-            return f"{what} on {event.affected_devices} devices: {event.description}"
-        case inc.IncidentReclassified():
-            due = {"yes": "caused by the release", "no": "not caused by the release", "unknown": "cause unknown"}
-            what = f"{event.severity.upper()} {event.kind}, {due[event.attributable]}"
-            return f"Incident reclassified {what}: {event.reason}"
-        case inc.IncidentResolved():
-            return f"Incident resolved: {event.root_cause}"
     return ""
 
 
@@ -156,3 +133,18 @@ def _many(count: int, what: str) -> str:
 
 def _passed(passed: bool) -> str:
     return "passed" if passed else "failed"
+
+
+_SENTENCES = (
+    _approval,
+    _rollout,
+    _plane,
+    _stop,
+    cab_sentences.sentence,
+    of_evidence,
+    of_incident,
+    of_change_window,
+    of_exception,
+    of_break_glass,
+    of_drift,
+)

@@ -1,9 +1,7 @@
 """Files by their SHA-256 on a local disk, created once: written beside the store, then linked in whole."""
 
 import asyncio
-import hashlib
 import os
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +12,9 @@ from typing import Self
 import obstore
 from obstore.store import LocalStore
 
-CHUNK = 1 << 20  # bytes
+from eucora.store.spool import CHUNK, chunks_of, key_of, sha256_of, spool
+
+__all__ = ["CHUNK", "Arrived", "LocalArtifacts", "sha256_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +67,12 @@ class LocalArtifacts:
         Raises:
             ValueError: it holds more than ``size_max`` bytes; nothing is left of it.
         """
-        digest, size = hashlib.sha256(), 0
-        path = self._incoming / secrets.token_hex(16)
-        try:
-            with path.open("xb") as file:
-                async for chunk in chunks:
-                    size += len(chunk)
-                    if size > size_max:
-                        raise ValueError(f"more than {size_max} bytes")
-                    digest.update(chunk)
-                    await asyncio.to_thread(file.write, chunk)
-                file.flush()
-                await asyncio.to_thread(os.fsync, file.fileno())
-        except BaseException:  # a client that goes away ends in a CancelledError
-            path.unlink(missing_ok=True)
-            raise
-        sha256 = digest.hexdigest()
-        return Arrived(path, sha256, size, self._folder / _key(sha256))
+        came = await spool(self._incoming, chunks, size_max=size_max)
+        return Arrived(came.path, came.sha256, came.size, self._folder / key_of(came.sha256))
 
     async def put_file(self, path: Path) -> tuple[str, int]:
         """Store a local file; its SHA-256 and size."""
-        async with await self.receive(_chunks(path), size_max=path.stat().st_size) as arrived:
+        async with await self.receive(chunks_of(path), size_max=path.stat().st_size) as arrived:
             await arrived.keep()
         return arrived.sha256, arrived.size
 
@@ -98,13 +83,13 @@ class LocalArtifacts:
             raise KeyError(sha256)
         if size > size_max:
             raise ValueError(f"{sha256} has {size} bytes, more than {size_max}")
-        answer = await obstore.get_async(self._store, _key(sha256))
+        answer = await obstore.get_async(self._store, key_of(sha256))
         return bytes(await answer.bytes_async())
 
     async def size(self, sha256: str) -> int | None:
         """Size in bytes; None when it is not there."""
         try:
-            meta = await obstore.head_async(self._store, _key(sha256))
+            meta = await obstore.head_async(self._store, key_of(sha256))
         except FileNotFoundError:
             return None
         return meta["size"]
@@ -112,16 +97,10 @@ class LocalArtifacts:
     @asynccontextmanager
     async def local_copy(self, sha256: str) -> AsyncIterator[Path]:
         """The stored file itself; hash it where the content matters. Raises KeyError when it is absent."""
-        path = self._folder / _key(sha256)
+        path = self._folder / key_of(sha256)
         if not path.is_file():
             raise KeyError(sha256)
         yield path
-
-
-def _key(sha256: str) -> str:
-    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-        raise KeyError(sha256)
-    return f"sha256/{sha256[:2]}/{sha256}"
 
 
 def _sync_folder(folder: Path) -> None:
@@ -130,15 +109,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, read in chunks. Blocking."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,10 +7,11 @@ from datetime import datetime
 
 import asyncpg
 
-from eucora.application.devices import CohortDevice, Frozen, Reverted
+from eucora.application.devices import CohortDevice, Frozen, Removal, Reverted
 from eucora.application.planes import Observation, Offer
-from eucora.domain.planes import Plane, SiteClass
+from eucora.domain.planes import InstallState, Plane, SiteClass
 from eucora.domain.rings import CohortCount, Counts, Measurement, Ring
+from eucora.domain.verification import Offered, since, verified
 from eucora.store.database import Pool
 
 FAILURE_CODES_MAX = 10  # distinct failure codes that a measurement lists
@@ -26,21 +27,28 @@ where not exists (select from ring_cohort c where c.intent_id = $1 and c.ring = 
 on conflict do nothing
 """
 _COHORT = "select device_id, site_class from ring_cohort where intent_id = $1 and ring = $2 and plane = $3"
+
+
+def _verified(released_at: str, offered_at: str) -> str:
+    """The rule of ``eucora.domain.verification`` on a row ``i`` of device_install; false where a time is unknown.
+
+    The cohort's own check-in is not asked: it is older than every offer.
+    """
+    stated = f"coalesce(i.observed_at, i.last_check_in) >= {released_at}"
+    return f"coalesce({stated} and coalesce(i.last_check_in, i.observed_at) >= {offered_at}, false)"
+
+
+_GOAL = {Offer.INSTALL: "installed", Offer.UNINSTALL: "not_installed"}
 _WATCHED = {
-    Offer.INSTALL: """
+    offer: f"""
 select c.device_id from ring_cohort c left join device_install i using (intent_id, ring, plane, device_id)
 where c.intent_id = $1 and c.ring = $2 and c.plane = $3 and (
-  coalesce(i.state, '') not in ('installed', 'not_applicable')
-  or coalesce(greatest(i.last_check_in, c.last_check_in) < $4, true))
+  coalesce(i.state, '') not in ('{goal}', 'not_applicable')
+  or coalesce(greatest(i.last_check_in, c.last_check_in) < $4, true)
+  or ($5::timestamptz is not null and i.state = '{goal}' and not {_verified("$5", "$6::timestamptz")}))
 order by c.device_id
-""",
-    Offer.UNINSTALL: """
-select c.device_id from ring_cohort c left join device_install i using (intent_id, ring, plane, device_id)
-where c.intent_id = $1 and c.ring = $2 and c.plane = $3 and (
-  coalesce(i.state, '') not in ('not_installed', 'not_applicable')
-  or coalesce(greatest(i.last_check_in, c.last_check_in) < $4, true))
-order by c.device_id
-""",
+"""
+    for offer, goal in _GOAL.items()
 }
 # Older news never overwrites newer; news without a time counts as current. The first install time is kept: the clock
 # for compliance starts once.
@@ -60,14 +68,20 @@ where (excluded.observed_at is null or i.observed_at is null or excluded.observe
   and (i.state, i.code, i.observed_at, i.last_check_in)
     is distinct from (excluded.state, excluded.code, excluded.observed_at, excluded.last_check_in)
 """
-_MEASURE = """
-with device as (
-  select c.plane, c.site_class, coalesce(i.state, 'unknown') as state,
-    coalesce(greatest(i.last_check_in, c.last_check_in) >= $4, false) as reachable,
-    case when i.state = 'installed' then extract(epoch from i.installed_at - s.at)::float8 else 'infinity' end as took_s
-  from unnest($3::text[], $5::timestamptz[]) as s (of_plane, at)
+_MEASURE = f"""
+with word as (
+  select c.plane, c.site_class, coalesce(greatest(i.last_check_in, c.last_check_in) >= $4, false) as reachable,
+    i.installed_at, s.at,
+    case when i.state in ('installed', 'failed') and not ($8 or {_verified("s.released_at", "s.offered_at")})
+      then 'unknown' else coalesce(i.state, 'unknown') end as state
+  from unnest($3::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[])
+    as s (of_plane, at, released_at, offered_at)
   join ring_cohort c on c.intent_id = $1 and c.ring = $2 and c.plane = s.of_plane
   left join device_install i using (intent_id, ring, plane, device_id)
+), device as (
+  select plane, site_class, state, reachable,
+    case when state = 'installed' then extract(epoch from installed_at - at)::float8 else 'infinity' end as took_s
+  from word
 )
 select plane, site_class, count(*) as targeted,
   count(*) filter (where state = 'not_applicable') as exempt,
@@ -81,13 +95,33 @@ select plane, site_class, count(*) as targeted,
   percentile_disc(0.9) within group (order by took_s) filter (where state <> 'not_applicable') as p90
 from device group by plane, site_class order by plane, site_class
 """
-_FAILURES = """
-select coalesce(nullif(code, ''), nullif(detail, ''), 'no code') as code, count(*) as devices from device_install
-where intent_id = $1 and ring = $2 and plane = any($3) and state = 'failed' group by 1 order by 2 desc, 1 limit $4
+_FAILURES = f"""
+select coalesce(nullif(i.code, ''), nullif(i.detail, ''), 'no code') as code, count(*) as devices
+from unnest($3::text[], $4::timestamptz[], $5::timestamptz[]) as s (of_plane, released_at, offered_at)
+join device_install i on i.intent_id = $1 and i.ring = $2 and i.plane = s.of_plane
+where i.state = 'failed' and ($6 or {_verified("s.released_at", "s.offered_at")})
+group by 1 order by 2 desc, 1 limit $7
 """
-_REVERTED = """
-select count(*) filter (where state = 'not_installed') as reverted, count(*) filter (where state <> 'not_installed') as
-  remaining from device_install where intent_id = $1 and ring = any($2) and installed_at is not null
+# $3: when the removal was asked for (null: believe the planes), $4 and $5: where the previous release comes back,
+# $6: planes without a removal.
+_REVERTED = f"""
+select count(*) filter (where back) as reverted, count(*) filter (where not back) as remaining from (
+  select (i.plane = any($6) or (i.state = 'not_installed' and ($3::timestamptz is null or {_verified("$3", "$3")})))
+    and (i.restored_at is not null
+      or not exists (select from unnest($4::int[], $5::text[]) as t (of_ring, of_plane)
+        where t.of_ring = i.ring and t.of_plane = i.plane)) as back
+  from device_install i where i.intent_id = $1 and i.ring = any($2) and i.installed_at is not null
+) had
+"""
+_AWAITED_BACK = """
+select device_id from device_install where intent_id = $1 and ring = $2 and plane = $3
+  and installed_at is not null and restored_at is null order by device_id
+"""
+# A device that says later that it lost the previous release again is a matter of that release's own rollout.
+_RESTORED = """
+update device_install i set restored_at = coalesce(o.observed_at, o.last_check_in)
+from unnest($4::text[], $5::timestamptz[], $6::timestamptz[]) as o (id, observed_at, last_check_in)
+where i.intent_id = $1 and i.ring = $2 and i.plane = $3 and i.device_id = o.id and i.restored_at is null
 """
 
 
@@ -139,9 +173,17 @@ class PostgresDevices:
         raise AssertionError("FREEZE_ATTEMPTS_MAX must be at least 1")
 
     async def watched(
-        self, intent_id: str, ring: Ring, plane: Plane, offer: Offer, *, stale_before: datetime
+        self,
+        intent_id: str,
+        ring: Ring,
+        plane: Plane,
+        offer: Offer,
+        *,
+        stale_before: datetime,
+        offered: Offered | None = None,
     ) -> Sequence[str]:
-        rows = await self._pool.fetch(_WATCHED[offer], intent_id, int(ring), plane.value, stale_before)
+        times = (offered.released_at, offered.offered_at) if offered else (None, None)
+        rows = await self._pool.fetch(_WATCHED[offer], intent_id, int(ring), plane.value, stale_before, *times)
         return [row["device_id"] for row in rows]
 
     async def record(
@@ -170,18 +212,64 @@ class PostgresDevices:
         started_at: Mapping[Plane, datetime],
         now: datetime,
         reachable_within_s: int,
+        offered: Mapping[Plane, Offered] | None = None,
     ) -> Measurement:
-        since = datetime.fromtimestamp(now.timestamp() - reachable_within_s, tz=now.tzinfo)
+        heard_since = datetime.fromtimestamp(now.timestamp() - reachable_within_s, tz=now.tzinfo)
         planes = [plane.value for plane in started_at]
-        rows = await self._pool.fetch(_MEASURE, intent_id, int(ring), planes, since, list(started_at.values()))
-        failures = await self._pool.fetch(_FAILURES, intent_id, int(ring), planes, FAILURE_CODES_MAX)
+        known = [(offered or {}).get(plane) for plane in started_at]
+        times = ([one and one.released_at for one in known], [one and one.offered_at for one in known])
+        rows = await self._pool.fetch(
+            _MEASURE,
+            intent_id,
+            int(ring),
+            planes,
+            heard_since,
+            list(started_at.values()),
+            *times,
+            offered is None,
+        )
+        failures = await self._pool.fetch(
+            _FAILURES, intent_id, int(ring), planes, *times, offered is None, FAILURE_CODES_MAX
+        )
         return Measurement(
             tuple(_counts(dict(row)) for row in rows), tuple((row["code"], row["devices"]) for row in failures)
         )
 
-    async def reverted(self, intent_id: str, rings: Sequence[Ring]) -> Reverted:
-        row = await self._pool.fetchrow(_REVERTED, intent_id, [int(ring) for ring in rings])
+    async def reverted(self, intent_id: str, rings: Sequence[Ring], removal: Removal | None = None) -> Reverted:
+        coming_back = sorted(removal.coming_back) if removal else []
+        row = await self._pool.fetchrow(
+            _REVERTED,
+            intent_id,
+            [int(ring) for ring in rings],
+            removal and removal.asked_at,
+            [int(ring) for ring, _ in coming_back],
+            [plane.value for _, plane in coming_back],
+            [plane.value for plane in removal.irremovable] if removal else [],
+        )
         return Reverted(row["reverted"], row["remaining"]) if row else Reverted(0, 0)
+
+    async def awaited_back(self, intent_id: str, ring: Ring, plane: Plane) -> Sequence[str]:
+        rows = await self._pool.fetch(_AWAITED_BACK, intent_id, int(ring), plane.value)
+        return [row["device_id"] for row in rows]
+
+    async def restored(
+        self, intent_id: str, ring: Ring, plane: Plane, observations: Sequence[Observation], *, asked_at: datetime
+    ) -> int:
+        there = [
+            seen
+            for seen in observations
+            if seen.state is InstallState.INSTALLED and verified(since(asked_at), seen.observed_at, seen.last_check_in)
+        ]
+        status = await self._pool.execute(
+            _RESTORED,
+            intent_id,
+            int(ring),
+            plane.value,
+            [seen.device_id for seen in there],
+            [seen.observed_at for seen in there],
+            [seen.last_check_in for seen in there],
+        )
+        return int(status.rsplit(" ", 1)[-1])
 
 
 def _counts(row: dict[str, object]) -> Counts:

@@ -111,6 +111,7 @@ device_install = sa.Table(
     sa.Column("observed_at", _utc),
     sa.Column("installed_at", _utc),
     sa.Column("last_check_in", _utc),
+    sa.Column("restored_at", _utc),
     comment="The planes' latest word per device. Fed by observation, not by events; events carry the counts.",
 )
 

@@ -25,7 +25,8 @@ from eucora.store.jobs import Job, JobQueue
 _log = structlog.get_logger("eucora.workers")
 BACKOFF_MAX_S = 300.0
 LASTING = 10  # attempts after which a plane that does not answer is news for people
-OBSERVING = ("observe",)  # looked at again and again; a silent plane is no reason to stop looking
+# Looked at again and again; a silent plane is no reason to stop looking.
+OBSERVING = ("observe", "observe_restored", "inspect_drift")
 
 
 def full_jitter(attempt: int) -> float:

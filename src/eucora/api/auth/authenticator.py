@@ -8,7 +8,7 @@ from eucora.api.auth.tokens import TokenReader, TokenRefused
 from eucora.api.problems import Problem, Refused, Row
 from eucora.application.execute import load
 from eucora.application.ports import Clock, EventStore
-from eucora.application.records import TOKEN_PREFIX, digest_secret, well_formed
+from eucora.application.service_tokens import TOKEN_PREFIX, digest_secret, well_formed
 from eucora.domain import service_token
 from eucora.domain.people import Person
 from eucora.projections.tokens import TokenView

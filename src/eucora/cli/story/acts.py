@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from eucora.cli.story.client import StoryFailed
+from eucora.cli.client import Failed
 from eucora.cli.story.materials import ROLLOUT_PLAN, Material, install_of
 from eucora.cli.story.shapes import Intent, Review
 from eucora.cli.story.stage import Stage
@@ -88,18 +88,18 @@ def pack_request(
 
 
 async def assemble(stage: Stage, body: Mapping[str, Any]) -> str:
-    """A complete evidence pack; its digest. Raises StoryFailed when something is missing in it."""
+    """A complete evidence pack; its digest. Raises Failed when something is missing in it."""
     done = await stage["piet.packager"].post("/evidence-packs", body)
     pack = await stage["piet.packager"].get(f"/evidence-packs/{done.id}")
     if pack["missing"]:
-        raise StoryFailed(f"the evidence pack of {body['application']['name']} lacks {', '.join(pack['missing'])}")
+        raise Failed(f"the evidence pack of {body['application']['name']} lacks {', '.join(pack['missing'])}")
     stage.say("piet.packager", f"assembled the evidence pack of {body['application']['name']}: {done.id[:16]}…")
     return done.id
 
 
-async def propose(stage: Stage, material: Material, pack: str) -> Intent:
-    """A deployment intent for lab, canary and pilot on every plane that there is an installer for."""
-    planes = [plane for plane, _ in material.files]
+async def propose(stage: Stage, material: Material, pack: str, *, planes: Sequence[str] = ()) -> Intent:
+    """A deployment intent for lab, canary and pilot, on ``planes`` or on every one that there is an installer for."""
+    planes = planes or [plane for plane, _ in material.files]
     body = {
         "evidence_pack": pack,
         "rings": [
@@ -141,7 +141,7 @@ async def rehearse(stage: Stage, intent: Intent) -> None:
         lambda now: now.rehearsal is not None and now.rehearsal.passed is not None,
     )
     if now.rehearsal is None or not now.rehearsal.passed:
-        raise StoryFailed(f"{intent.title}: the rehearsed rollback did not bring the lab ring back")
+        raise Failed(f"{intent.title}: the rehearsed rollback did not bring the lab ring back")
     await stage.until(
         intent.id,
         "the lab ring has it again and passed its gates",

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eucora.cli.story import acts, proof
-from eucora.cli.story.client import StoryFailed
+from eucora.cli.client import Failed
+from eucora.cli.story import acts, incident, proof
 from eucora.cli.story.materials import Material, foreign_scan
 from eucora.cli.story.shapes import Intent
 from eucora.cli.story.stage import Stage
@@ -34,7 +34,7 @@ class Handed:
 
 
 async def tell(stage: Stage, plot: Plot) -> None:
-    """The whole story. Raises StoryFailed at the first thing that does not hold."""
+    """The whole story. Raises Failed at the first thing that does not hold."""
     before = (await proof.page(stage, limit=1)).head
     handed = Handed()
     async with stage.chapter("1", "Artifacts and evidence"):
@@ -46,6 +46,8 @@ async def tell(stage: Stage, plot: Plot) -> None:
     title = f"{plot.high.inputs.name} and {plot.critical.inputs.name}: CAB decides, while the pilot before fills up"
     async with stage.chapter("4", title):
         await _side_by_side(stage, plot, handed, low)
+    async with stage.chapter("5", f"An incident stops every rollout of {plot.low.inputs.name} at once"):
+        await incident.tell(stage, plot.low, handed.packs[plot.low.application_id])
     async with stage.chapter("8", "What is on record, and what the vendors hold"):
         await _proofs(stage, plot, handed, before)
 
@@ -77,7 +79,7 @@ async def _wrong_scan(stage: Stage, body: Mapping[str, Any]) -> None:
         call=piet.post("/evidence-packs", {**body, "documents": wrong}),
     )
     if (await proof.page(stage, limit=1)).head != head:
-        raise StoryFailed("the refused pack left an event")
+        raise Failed("the refused pack left an event")
 
 
 async def _policy(stage: Stage) -> None:
@@ -93,7 +95,7 @@ async def _low(stage: Stage, material: Material, handed: Handed) -> Intent:
     """Up to the pilot, which takes its time; the intent."""
     intent = await acts.propose(stage, material, handed.packs[material.application_id])
     if (intent.approval.status, intent.approval.source) != ("approved", "automated"):
-        raise StoryFailed(f"{intent.title} was to be approved by the rules: {'; '.join(intent.route.reasons)}")
+        raise Failed(f"{intent.title} was to be approved by the rules: {'; '.join(intent.route.reasons)}")
     await acts.start(stage, intent)
     await stage.refused(
         "petra.publisher",
@@ -113,7 +115,7 @@ async def _side_by_side(stage: Stage, plot: Plot, handed: Handed, low: Intent) -
             group.create_task(acts.complete(stage, low))
             group.create_task(_canary_first(stage, plot.high, handed))
             group.create_task(_board_first(stage, plot.critical, handed))
-    except* StoryFailed as failures:
+    except* Failed as failures:
         raise failures.exceptions[0] from None
 
 
@@ -176,7 +178,7 @@ async def _board_first(stage: Stage, material: Material, handed: Handed) -> None
     await _three_votes(stage, intent, review_id)
     review = await acts.decided(stage, intent, review_id)
     if [refused.rule for refused in review.refused_votes] != ["registered_artifact"]:
-        raise StoryFailed(f"{intent.title}: the refused vote is not on record")
+        raise Failed(f"{intent.title}: the refused vote is not on record")
     await acts.promote(stage, intent, Ring.CANARY, [DESK])
     await acts.complete(stage, intent)
 
@@ -197,7 +199,7 @@ async def _three_votes(stage: Stage, intent: Intent, review_id: str) -> None:
 
 def _require_route(intent: Intent, *, from_ring: Ring) -> None:
     if intent.route.cab_from_ring != int(from_ring):
-        raise StoryFailed(f"{intent.title} was to need CAB from ring {from_ring:d}: {'; '.join(intent.route.reasons)}")
+        raise Failed(f"{intent.title} was to need CAB from ring {from_ring:d}: {'; '.join(intent.route.reasons)}")
 
 
 async def _proofs(stage: Stage, plot: Plot, handed: Handed, before: int) -> None:

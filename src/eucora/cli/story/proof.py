@@ -7,7 +7,7 @@ from typing import Final
 
 import rfc8785
 
-from eucora.cli.story.client import StoryFailed
+from eucora.cli.client import Failed
 from eucora.cli.story.materials import Material, setup_digest
 from eucora.cli.story.report import Feed, ReadBack
 from eucora.cli.story.shapes import FeedPage
@@ -28,7 +28,7 @@ async def read_feed(stage: Stage, before: int) -> None:
     The entries' bytes are rebuilt with a canonicaliser that is not ours (rfc8785), so that equality says something.
 
     Raises:
-        StoryFailed: a gap, a repeat, a stream out of order, a checksum that differs.
+        Failed: a gap, a repeat, a stream out of order, a checksum that differs.
     """
     whole, cursor, pages, equal = hashlib.sha256(), None, 0, 0
     positions: list[int] = []
@@ -58,7 +58,7 @@ async def read_feed(stage: Stage, before: int) -> None:
     )
     stage.findings.feed = feed
     if not (feed.dense and feed.streams_dense and feed.checksums_equal):
-        raise StoryFailed(f"the event feed does not hold: {feed}")
+        raise Failed(f"the event feed does not hold: {feed}")
     stage.say(
         AUDITOR,
         f"read {feed.events} events in {pages} pages from position 0: no gap, {len(streams)} streams in order, "
@@ -70,7 +70,7 @@ async def read_back(stage: Stage, materials: Sequence[Material], registered: Map
     """Compare the installers that the simulated vendors hold with those that were handed in.
 
     Raises:
-        StoryFailed: a plane holds other content, or none.
+        Failed: a plane holds other content, or none.
     """
     contents = await lab_contents(stage.api.http, stage.lab)
     for material in materials:
@@ -88,7 +88,7 @@ async def read_back(stage: Stage, materials: Sequence[Material], registered: Map
             )
             stage.findings.read_backs.append(found)
             if not found.equal:
-                raise StoryFailed(
+                raise Failed(
                     f"{plane} holds {', '.join(found.read_back) or 'nothing'} for {path.name}, not {found.uploaded}"
                 )
     equal = len(stage.findings.read_backs)

@@ -52,6 +52,20 @@ class ReadBack:
         return self.registered == self.uploaded and bool(self.read_back) and set(self.read_back) == {self.uploaded}
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What an incident led to: ``halted`` rollouts, one of them rolled back, the other one resumed and ended."""
+
+    severity: str
+    blast_radius_class: str
+    affected_devices: int
+    halted: int
+    rolled_back: str
+    reverted: int
+    remaining: int | None
+    resumed: str
+
+
 @dataclass(slots=True)
 class Findings:
     """Filled in by the chapters."""
@@ -61,6 +75,7 @@ class Findings:
     intents: list[Intent] = field(default_factory=list)
     reviews: list[tuple[Intent, Review]] = field(default_factory=list)
     read_backs: list[ReadBack] = field(default_factory=list)
+    stopped: Stopped | None = None
     feed: Feed | None = None
 
 
@@ -79,6 +94,7 @@ def summary(found: Findings) -> Mapping[str, Any]:
         },
         "intents_completed": sum(intent.status == "completed" for intent in found.intents),
         "intents": [_intent(intent) for intent in found.intents],
+        "incident": asdict(found.stopped) if found.stopped else None,
         "cab": [_review(intent, review) for intent, review in found.reviews],
         "artifacts": [asdict(one) | {"equal": one.equal} for one in found.read_backs],
         "refusals": [asdict(one) for one in found.refusals],
@@ -163,6 +179,13 @@ def _proofs(told: Mapping[str, Any]) -> RenderableType:
             f"CAB on {review['application']}",
             f"{review['decision'].replace('_', ' ')} with {review['votes']} of {review['quorum']} votes{refused}; "
             f"conditions: {conditions or 'none'}",
+        )
+    if (stopped := told["incident"]) is not None:
+        table.add_row(
+            "Incident",
+            f"{stopped['severity'].upper()} on {stopped['affected_devices']} devices halted {stopped['halted']} "
+            f"rollouts at once; one {stopped['rolled_back'].replace('_', ' ')} ({stopped['reverted']} devices, "
+            f"{stopped['remaining']} left), one {stopped['resumed']} after CAB's second yes",
         )
     equal = sum(one["equal"] for one in told["artifacts"])
     table.add_row(

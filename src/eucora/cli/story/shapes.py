@@ -128,6 +128,22 @@ class Rehearsal(_Shape):
     devices: int = 0
 
 
+class Rollback(_Shape):
+    """How far a rollback is; ``remaining`` None: not measured yet."""
+
+    reverted: int = 0
+    remaining: int | None = None
+
+
+class Incident(_Shape):
+    """An incident with its blast radius."""
+
+    severity: str
+    status: str
+    affected_devices: int
+    blast_radius_class: str | None = None
+
+
 class Operation(_Shape):
     """What was done on a plane; ``ref`` is the vendor's own id of its object."""
 
@@ -161,6 +177,7 @@ class Intent(_Shape):
     operations: tuple[Operation, ...] = ()
     hold: Hold | None = None
     rehearsal: Rehearsal | None = None
+    rollback: Rollback | None = None
 
     @property
     def title(self) -> str:

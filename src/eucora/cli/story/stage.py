@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 
-from eucora.cli.story.client import Api, Away, Problem, Session, SignIn, StoryFailed
+from eucora.cli.client import Api, Away, Failed, Problem, Session, SignIn
 from eucora.cli.story.narration import Narrator
 from eucora.cli.story.report import Findings, Refusal
 from eucora.cli.story.shapes import Intent, Timeline
@@ -64,18 +64,18 @@ class Stage:
     async def refused(
         self, username: str, what: str, *types: str, call: Awaitable[object], on_record: bool = False
     ) -> Problem:
-        """The problem that ``call`` meets. Raises StoryFailed when it is not refused, or for another reason."""
+        """The problem that ``call`` meets. Raises Failed when it is not refused, or for another reason."""
         try:
             await call
         except Problem as problem:
             if problem.type not in types:
-                raise StoryFailed(f"{what}: refused, but as {problem}") from problem
+                raise Failed(f"{what}: refused, but as {problem}") from problem
             self.say(username, f"{what}: refused ({problem.type}). {problem.told}")
             self.findings.refusals.append(
                 Refusal(what, self.people[username].name, problem.type, problem.status, problem.told, on_record)
             )
             return problem
-        raise StoryFailed(f"{what}: this should have been refused, and was not")
+        raise Failed(f"{what}: this should have been refused, and was not")
 
     async def intent(self, intent_id: str) -> Intent:
         """The intent as it stands, told on the board."""
@@ -84,12 +84,18 @@ class Stage:
         return intent
 
     async def until(
-        self, intent_id: str, what: str, done: Callable[[Intent], bool], *, limit_s: float = 60.0
+        self,
+        intent_id: str,
+        what: str,
+        done: Callable[[Intent], bool],
+        *,
+        limit_s: float = 60.0,
+        on_the_way: Collection[str] = (),
     ) -> Intent:
-        """The intent once ``done`` holds; what the service does meanwhile is told.
+        """The intent once ``done`` holds; what the service does is told. ``on_the_way``: stops that are meant.
 
         Raises:
-            StoryFailed: it was stopped, or ``limit_s`` seconds passed; says what stands in the way.
+            Failed: it was stopped, or ``limit_s`` seconds passed; says what stands in the way.
         """
         deadline = time.monotonic() + limit_s
         while True:
@@ -97,13 +103,11 @@ class Stage:
             await self._tell(intent)
             if done(intent):
                 return intent
-            if intent.status in STOPPED:
+            if intent.status in STOPPED and intent.status not in on_the_way:
                 why = f": {intent.hold.reason}" if intent.hold else ""
-                raise StoryFailed(f"{intent.title} is {intent.status} while waiting until {what}{why}")
+                raise Failed(f"{intent.title} is {intent.status} while waiting until {what}{why}")
             if time.monotonic() > deadline:
-                raise StoryFailed(
-                    f"{intent.title}: waited {limit_s:.0f} s until {what}; {await self._blockers(intent_id)}"
-                )
+                raise Failed(f"{intent.title}: waited {limit_s:.0f} s until {what}; {await self._blockers(intent_id)}")
             await asyncio.sleep(POLL_S)
 
     async def _blockers(self, intent_id: str) -> str:

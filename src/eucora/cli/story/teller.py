@@ -4,10 +4,10 @@ from pathlib import Path
 
 import httpx
 
+from eucora.cli.client import Away, Failed
 from eucora.cli.stack import Stack
 from eucora.cli.story import chapters, materials
 from eucora.cli.story.chapters import Plot
-from eucora.cli.story.client import Away, StoryFailed
 from eucora.cli.story.materials import Material
 from eucora.cli.story.narration import Narrator
 from eucora.cli.story.report import Findings
@@ -49,6 +49,6 @@ async def tell_story(stack: Stack, seed: int, plot: Plot, folder: Path, voice: N
                 await chapters.tell(told, plot)
     except Away as error:
         raise NotTold(f"{error}; see {stack.log_of(error.process)}") from error
-    except StoryFailed as error:
+    except Failed as error:
         raise NotTold(str(error)) from error
     return told.findings

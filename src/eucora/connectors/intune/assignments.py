@@ -46,6 +46,21 @@ def offers(standing: Sequence[JsonObject]) -> list[tuple[str, Offer]]:
     return [made for a in standing if (made := wire.offer_of(a)) is not None]
 
 
+def wide_offers(standing: Sequence[JsonObject]) -> list[str]:
+    """Required and uninstall assignments that reach devices by anything but a group: ``required for allDevices``."""
+    return [
+        f"{assignment.get('intent')} for {wire.target_kind(assignment)}"
+        for assignment in standing
+        if wire.asks(assignment) and wire.target_kind(assignment) not in ("group", "exclusionGroup")
+    ]
+
+
+def excluded_groups(standing: Sequence[JsonObject]) -> list[str]:
+    """Groups that an assignment keeps out of the app."""
+    targets = [assignment.get("target") for assignment in standing if wire.target_kind(assignment) == "exclusionGroup"]
+    return [str(target.get("groupId", "")).lower() for target in targets if isinstance(target, dict)]
+
+
 def holds(wanted: Sequence[JsonObject], read: Sequence[JsonObject], gone: Collection[str]) -> bool:
     """Whether ``read`` has all that is ``wanted`` and no offer to a group in ``gone``.
 

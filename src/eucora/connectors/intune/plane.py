@@ -26,7 +26,7 @@ from eucora.application.planes import (
 from eucora.connectors.correlation import correlation
 from eucora.connectors.errors import report
 from eucora.connectors.intune import wire
-from eucora.connectors.intune.assignments import AssignmentDesk, offers
+from eucora.connectors.intune.assignments import AssignmentDesk, excluded_groups, offers, wide_offers
 from eucora.connectors.intune.content import BLOCK_BYTES, ContentUpload, Patience, unreadable
 from eucora.connectors.intune.graph import APPS, Graph, JsonObject, quoted, text_in
 from eucora.connectors.intune.groups import resolve_group
@@ -102,6 +102,9 @@ class IntunePlane:
         with correlation(correlation_id):
             app = await self._graph.must_get("assign", _app(assignment.ref), select=_APP_FIELDS)
             self._expect_ours("assign", app, assignment.key)
+            if assignment.anew:
+                # An offer that stands gives its devices no cause to look; one that is made again does.
+                await self._desk.take_back(assignment.ref, [assignment.group])
             changed = await self._desk.offer(assignment.ref, assignment.group, assignment.offer)
             return Assigned(assignment.ref, changed=changed)
 
@@ -139,6 +142,8 @@ class IntunePlane:
                 version=shown.removeprefix(f"{name} "),
                 content_version=content_version,
                 groups=tuple(offers(standing)),
+                wide=tuple(wide_offers(standing)),
+                excluded=tuple(excluded_groups(standing)),
             )
 
     async def _find(self, operation: str, key: str, name: str, version: str) -> JsonObject | None:

@@ -220,6 +220,18 @@ def offer_of(assignment: JsonObject) -> tuple[str, Offer] | None:
     return (group.lower(), offer) if isinstance(group, str) else None
 
 
+def asks(assignment: JsonObject) -> bool:
+    """Whether the assignment makes devices do something, rather than let them."""
+    return str(assignment.get("intent")) in _OFFERS
+
+
+def target_kind(assignment: JsonObject) -> str:
+    """``group``, ``exclusionGroup``, ``allDevices``, ``allLicensedUsers`` …: Graph's type without what all have."""
+    target = assignment.get("target")
+    named = str(target.get("@odata.type", "")) if isinstance(target, dict) else ""
+    return named.rpartition(".")[2].removesuffix("AssignmentTarget")
+
+
 def install_state(offer: Offer, *words: Any) -> InstallState:
     """Our state for the first of ``words`` (text or number, any case and spacing) that is known; else UNKNOWN."""
     for word in words:

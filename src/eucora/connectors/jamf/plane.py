@@ -129,17 +129,21 @@ class JamfPlane:
     async def inspect(self, key: str, name: str, version: str, *, correlation_id: str) -> Inspection:
         """The package that carries ``key``, and the groups (ids) that our policies offer it to while they are on."""
         groups: list[tuple[str, Offer]] = []
+        wide: tuple[str, ...] = ()
+        excluded: tuple[str, ...] = ()
         with correlation(correlation_id):
             api = self._api("inspect")
             record = await find_package(api, key)
             for known, policy in (await read_rounds(api, name, version, key)).read.items():
                 if policy.enabled:
                     groups += [(group.id, known.offer) for group in policy.groups]
+                    wide += tuple(f"{known.offer} for {reach}" for reach in policy.beyond_groups)
+                    excluded += tuple(group.id for group in policy.excluded_groups)
         if record is None:
-            return Inspection(ref=None, version="", content_version="", groups=groups)
+            return Inspection(ref=None, version="", content_version="", groups=groups, wide=wide, excluded=excluded)
         ours = record.name == release_name(name, version, key)
         held = version if ours else version_in(record.name, name, key)
-        return Inspection(ref=record.id, version=held, content_version=record.digest, groups=groups)
+        return Inspection(record.id, held, record.digest, groups, wide, tuple(dict.fromkeys(excluded)))
 
     async def aclose(self) -> None:
         """Close the client's connections."""
@@ -177,7 +181,9 @@ class JamfPlane:
 
 
 def _identity(release: Assignment | Watch | Withdrawal) -> tuple[str, str, str]:
-    return release.name, release.version, release.key
+    """What the policies are named for. An offer made anew has policies of its own, which no computer has run yet."""
+    anew = "" if isinstance(release, Withdrawal) else release.anew
+    return release.name, release.version, f"{release.key}:{anew}" if anew else release.key
 
 
 def _spec(assignment: Assignment, number: int) -> PolicySpec:

@@ -18,6 +18,7 @@ _SWITCHES: Final = {
     "retry_event": "check-in",
     "retry_attempts": "3",
 }
+_BEYOND: Final = ("computers", "buildings", "departments")
 Entry = tuple[str, str]  # (path inside the scope, id or, where there is none, name or text)
 
 
@@ -63,6 +64,18 @@ class Policy:
     def groups(self) -> Sequence[ScopedGroup]:
         """The computer groups that the policy is offered to."""
         return [_group(element) for element in self.root.iterfind("scope/computer_groups/computer_group")]
+
+    @property
+    def excluded_groups(self) -> Sequence[ScopedGroup]:
+        """The computer groups that the policy is kept from."""
+        return [_group(element) for element in self.root.iterfind("scope/exclusions/computer_groups/computer_group")]
+
+    @property
+    def beyond_groups(self) -> Sequence[str]:
+        """What else the policy is offered to: everybody, single computers, buildings, departments."""
+        everybody = ["all computers"] if _is(self.root.find("scope/all_computers"), "true") else []
+        paths = {kind: f"scope/{kind}/{kind.removesuffix('s')}" for kind in _BEYOND}
+        return everybody + [kind for kind, path in paths.items() if self.root.find(path) is not None]
 
     @property
     def entries(self) -> frozenset[Entry]:

@@ -1,16 +1,23 @@
 """What can be asked of a CAB review. Times are UTC and handed in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from eucora.domain.cab_review.events import Ineligible, Urgency, Vote
+from eucora.domain.cab_review.events import Ineligible, RetrospectiveVerdict, Urgency, Vote
 from eucora.domain.conditions import Condition
+from eucora.domain.governance_types import ReviewRules
+from eucora.domain.rings import Ring
 from eucora.domain.risk_types import BlastRadiusClass
 
 
 @dataclass(frozen=True, slots=True)
 class OpenReview:
-    """Put one release before CAB. Everything about it is a fact of its deployment intent and of its evidence pack."""
+    """Put one release before CAB. Everything about it is a fact of its deployment intent and of its evidence pack.
+
+    ``change_kind``, ``ring``, ``rules``, ``grounds``, ``changes`` as in CabReviewOpened. For an emergency change the
+    quorum is the rules' own, and the review urgent, whatever was asked. ``always``: the policy lets CAB decide every
+    release of the class. ``overdue_retrospectives``: emergency changes of the application that nobody reviewed in time.
+    """
 
     review_id: str
     intent_id: str
@@ -25,11 +32,22 @@ class OpenReview:
     justification: str  # urgent reviews need one
     by: str
     at: datetime
+    change_kind: str = "normal"
+    ring: Ring | None = None
+    rules: ReviewRules = field(default_factory=ReviewRules)
+    grounds: str = ""
+    changes: tuple[str, ...] = ()
+    overdue_retrospectives: int = 0
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CastVote:
-    """Vote. ``saw`` is the stream version that the voter had before his eyes (If-Match)."""
+    """Vote. ``saw`` is the stream version that the voter had before his eyes (If-Match).
+
+    ``on_behalf_of`` and ``delegation_id``: as in CabVoteCast; that the delegation is in force is a fact of its stream.
+    ``ineligible``: who may not vote for what happened after the review was opened (somebody started the rollout).
+    """
 
     voter: str
     vote: Vote
@@ -37,6 +55,9 @@ class CastVote:
     conditions: tuple[Condition, ...]
     saw: int
     at: datetime
+    on_behalf_of: str = ""
+    delegation_id: str = ""
+    ineligible: tuple[Ineligible, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +78,14 @@ class ExpireReview:
 
 @dataclass(frozen=True, slots=True)
 class RemindReview:
-    """Half of the time, or three quarters of it, is over (asked by a job; when nothing is due it does nothing)."""
+    """A share of the time that the rules name is over (asked by a job; when nothing is due it does nothing)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EscalateReview:
+    """The time is nearly over (asked by a job; when nothing is due it does nothing)."""
 
     at: datetime
 
@@ -71,4 +99,39 @@ class RevokeApproval:
     at: datetime
 
 
-Command = OpenReview | CastVote | WithdrawReview | ExpireReview | RemindReview | RevokeApproval
+@dataclass(frozen=True, slots=True)
+class RemindRetrospective:
+    """A share of the time for the retrospective is over (asked by a job; when nothing is due it does nothing)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LapseRetrospective:
+    """The time for the retrospective is over (asked by a job; before that it does nothing)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRetrospective:
+    """Judge an emergency change afterwards."""
+
+    verdict: RetrospectiveVerdict
+    findings: str
+    by: str
+    at: datetime
+
+
+Command = (
+    OpenReview
+    | CastVote
+    | WithdrawReview
+    | ExpireReview
+    | RemindReview
+    | EscalateReview
+    | RevokeApproval
+    | RemindRetrospective
+    | LapseRetrospective
+    | CloseRetrospective
+)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from eucora.domain.cab_review.events import CabReviewDecided, CabVoteRefused, Outcome
+from eucora.domain.cab_review.events import CabRetrospectiveRefused, CabReviewDecided, CabVoteRefused, Outcome
 from eucora.domain.conditions import Condition
 from eucora.domain.errors import DomainError, RefusedOnRecord
 
@@ -24,10 +24,26 @@ class ReviewIdTaken(DomainError):
 
 
 class QuorumInvalid(DomainError):
-    """A review that nobody needs to approve is not a review."""
+    """A review that nobody needs to approve is not a review, and one that a crowd must approve never ends."""
 
-    def __init__(self, quorum: int) -> None:
-        super().__init__(f"A review needs at least one approving vote, not {quorum}.", quorum=quorum)
+    def __init__(self, quorum: int, quorum_max: int) -> None:
+        super().__init__(
+            f"A review needs from 1 to {quorum_max} approving votes, not {quorum}; correct the governance policy.",
+            quorum=quorum,
+            quorum_max=quorum_max,
+        )
+
+
+class RetrospectiveOverdue(DomainError):
+    """Haste is a credit: who does not review an emergency change in time gets no other one."""
+
+    def __init__(self, application: str, overdue: int) -> None:
+        super().__init__(
+            f"{overdue} emergency change(s) of {application} were not reviewed in time; "
+            "close their retrospective reviews first, or submit this as a normal change.",
+            application=application,
+            overdue=overdue,
+        )
 
 
 class ReviewEnded(DomainError):
@@ -68,40 +84,104 @@ class AlreadyVoted(DomainError):
         super().__init__("You voted on this review already, and a vote is not changed.", person=voter)
 
 
+class DelegateVotedAlready(RefusedOnRecord):
+    """One person, one vote, whatever delegations: the person voted here once, and has no second vote for another."""
+
+    def __init__(self, voter: str, at: datetime, on_behalf_of: str) -> None:
+        super().__init__(
+            "You voted on this review already, for yourself or for another; a person votes once, whatever delegations.",
+            record=CabVoteRefused(voter, "delegate_voted", at, on_behalf_of),
+            person=voter,
+            on_behalf_of=on_behalf_of,
+        )
+
+
+class DelegatorVoteUsed(RefusedOnRecord):
+    """One person, one vote, whatever delegations: the vote of ``delegator`` was cast, by him or by a delegate."""
+
+    def __init__(self, voter: str, at: datetime, on_behalf_of: str) -> None:
+        whose = "The vote of the person you vote for" if on_behalf_of else "Your vote"
+        super().__init__(
+            f"{whose} was cast on this review already, in person or by a delegate; leave it to another CAB approver.",
+            record=CabVoteRefused(voter, "delegator_voted", at, on_behalf_of),
+            person=voter,
+            on_behalf_of=on_behalf_of,
+        )
+
+
 class _VoteRefusal(RefusedOnRecord):
-    """Base of the refusals that are recorded as CabVoteRefused with ``rule``."""
+    """Base of the conflicts of interest. ``person`` is the voter, or the one on whose behalf he votes.
+
+    ``rule`` is what CabVoteRefused says; ``deed`` completes "You …".
+    """
 
     rule: str
-    sentence: str
+    deed: str
 
-    def __init__(self, voter: str, at: datetime) -> None:
-        super().__init__(self.sentence, record=CabVoteRefused(voter=voter, rule=self.rule, at=at), person=voter)
+    def __init__(self, voter: str, at: datetime, on_behalf_of: str = "", *, person: str = "", rule: str = "") -> None:
+        person = person or voter
+        if person == voter:
+            sentence = f"You {self.deed} and may not vote on it; leave the vote to another CAB approver."
+        else:
+            sentence = (
+                f"The person you vote for {self.deed} and has no vote on it to give; "
+                "leave the vote to another CAB approver."
+            )
+        record = CabVoteRefused(voter, rule or self.rule, at, on_behalf_of)
+        super().__init__(sentence, record=record, person=person)
 
 
 class RequesterMayNotVote(_VoteRefusal):
     """Separation of duties: the requester of a deployment never votes on it."""
 
-    rule = "requester"
-    sentence = "You requested this deployment and may not vote on it; leave the vote to another CAB approver."
+    rule, deed = "requester", "requested this deployment"
 
 
 class EvidenceAssemblerMayNotVote(_VoteRefusal):
     """Separation of duties: whoever assembled the evidence never votes on it."""
 
-    rule = "assembled_evidence"
-    sentence = "You assembled the evidence of this release and may not vote on it; leave it to another CAB approver."
+    rule, deed = "assembled_evidence", "assembled the evidence of this release"
 
 
 class ArtifactRegistrarMayNotVote(_VoteRefusal):
     """Separation of duties: whoever registered an artifact never votes on it."""
 
-    rule = "registered_artifact"
-    sentence = "You registered an artifact of this release and may not vote on it; leave it to another CAB approver."
+    rule, deed = "registered_artifact", "registered an artifact of this release"
+
+
+class PublisherMayNotVote(_VoteRefusal):
+    """Separation of duties: whoever publishes a release never votes on it."""
+
+    rule, deed = "publisher", "started or promoted the rollout of this release"
+
+
+class ExceptionRequesterMayNotVote(_VoteRefusal):
+    """Separation of duties: whoever asked for an exception for the release never votes on it."""
+
+    rule, deed = "requested_exception", "requested an exception for this release"
+
+
+class InvolvedMayNotVote(_VoteRefusal):
+    """A rule that a later version brought, or a policy named: whoever had a part in the release never votes on it."""
+
+    rule, deed = "involved", "had a part in this release"
 
 
 VOTE_REFUSALS: dict[str, type[_VoteRefusal]] = {
-    refusal.rule: refusal for refusal in (RequesterMayNotVote, EvidenceAssemblerMayNotVote, ArtifactRegistrarMayNotVote)
+    refusal.rule: refusal
+    for refusal in (
+        RequesterMayNotVote,
+        EvidenceAssemblerMayNotVote,
+        ArtifactRegistrarMayNotVote,
+        PublisherMayNotVote,
+        ExceptionRequesterMayNotVote,
+    )
 }
+
+
+def conflict(rule: str) -> type[_VoteRefusal]:
+    """The refusal of an ineligible person's vote; one for all rules that are not known here."""
+    return VOTE_REFUSALS.get(rule, InvolvedMayNotVote)
 
 
 class ConditionInvalid(DomainError):
@@ -134,3 +214,46 @@ class NotApproved(DomainError):
         super().__init__(
             f"This review is {told}; there is no approval to revoke.", outcome=None if outcome is None else str(outcome)
         )
+
+
+class RetrospectiveNotDue(DomainError):
+    """Only an approved emergency change is reviewed in retrospect."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No emergency change was approved in this review, so there is nothing to review in retrospect; "
+            "list the reviews with an open retrospective."
+        )
+
+
+class RetrospectiveClosed(DomainError):
+    """The verdict stands."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The retrospective review is closed and its verdict stands; report what is new as an incident."
+        )
+
+
+class _JudgeRefusal(RefusedOnRecord):
+    """Base of the refusals that are recorded as CabRetrospectiveRefused with ``rule``."""
+
+    rule: str
+    sentence: str
+
+    def __init__(self, person: str, at: datetime) -> None:
+        super().__init__(self.sentence, record=CabRetrospectiveRefused(person, self.rule, at), person=person)
+
+
+class VoterMayNotJudge(_JudgeRefusal):
+    """Separation of duties: whoever voted for an emergency change does not judge it afterwards."""
+
+    rule = "voter"
+    sentence = "You voted for this emergency change, in person or by a delegate; leave the verdict to another approver."
+
+
+class RequesterMayNotJudge(_JudgeRefusal):
+    """Separation of duties: whoever asked for an emergency change does not judge it afterwards."""
+
+    rule = "requester"
+    sentence = "You asked for this emergency change; leave the verdict to a CAB approver who did not."

@@ -1,22 +1,32 @@
 """What can be asked of a deployment intent. Facts from other streams are handed in as fields; times are UTC."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from eucora.domain.cab_review.events import Outcome
 from eucora.domain.conditions import Condition
-from eucora.domain.deployment_intent.events import ChangeKind
+from eucora.domain.deployment_intent.events import ChangeKind, Purpose, RollbackTarget
 from eucora.domain.evidence_pack import EvidencePackAssembled
-from eucora.domain.gate_types import GatePolicy, IncidentFacts
+from eucora.domain.exception_types import ExceptionFact
+from eucora.domain.gate_types import GatePolicy
+from eucora.domain.governance_types import GOVERNANCE_1_0, GovernancePolicy
+from eucora.domain.grounds import Grounds
 from eucora.domain.people import Scope
 from eucora.domain.planes import Plane
 from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan
-from eucora.domain.risk_types import History
+from eucora.domain.risk_factors import MODEL_1_0, RiskModel
+from eucora.domain.risk_types import FindingCounts, History
 
 
 @dataclass(frozen=True, slots=True)
 class ProposeIntent:
-    """Roll a release out by a plan. ``policy`` is the active gate policy, ``history`` that of earlier releases."""
+    """Roll a release out by a plan. ``policy`` is the active gate policy, ``history`` that of earlier releases.
+
+    ``maturity``: the trust level that the installation holds, 0..4. ``exceptions``: those that are about the release,
+    in whatever status. ``findings`` and ``critical_findings`` (ids): by the newest scan; None: none is newer than the
+    pack's own. ``application_scope``: where the application belongs (None: nobody declared it, so none is crossed).
+    ``not_in_force``: for each policy that was named and is not the one in force, a clause that names both versions.
+    """
 
     intent_id: str
     pack: EvidencePackAssembled
@@ -27,20 +37,39 @@ class ProposeIntent:
     history: History
     by: str
     at: datetime
+    risk_model: RiskModel = MODEL_1_0
+    governance: GovernancePolicy = GOVERNANCE_1_0
+    maturity: int = 0
+    purpose: Purpose = Purpose.REGULAR
+    exceptions: tuple[ExceptionFact, ...] = ()
+    findings: FindingCounts | None = None
+    critical_findings: tuple[str, ...] | None = None
+    application_scope: Scope | None = None
+    not_in_force: tuple[str, ...] = ()
+
+    @property
+    def critical(self) -> tuple[str, ...]:
+        """Ids of the critical findings that are known, sorted."""
+        known = self.pack.critical if self.critical_findings is None else self.critical_findings
+        return tuple(sorted(known))
 
 
 @dataclass(frozen=True, slots=True)
 class RequestCabReview:
-    """Ask CAB about exactly what was proposed; the review itself is a stream of its own."""
+    """Ask CAB about exactly what was proposed; the review itself is a stream of its own.
+
+    ``grounds``: what the review's voters are shown beside the content; None: what was known at the proposal.
+    """
 
     review_id: str
     by: str
     at: datetime
+    grounds: Grounds | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordCabDecision:
-    """A review ended. ``expires_at`` is set for approvals, and for them only."""
+    """A review ended. ``expires_at`` is set for approvals, and for them only. ``voters``: as CabApprovalRecorded."""
 
     review_id: str
     outcome: Outcome
@@ -48,6 +77,7 @@ class RecordCabDecision:
     conditions: tuple[Condition, ...]
     at: datetime
     expires_at: datetime | None = None
+    voters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +91,16 @@ class RevokeApproval:
 
 @dataclass(frozen=True, slots=True)
 class StartRollout:
-    """Open the lab ring. ``in_scope``: the publisher's scope covers the intent's."""
+    """Open the lab ring. ``in_scope``: the publisher's scope covers the intent's.
+
+    ``voters``: who voted, or had another vote for him, in any review of the intent, also in one that is open yet.
+    """
 
     by: str
     in_scope: bool
     at: datetime
+    grounds: Grounds = field(default_factory=Grounds)
+    voters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +109,7 @@ class PromoteRing:
 
     ``measurement`` is the latest reading of the ring being left (None: nobody measured it), ``acknowledged`` are the
     text conditions that the publisher read. ``automatic``: the service asks, under the policy's rule for the ring.
+    ``voters`` as in StartRollout.
     """
 
     to_ring: Ring
@@ -81,9 +117,10 @@ class PromoteRing:
     automatic: bool
     in_scope: bool
     measurement: Measurement | None
-    incidents: IncidentFacts
+    grounds: Grounds
     acknowledged: tuple[str, ...]
     at: datetime
+    voters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +203,21 @@ class RecordOperationFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckHaltRule:
+    """A ring was read; whether the halt rule stops it is decided, and on record, before anything else is concluded."""
+
+    ring: Ring
+    measurement: Measurement
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RecordMeasurement:
     """A ring was read; halt rule, gates, automatic promotion and completion follow from it."""
 
     ring: Ring
     measurement: Measurement
-    incidents: IncidentFacts
+    grounds: Grounds
     at: datetime
 
 
@@ -211,14 +257,18 @@ class HaltRollout:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRollout:
-    """Go on after a pause or a halt, on a fresh reading of the ring (None: nobody measured it)."""
+    """Go on after a pause or a halt, on a fresh reading of the ring (None: nobody measured it).
+
+    ``voters`` as in StartRollout.
+    """
 
     by: str
     reason: str
     measurement: Measurement | None
-    incidents: IncidentFacts
+    grounds: Grounds
     in_scope: bool  # the publisher's scope covers the intent's
     at: datetime
+    voters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +282,29 @@ class AbortRollout:
 
 @dataclass(frozen=True, slots=True)
 class StartRollback:
-    """Take the release off every ring it reached, also after the end. No gate, window or approval stands in the way."""
+    """Take the release off every ring it reached, also after the end. No gate, window or approval stands in the way.
+
+    ``to_intent``: the rollout of the earlier release that ``targets`` bring back; empty: the release is only removed.
+    ``irremovable``: planes whose evidence names no command that removes the release.
+    """
 
     by: str
     reason: str
+    at: datetime
+    to_intent: str = ""
+    to_version: str = ""
+    targets: tuple[RollbackTarget, ...] = ()
+    irremovable: tuple[Plane, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPreviousOffered:
+    """During a rollback, the plane offers the previous release, as ``ref``, to ``group``."""
+
+    ring: Ring
+    plane: Plane
+    group: str
+    ref: str
     at: datetime
 
 
@@ -270,6 +339,7 @@ Command = (
     | RecordAssigned
     | RecordWithdrawn
     | RecordOperationFailed
+    | CheckHaltRule
     | RecordMeasurement
     | StartRehearsal
     | RecordRehearsal
@@ -278,6 +348,7 @@ Command = (
     | ResumeRollout
     | AbortRollout
     | StartRollback
+    | RecordPreviousOffered
     | RecordRollback
     | GiveUpRollback
 )

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from eucora.domain.decider import Decider
-from eucora.domain.deployment_intent import approval, execution, proposal, rollout, stopping
+from eucora.domain.deployment_intent import approval, execution, proposal, rollback, rollout, stopping
 from eucora.domain.deployment_intent.commands import (
     AbortRollout,
+    CheckHaltRule,
     Command,
     FreezeCohort,
     GiveUpRollback,
@@ -19,6 +20,7 @@ from eucora.domain.deployment_intent.commands import (
     RecordContentMismatch,
     RecordMeasurement,
     RecordOperationFailed,
+    RecordPreviousOffered,
     RecordPublished,
     RecordRehearsal,
     RecordRollback,
@@ -59,6 +61,8 @@ def decide(state: DeploymentIntent, command: Command) -> Sequence[Event]:
             return rollout.start(state, proposed, command)
         case PromoteRing():
             return rollout.promote(state, proposed, command)
+        case CheckHaltRule():
+            return rollout.check_halt_rule(state, proposed, command)
         case RecordMeasurement():
             return rollout.measure(state, proposed, command)
         case FreezeCohort():
@@ -88,11 +92,13 @@ def decide(state: DeploymentIntent, command: Command) -> Sequence[Event]:
         case AbortRollout():
             return stopping.abort(state, command)
         case StartRollback():
-            return stopping.start_rollback(state, command)
+            return rollback.start_rollback(state, proposed, command)
+        case RecordPreviousOffered():
+            return rollback.previous_offered(state, proposed, command)
         case RecordRollback():
-            return stopping.record_rollback(state, command)
+            return rollback.record_rollback(state, proposed, command)
         case GiveUpRollback():
-            return stopping.give_up(state, command)
+            return rollback.give_up(state, command)
 
 
 DECIDER: Final[Decider[DeploymentIntent, Command, Event]] = Decider(

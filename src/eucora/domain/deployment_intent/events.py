@@ -5,11 +5,19 @@ from datetime import datetime
 from enum import StrEnum
 
 from eucora.domain.conditions import Condition
+from eucora.domain.deployment_intent.rollback_events import PreviousReleaseOffered as PreviousReleaseOffered
+from eucora.domain.deployment_intent.rollback_events import RollbackCompleted as RollbackCompleted
+from eucora.domain.deployment_intent.rollback_events import RollbackMeasured as RollbackMeasured
+from eucora.domain.deployment_intent.rollback_events import RollbackStarted as RollbackStarted
+from eucora.domain.deployment_intent.rollback_events import RollbackTarget as RollbackTarget
+from eucora.domain.exception_needs import ExceptionNeed
+from eucora.domain.freshness import Basis
 from eucora.domain.gate_types import GatePolicy, GateRun
+from eucora.domain.governance_types import GovernancePolicy
 from eucora.domain.people import Scope
 from eucora.domain.planes import Plane
 from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan
-from eucora.domain.risk_types import ApplicationProfile, ApprovalRoute, RiskAssessment
+from eucora.domain.risk_types import ApplicationProfile, ApprovalRoute, FindingCounts, History, RiskAssessment
 
 SERVICE = "eucora|service"  # the actor of what the service itself does
 
@@ -20,6 +28,13 @@ class ChangeKind(StrEnum):
     STANDARD = "standard"
     NORMAL = "normal"
     EMERGENCY = "emergency"
+
+
+class Purpose(StrEnum):
+    """Why it is rolled out. Freezes may let security fixes pass."""
+
+    REGULAR = "regular"
+    SECURITY = "security"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What an approval is bound to. ``digest`` is the SHA-256 over the other five."""
+    """What an approval is bound to. ``digest`` is the SHA-256 over the others that are not empty.
+
+    Policies are ``version:digest``; ``risk_model`` is the bare version where its content was not bound.
+    """
 
     evidence_pack: str
     artifacts: tuple[str, ...]
@@ -50,11 +68,16 @@ class Binding:
     risk_model: str
     gate_policy: str
     digest: str
+    governance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentIntentProposed:
-    """A packaging engineer asked for a release to be rolled out; it was scored and routed in the same decision."""
+    """A packaging engineer asked for a release to be rolled out; it was scored and routed in the same decision.
+
+    ``history``, ``findings`` and ``maturity`` are what the score and the route were made from (None: a version that
+    did not keep them). ``needs``: the exceptions that the proposal rests on. ``critical_findings``: ids known then.
+    """
 
     intent_id: str
     release: Release
@@ -68,6 +91,15 @@ class DeploymentIntentProposed:
     packagers: tuple[str, ...]  # registered an artifact or assembled the pack
     requested_by: str
     at: datetime
+    governance: GovernancePolicy | None = None
+    history: History | None = None
+    findings: FindingCounts | None = None  # as scored: with what exceptions waived
+    maturity: int = 0
+    purpose: Purpose = Purpose.REGULAR
+    application_scope: Scope | None = None  # where the application belongs, as declared
+    needs: tuple[ExceptionNeed, ...] = ()
+    critical_findings: tuple[str, ...] = ()
+    not_in_force: tuple[str, ...] = ()  # clauses: which version was named instead of the one in force
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +114,30 @@ class AutomatedApprovalGranted:
 
 @dataclass(frozen=True, slots=True)
 class CabReviewRequested:
+    """CAB was asked. ``ring``: the only ring that it is asked about, where policy wants an approval for each."""
+
     review_id: str
     binding: str
     by: str
     at: datetime
+    ring: Ring | None = None
+    basis: Basis | None = None  # what an approval of this review will rest on
 
 
 @dataclass(frozen=True, slots=True)
 class CabApprovalRecorded:
-    """CAB approved what ``binding`` names, under ``conditions``."""
+    """CAB approved what ``binding`` names, under ``conditions``; for ``ring`` alone where it was asked about one.
+
+    ``voters``: who voted, and on whose behalf; each person once. Empty in events of before they were kept.
+    """
 
     review_id: str
     binding: str
     conditions: tuple[Condition, ...]
     at: datetime
     expires_at: datetime
+    ring: Ring | None = None
+    voters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +153,16 @@ class CabRefusalRecorded:
 class ApprovalRevoked:
     review_id: str
     reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGroundsChanged:
+    """What the approvals rested on no longer holds, so they are void, and CAB decides on ``basis``: what holds now."""
+
+    ring: Ring
+    reasons: tuple[str, ...]
+    basis: Basis
     at: datetime
 
 
@@ -254,13 +305,17 @@ class RolloutPaused:
 
 @dataclass(frozen=True, slots=True)
 class RolloutHalted:
-    """Stopped until somebody decides. ``trigger``: failure_rule, incident, content_mismatch, approval or operator."""
+    """Stopped until somebody decides. ``trigger``: failure_rule, incident, content_mismatch, approval or operator.
+
+    ``installed``: devices that had the release by then, over all rings; None: nobody counted.
+    """
 
     ring: Ring
     trigger: str
     reason: str
     by: str
     at: datetime
+    installed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,30 +329,6 @@ class RolloutResumed:
 class RolloutAborted:
     by: str
     reason: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackStarted:
-    by: str
-    reason: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackMeasured:
-    """The tail: devices that had the release and do not report its removal yet."""
-
-    reverted: int
-    remaining: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackCompleted:
-    reverted: int
-    remaining: int  # given up, by a person, when not 0
-    by: str
     at: datetime
 
 
@@ -325,6 +356,7 @@ Event = (
     | CabApprovalRecorded
     | CabRefusalRecorded
     | ApprovalRevoked
+    | ApprovalGroundsChanged
     | RolloutStarted
     | RingPromoted
     | CohortFrozen
@@ -343,6 +375,7 @@ Event = (
     | RolloutResumed
     | RolloutAborted
     | RollbackStarted
+    | PreviousReleaseOffered
     | RollbackMeasured
     | RollbackCompleted
     | DeploymentCompleted

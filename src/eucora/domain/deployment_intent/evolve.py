@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TypeVar
 
+from eucora.domain.brevity import latest
 from eucora.domain.cab_review.events import Outcome
+from eucora.domain.deployment_intent import tail
 from eucora.domain.deployment_intent.events import (
+    ApprovalGroundsChanged,
     ApprovalRevoked,
     AutomatedApprovalGranted,
     CabApprovalRecorded,
@@ -22,6 +26,7 @@ from eucora.domain.deployment_intent.events import (
     GroupAssigned,
     OffersWithdrawn,
     PlaneOperationFailed,
+    PreviousReleaseOffered,
     PublishRefused,
     RingMeasured,
     RingPromoted,
@@ -44,6 +49,9 @@ from eucora.domain.deployment_intent.state import (
     Rehearsal,
     RingProgress,
 )
+from eucora.domain.freshness import Basis
+from eucora.domain.gate_measures import covered
+from eucora.domain.gate_types import GatePolicy
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 
@@ -55,10 +63,11 @@ def evolve(state: DeploymentIntent, event: Event) -> DeploymentIntent:
     """State after the event. Never refuses: the event has happened."""
     match event:
         case DeploymentIntentProposed():
-            return replace(state, proposed=event)
+            basis = Basis(event.risk.score, event.ring_plan.devices, event.critical_findings)
+            return replace(state, proposed=event, basis=basis)
         case AutomatedApprovalGranted() | CabReviewRequested() | CabApprovalRecorded() | CabRefusalRecorded():
             return _settled(_approval(state, event))
-        case ApprovalRevoked():
+        case ApprovalRevoked() | ApprovalGroundsChanged():
             return _settled(_approval(state, event))
         case RolloutStarted(at=at):
             return replace(
@@ -73,18 +82,22 @@ def evolve(state: DeploymentIntent, event: Event) -> DeploymentIntent:
             return _planes(state, event)
         case RollbackRehearsalStarted(at=at):
             return replace(state, rehearsal=Rehearsal.RUNNING, rehearsal_started_at=at)
-        case RollbackRehearsed(passed=passed):
-            return replace(state, rehearsal=Rehearsal.PASSED if passed else Rehearsal.FAILED)
+        case RollbackRehearsed(passed=passed, at=at):
+            return replace(state, rehearsal=Rehearsal.PASSED if passed else Rehearsal.FAILED, rehearsed_at=at)
         case RolloutPaused():
             return replace(state, status=IntentStatus.PAUSED, stop=event)
-        case RolloutHalted():
-            return replace(state, status=IntentStatus.HALTED, stop=event)
+        case RolloutHalted(trigger=trigger):
+            asked = frozenset(state.reviews) if trigger == "incident" else state.before_halt
+            halted = replace(state, status=IntentStatus.HALTED, stop=event, tail=_tail(state, event))
+            return replace(halted, before_halt=asked)
         case RolloutResumed():
-            return replace(state, status=IntentStatus.ROLLING_OUT, stop=None, mismatches=frozenset())
+            return replace(state, status=IntentStatus.ROLLING_OUT, stop=None, mismatches=frozenset(), tail=None)
         case RolloutAborted():
             return replace(state, status=IntentStatus.ABORTED)
         case RollbackStarted():
-            return replace(state, status=IntentStatus.ROLLING_BACK)
+            return replace(state, status=IntentStatus.ROLLING_BACK, rollback_started=event)
+        case PreviousReleaseOffered(ring=ring, plane=plane, group=group):
+            return replace(state, previous_offers={**state.previous_offers, (ring, plane, group): event})
         case RollbackMeasured():
             return replace(state, rollback=event)
         case RollbackCompleted():
@@ -97,23 +110,51 @@ def evolve(state: DeploymentIntent, event: Event) -> DeploymentIntent:
             return state  # kept for the record
 
 
+def _tail(state: DeploymentIntent, event: RolloutHalted) -> tail.HaltTail:
+    """A halt on top of a halt counts on: what installs since the first one is what people ask about."""
+    if state.halt is not None and state.tail is not None:
+        return state.tail
+    return tail.begun(event.at, event.installed, [progress.measured for progress in state.rings.values()])
+
+
 def _approval(
     state: DeploymentIntent,
-    event: AutomatedApprovalGranted | CabReviewRequested | CabApprovalRecorded | CabRefusalRecorded | ApprovalRevoked,
+    event: AutomatedApprovalGranted
+    | CabReviewRequested
+    | CabApprovalRecorded
+    | CabRefusalRecorded
+    | ApprovalRevoked
+    | ApprovalGroundsChanged,
 ) -> DeploymentIntent:
     match event:
         case AutomatedApprovalGranted(binding=binding, at=at, expires_at=expires_at):
-            return replace(state, approval=Approval(binding, at, expires_at))
+            return replace(state, approvals=(Approval(binding, at, expires_at),))
         case CabReviewRequested(review_id=review_id):
-            return replace(state, reviews=(*state.reviews, review_id), open_review=review_id)
-        case CabApprovalRecorded(review_id=review_id, binding=binding, conditions=conditions, at=at):
-            approval = Approval(binding, at, event.expires_at, review_id, conditions)
-            return replace(state, approval=approval, open_review=None)
+            return replace(state, reviews=(*state.reviews, review_id), open_review=review_id, asked=event)
+        case CabApprovalRecorded(review_id=review_id) if review_id in state.outdated:
+            return replace(state, voters=state.voters.union(event.voters), open_review=None)  # void as it was given
+        case CabApprovalRecorded(review_id=review_id, binding=binding, conditions=conditions, at=at, ring=ring):
+            approval = Approval(binding, at, event.expires_at, review_id, conditions, ring)
+            kept = [one for one in state.approvals if ring is not None and one.ring not in (None, ring)]
+            asked = state.asked.basis if state.asked and state.asked.review_id == review_id else None
+            return replace(
+                state,
+                approvals=(*kept, approval),
+                voters=state.voters.union(event.voters),
+                open_review=None,
+                basis=asked or state.basis,
+                changes=(),
+                needs_review=False,
+            )
         case CabRefusalRecorded(review_id=review_id, outcome=outcome):
             rejected_by = review_id if outcome == Outcome.REJECTED else state.rejected_by
             return replace(state, rejected_by=rejected_by, open_review=None)
-        case ApprovalRevoked():
-            return replace(state, approval=None)
+        case ApprovalRevoked(review_id=review_id):
+            kept = [one for one in state.approvals if one.review_id not in (None, review_id)]
+            return replace(state, approvals=tuple(kept))
+        case ApprovalGroundsChanged(basis=basis, reasons=reasons):
+            void = replace(state, approvals=(), outdated=frozenset(state.reviews))
+            return replace(void, basis=basis, changes=latest((*state.changes, *reasons)), needs_review=True)
 
 
 def _settled(state: DeploymentIntent) -> DeploymentIntent:
@@ -142,13 +183,25 @@ def _progress(
             state = replace(state, failures=_healed(state, plane, "resolve_cohort", ring))
         case CohortRefused(plane=plane):
             progress = replace(progress, refusals={**progress.refusals, plane: event})
-        case RingMeasured(measurement=measurement):
-            progress = replace(progress, measured=measurement)
+        case RingMeasured(measurement=measurement, at=at):
+            soaked = covered_time(progress, state.proposed.policy if state.proposed else None, at)
+            progress = replace(progress, measured=measurement, measured_at=at, covered=soaked)
+            if state.tail is not None:
+                readings = {**{each: one.measured for each, one in state.rings.items()}, ring: measurement}
+                state = replace(state, tail=tail.measured(state.tail, readings, at))
             observed = [key for key in state.failures if key[0] is ring and key[2] == "observe"]
             state = replace(state, failures=_without(state.failures, observed))
         case GateRunCompleted(run=run):
             progress = replace(progress, run=run)
     return replace(state, rings={**state.rings, ring: progress})
+
+
+def covered_time(progress: RingProgress, policy: GatePolicy | None, at: datetime) -> timedelta:
+    """How long, until ``at``, enough devices of the ring had reported: the latest reading holds until the next one."""
+    before, since = progress.measured, progress.measured_at
+    if policy is None or before is None or since is None or progress.frozen_at is None or not covered(policy, before):
+        return progress.covered
+    return progress.covered + max(timedelta(), at - max(since, progress.frozen_at))
 
 
 def _planes(

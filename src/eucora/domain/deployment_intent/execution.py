@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from eucora.domain.deployment_intent.approval import MOVING
 from eucora.domain.deployment_intent.commands import (
     FreezeCohort,
     RecordAssigned,
@@ -29,6 +28,7 @@ from eucora.domain.deployment_intent.events import (
     RollbackRehearsed,
     RolloutHalted,
 )
+from eucora.domain.deployment_intent.grounds import grown
 from eucora.domain.deployment_intent.refusals import (
     CohortNotFrozen,
     EmptyCohort,
@@ -38,6 +38,7 @@ from eucora.domain.deployment_intent.refusals import (
     RingNotOpen,
 )
 from eucora.domain.deployment_intent.state import (
+    MOVING,
     DeploymentIntent,
     IntentStatus,
     Rehearsal,
@@ -67,14 +68,21 @@ def _targeted_in(proposed: DeploymentIntentProposed, ring: Ring, plane: Plane) -
 
 
 def freeze(state: DeploymentIntent, proposed: DeploymentIntentProposed, command: FreezeCohort) -> Sequence[Event]:
-    """A plane's cohort is frozen once: who joins the groups later is counted apart."""
+    """A plane's cohort is frozen once: who joins the groups later is counted apart.
+
+    One that is much larger than what was approved voids the approval, before the release is offered to anybody in it.
+    """
     progress = _opened(state, command.ring)
     _targeted_in(proposed, command.ring, command.plane)
     if command.plane in progress.cohorts:
         return []
-    if sum(count.devices for count in command.counts) < 1:
+    devices = sum(count.devices for count in command.counts)
+    if devices < 1:
         raise EmptyCohort(command.ring, command.plane)
-    return [CohortFrozen(command.ring, command.plane, command.digest, command.counts, command.at)]
+    return [
+        CohortFrozen(command.ring, command.plane, command.digest, command.counts, command.at),
+        *grown(state, proposed, command.ring, command.plane, devices, command.at),
+    ]
 
 
 def refuse_cohort(

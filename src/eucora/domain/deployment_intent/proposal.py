@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
 
 from eucora.domain import binding, risk, routing
-from eucora.domain.cab_review.decide import APPROVAL_VALID_FOR
 from eucora.domain.deployment_intent.commands import ProposeIntent
 from eucora.domain.deployment_intent.events import (
     AutomatedApprovalGranted,
@@ -13,6 +14,7 @@ from eucora.domain.deployment_intent.events import (
     Release,
     ReleaseArtifact,
 )
+from eucora.domain.deployment_intent.grounds_refusals import BoundaryCrossed, ProposalTooLarge
 from eucora.domain.deployment_intent.refusals import (
     CriticalVulnerability,
     EvidenceIncomplete,
@@ -21,7 +23,14 @@ from eucora.domain.deployment_intent.refusals import (
     RingPlanInvalid,
 )
 from eucora.domain.evidence_pack import EvidencePackAssembled
+from eucora.domain.exception_needs import ExceptionNeed, excepted, needs_of, scope_words, waived
+from eucora.domain.exception_types import ExceptionKind
+from eucora.domain.findings import Signature
+from eucora.domain.plain_json import size_of
 from eucora.domain.rings import Ring, RingPlan
+from eucora.domain.risk_types import FindingCounts
+
+SIZE_MAX: Final = 64_000  # bytes of the 65,535 that an entry of the log may have; the envelope needs the rest
 
 
 def propose(before: DeploymentIntentProposed | None, command: ProposeIntent) -> Sequence[Event]:
@@ -36,20 +45,31 @@ def propose(before: DeploymentIntentProposed | None, command: ProposeIntent) -> 
     ruled = {rule.ring for rule in policy.rings}
     if unruled := [spec.ring for spec in plan.rings if spec.ring not in ruled]:
         raise PolicyLacksRing(policy.version, unruled)
-    installs = [install for install in pack.installs if install.plane in plan.planes]
+    crosses = _crosses(command)
+    findings = findings_of(command)
     assessment = risk.assess(
         pack.application,
         pack.declared,
-        [install.signature for install in installs],
-        pack.findings,
+        [install.signature for install in pack.installs if install.plane in plan.planes],
+        findings,
         command.history,
         plan.devices,
         any(target.critical for spec in plan.rings for target in spec.targets),
+        command.risk_model,
     )
     if assessment.blocked:
-        raise CriticalVulnerability(pack.findings.critical - pack.findings.excepted)
+        raise CriticalVulnerability(findings.critical - findings.excepted)
     release = _release(plan, pack)
-    route = routing.route(pack.application, assessment)
+    governance = command.governance
+    route = routing.route(
+        pack.application,
+        assessment,
+        governance,
+        maturity=command.maturity,
+        change_kind=command.change_kind,
+        crosses=scope_words(command.scope) if crosses else None,
+        not_in_force=command.not_in_force,
+    )
     proposed = DeploymentIntentProposed(
         intent_id=command.intent_id,
         release=release,
@@ -59,15 +79,61 @@ def propose(before: DeploymentIntentProposed | None, command: ProposeIntent) -> 
         policy=policy,
         risk=assessment,
         route=route,
-        binding=binding.bind(pack.pack, release.artifacts, plan, assessment.model, policy),
+        binding=binding.bind(pack.pack, release.artifacts, plan, command.risk_model, policy, governance),
         packagers=pack.packagers,
         requested_by=command.by,
         at=command.at,
+        governance=governance,
+        history=command.history,
+        findings=findings,
+        maturity=command.maturity,
+        purpose=command.purpose,
+        application_scope=command.application_scope,
+        needs=_needs(command, crosses=crosses),
+        critical_findings=command.critical,
+        not_in_force=command.not_in_force,
     )
+    if (size := size_of(proposed)) > SIZE_MAX:
+        raise ProposalTooLarge(size, SIZE_MAX, sum(len(spec.targets) for spec in plan.rings))
     if route.cab_from_ring is not None:
         return [proposed]
-    reason, expires_at = "; ".join(route.reasons), command.at + APPROVAL_VALID_FOR
+    reason = "; ".join(route.reasons)
+    expires_at = command.at + timedelta(seconds=governance.review.approval_valid_s)
     return [proposed, AutomatedApprovalGranted(proposed.binding.digest, reason, command.at, expires_at)]
+
+
+def findings_of(command: ProposeIntent) -> FindingCounts:
+    """The findings by the newest scan; critical ones count as excepted where an exception in force names their id."""
+    findings = command.pack.findings if command.findings is None else command.findings
+    return excepted(findings, command.critical, waived(ExceptionKind.VULNERABILITY, command.exceptions, command.at))
+
+
+def _crosses(command: ProposeIntent) -> bool:
+    """Whether the target lies outside the application's scope. Raises BoundaryCrossed where nothing waives that."""
+    home = command.application_scope
+    if home is None or home.covers(command.scope):
+        return False
+    target = scope_words(command.scope)
+    if target not in waived(ExceptionKind.CROSS_BOUNDARY, command.exceptions, command.at):
+        raise BoundaryCrossed(target, scope_words(home))
+    return True
+
+
+def _needs(command: ProposeIntent, *, crosses: bool) -> tuple[ExceptionNeed, ...]:
+    """The exceptions in force that the release makes use of; when one of them ends, the rollout is held."""
+    pack, application = command.pack, command.pack.application
+    unsigned = {
+        install.artifact
+        for install in pack.installs
+        if install.plane in command.ring_plan.planes and install.signature is not Signature.PRESENT
+    }
+    wanted = (
+        (ExceptionKind.VULNERABILITY, {*command.critical}),
+        (ExceptionKind.UNSIGNED_PACKAGE, unsigned),
+        (ExceptionKind.CROSS_BOUNDARY, {scope_words(command.scope)} if crosses else set()),
+        (ExceptionKind.PRIVILEGED_TOOLING, {application.application_id} if application.privileged_tooling else set()),
+    )
+    return needs_of(wanted, command.exceptions, command.at)
 
 
 def plan_problems(plan: RingPlan, pack: EvidencePackAssembled) -> list[str]:
@@ -121,6 +187,6 @@ def _asked_again(before: DeploymentIntentProposed, command: ProposeIntent) -> Se
     """History is left out of the comparison: it grows between two tries of the same request."""
     stands = (before.release.evidence_pack, before.ring_plan, before.scope, before.change_kind, before.policy)
     asked = (command.pack.pack, command.ring_plan, command.scope, command.change_kind, command.policy)
-    if (stands, before.requested_by) != (asked, command.by):
+    if (stands, before.purpose, before.requested_by) != (asked, command.purpose, command.by):
         raise IntentIdTaken(command.intent_id)
     return []

@@ -158,6 +158,19 @@ class PackagerMayNotPublish(_PublishRefusal):
         )
 
 
+class VoterMayNotPublish(_PublishRefusal):
+    """Separation of duties: who voted on an approval of the intent does not publish it."""
+
+    code = "voter_may_not_publish"
+
+    def __init__(self, person: str, at: datetime) -> None:
+        super().__init__(
+            "Who voted on the approval of a release may not publish it; ask another publisher whose scope covers it.",
+            person,
+            at,
+        )
+
+
 class OutsidePublisherScope(_PublishRefusal):
     """The publisher's scope does not cover the intent's target scope."""
 

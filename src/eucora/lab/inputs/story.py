@@ -25,6 +25,11 @@ def build_inputs(folder: Path) -> StoryInputs:
     return StoryInputs(low=_build(FIELD_NOTES, distributions, folder), high=_build(EDGE_TUNNEL, distributions, folder))
 
 
+def build_release(application: Application, folder: Path) -> ApplicationInputs:
+    """Write the files of one release of one application under ``folder``. Raises as :func:`build_inputs`."""
+    return _build(application, installed(), folder)
+
+
 def _build(application: Application, environment: Sequence[Distribution], folder: Path) -> ApplicationInputs:
     distributions = closure(application.roots, environment) if application.roots else environment
     home = folder / application.stem

@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Final
 
 from eucora.domain.findings import ArtifactFormat, SbomFacts, UnreadableEvidence
-from eucora.formats.cyclonedx import read_sbom
+from eucora.formats.document_kind import DocumentKind, what_is
 from eucora.formats.flat_package import FlatPackageFacts, read_flat_package
-from eucora.formats.json_document import JsonObject, Reader, parse_json
 from eucora.formats.magic import recognise_file
+from eucora.formats.sbom import read_sbom
 from eucora.formats.scan import read_scan
 from eucora.lab.inputs.documents import render_rollback_plan, render_test_evidence
 from eucora.lab.inputs.model import ApplicationInputs
+from eucora.lab.inputs.publisher import publisher_of
 
 _WAY_OUT: Final = (
-    "Put one installer (.exe, .msi or .intunewin, and/or a flat .pkg), one CycloneDX SBOM (JSON) "
-    "and one Grype or Trivy report (JSON) into the folder."
+    "Put one installer (.exe, .msi or .intunewin, and/or a flat .pkg), one SBOM (CycloneDX as JSON or XML, or SPDX as "
+    "JSON) and one scan report (Grype, Trivy or OSV-Scanner as JSON, or SARIF) into the folder."
 )
+_INSTALLERS: Final = (".exe", ".msi", ".intunewin", ".pkg")
+_DOCUMENTS: Final = (".json", ".xml", ".cdx", ".spdx", ".sarif")
+_SBOMS: Final = (DocumentKind.CYCLONEDX, DocumentKind.SPDX, DocumentKind.XML)
 _TEST_EVIDENCE: Final = "test-evidence"
 _ROLLBACK_PLAN: Final = "rollback-plan"
 
@@ -86,23 +90,21 @@ def _sort(paths: Iterable[Path]) -> _Sorted:
             found.rollback_plans.append(path)
         elif (artifact := recognise_file(path)) is not None:
             (found.macos if artifact is ArtifactFormat.PKG else found.windows).append(path)
-        elif path.suffix.lower() in (".exe", ".msi", ".intunewin", ".pkg"):
+        elif path.suffix.lower() in _INSTALLERS:
             reason = f"is named {path.suffix}, but its first bytes are those of no installer"
             found.complaints.append(UnreadableEvidence("inputs", path.name, reason, _WAY_OUT))
-        elif path.suffix.lower() == ".json":
-            _sort_json(path, found)
+        elif path.suffix.lower() in _DOCUMENTS:
+            _sort_document(path, found)
     return found
 
 
-def _sort_json(path: Path, found: _Sorted) -> None:
-    data = path.read_bytes()
+def _sort_document(path: Path, found: _Sorted) -> None:
     try:
-        document = parse_json(data, kind="inputs", way_out=_WAY_OUT)
-        if document.get("bomFormat") == "CycloneDX":
-            read_sbom(data)
+        if what_is(path, kind="inputs", way_out=_WAY_OUT) in _SBOMS:
+            read_sbom(path)
             found.sboms.append(path)
         else:
-            read_scan(data)
+            read_scan(path)
             found.scans.append(path)
     except UnreadableEvidence as error:
         found.complaints.append(
@@ -124,30 +126,14 @@ def _missing(what: str, folder: Path, found: _Sorted) -> UnreadableEvidence:
 
 
 def _identity(sbom: Path, macos: Path | None, installer: Path | None) -> tuple[str, str, str]:
-    data = sbom.read_bytes()
-    facts: SbomFacts = read_sbom(data)
+    facts: SbomFacts = read_sbom(sbom)
     package: FlatPackageFacts | None = read_flat_package(macos) if macos else None
     name = facts.subject.name or (package.identifier if package else "") or (installer.stem if installer else "")
     version = facts.subject.version or (package.version if package else "")
     if not version:
-        reason = "names no version in metadata.component"
+        reason = "names no version of what it describes"
         raise UnreadableEvidence("inputs", sbom.name, reason, "Make the SBOM with the application's name and version.")
-    return name.rsplit("/", 1)[-1], version, _publisher(data)
-
-
-def _publisher(data: bytes) -> str:
-    """Who the SBOM says publishes the subject: the component's publisher, supplier, group or author, in this order."""
-    reader = Reader("inputs", _WAY_OUT)
-    metadata = reader.object(parse_json(data, kind="inputs", way_out=_WAY_OUT), "metadata", "$")
-    subject: JsonObject = reader.object(metadata, "component", "$.metadata")
-    place = "$.metadata.component"
-    return (
-        reader.text(subject, "publisher", place)
-        or reader.text(reader.object(subject, "supplier", place), "name", f"{place}.supplier")
-        or reader.text(subject, "group", place)
-        or reader.text(subject, "author", place)
-        or "not stated"
-    )
+    return name.rsplit("/", 1)[-1], version, publisher_of(sbom, facts.subject, _WAY_OUT)
 
 
 def _document(paths: Sequence[Path], stem: str, folder: Path, work: Path | None, render: Callable[[], bytes]) -> Path:

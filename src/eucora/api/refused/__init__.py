@@ -1,0 +1,1 @@
+"""Problem rows of the domain's refusals, one file a noun."""

@@ -1,0 +1,83 @@
+"""Use cases: lend one's vote, take it back, and vote under what was lent."""
+
+from datetime import datetime
+from typing import Final
+
+from eucora.application.carry_out import carry_out
+from eucora.application.execute import load
+from eucora.application.policies import governance_for
+from eucora.application.world import Caller, Receipt, World, require
+from eucora.domain import cab_delegation
+from eucora.domain.cab_delegation import DelegationNotInForce, LenderMayNotVoteForAnother
+from eucora.domain.people import Role
+
+# The other roles exist to be kept apart from approving; lending somebody a vote does not change that.
+DELEGATES: Final = (Role.CAB_APPROVER, Role.SECURITY_REVIEWER)
+
+
+async def delegate_vote(
+    world: World,
+    caller: Caller,
+    *,
+    delegate: str,
+    starts_at: datetime | None,
+    ends_at: datetime,
+    reason: str,
+    governance: str | None = None,
+) -> Receipt:
+    """Lend one's vote to ``delegate`` (a person's id), from ``starts_at`` (None: now) until before ``ends_at``.
+
+    ``governance``: the version of the policy that bounds how long; None: the newest.
+
+    Raises:
+        RoleMissing, GovernancePolicyUnknown, GovernancePolicyNotActive, GovernancePolicyOutOfUse, and what the
+            decider refuses.
+    """
+    require(caller.person, "delegate_vote", Role.CAB_APPROVER)
+    rules = (await governance_for(world, governance)).review
+    now, delegation_id = world.clock.now(), str(world.ids.new())
+    command = cab_delegation.DelegateVote(
+        delegation_id=delegation_id,
+        delegator=caller.person.id,
+        delegate=delegate,
+        starts_at=starts_at or now,
+        ends_at=ends_at,
+        reason=reason,
+        at=now,
+        rules=rules,
+        others=await world.facts.delegations(caller.person.id, delegate.strip()),
+    )
+    return await _run(world, caller, delegation_id, command, now)
+
+
+async def revoke_delegation(world: World, caller: Caller, delegation_id: str, reason: str) -> Receipt:
+    """End a delegation before its time: either of its two people, or a platform admin for one who cannot."""
+    require(caller.person, "revoke_delegation", *DELEGATES, Role.PLATFORM_ADMIN)
+    now = world.clock.now()
+    as_admin = caller.person.holds(Role.PLATFORM_ADMIN)
+    command = cab_delegation.RevokeDelegation(caller.person.id, reason, now, as_admin)
+    return await _run(world, caller, delegation_id, command, now)
+
+
+async def delegator_of(world: World, caller: Caller, delegation_id: str) -> str:
+    """Whose vote the caller may cast now under the delegation.
+
+    Raises:
+        RoleMissing: the caller holds no role that may look after a vote.
+        DelegationNotInForce: unknown, ended, not begun, or lent to somebody else.
+        LenderMayNotVoteForAnother: the caller has lent his own vote; two delegations made at once can do that.
+    """
+    require(caller.person, "vote_as_delegate", *DELEGATES)
+    state, now = await load(world.store, cab_delegation.DECIDER, delegation_id), world.clock.now()
+    if state.granted is None or not state.lends(caller.person.id, now):
+        raise DelegationNotInForce(delegation_id)
+    for other in await world.facts.delegations(caller.person.id):
+        if other.delegator == caller.person.id and other.in_force(now):
+            raise LenderMayNotVoteForAnother(other)
+    return state.granted.delegator
+
+
+async def _run(
+    world: World, caller: Caller, delegation_id: str, command: cab_delegation.Command, now: datetime
+) -> Receipt:
+    return await carry_out(world, caller, cab_delegation.DECIDER, delegation_id, command, at=now)

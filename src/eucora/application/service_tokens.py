@@ -1,0 +1,107 @@
+"""Use cases of service tokens: issue and revoke; what a secret looks like, and what is kept of it."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from eucora.application.carry_out import carry_out
+from eucora.application.execute import execute
+from eucora.application.react import react
+from eucora.application.world import Caller, Receipt, World, require
+from eucora.domain import service_token
+from eucora.domain.errors import DomainError
+from eucora.domain.people import Grant, Role
+
+TOKEN_PREFIX = "eucora_"  # what a leaked token is recognised by, not a secret
+
+
+class TokenInBreakGlass(DomainError):
+    """A token outlives the session; what is allowed for an hour is not handed on for a year."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No service token is issued in a break-glass session; leave the session's header out and issue it with your"
+            " own roles."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new service token. ``secret`` is shown here and nowhere again."""
+
+    receipt: Receipt
+    secret: str
+
+
+async def issue_token(
+    world: World, caller: Caller, *, name: str, grants: tuple[Grant, ...], expires_at: datetime
+) -> IssuedToken:
+    """Issue a service token; nobody grants what he does not hold.
+
+    Raises:
+        RoleMissing, TokenInBreakGlass, and what the decider refuses.
+    """
+    if caller.break_glass:
+        raise TokenInBreakGlass
+    require(caller.person, "issue_token", Role.PLATFORM_ADMIN)
+    return await issue_token_as(
+        world, caller, name=name, grants=grants, expires_at=expires_at, held=caller.person.grants
+    )
+
+
+async def issue_token_as(
+    world: World,
+    caller: Caller,
+    *,
+    name: str,
+    grants: tuple[Grant, ...],
+    expires_at: datetime,
+    held: tuple[Grant, ...],
+) -> IssuedToken:
+    """The same for a caller who needs no role: the operator at the machine's own command line."""
+    now, token_id = world.clock.now(), str(world.ids.new())
+    secret = make_secret()
+    command = service_token.IssueToken(
+        token_id=token_id,
+        name=name,
+        grants=grants,
+        secret_sha256=digest_secret(secret),
+        expires_at=expires_at,
+        held=held,
+        by=caller.person.id,
+        at=now,
+    )
+    done = await execute(
+        world.store, service_token.DECIDER, token_id, command, context=caller.context(), at=now, react=react
+    )
+    return IssuedToken(Receipt(token_id, done.version, done.position), secret)
+
+
+async def revoke_token(world: World, caller: Caller, token_id: str, reason: str) -> Receipt:
+    """Revoke a token; the next call that shows it is refused."""
+    require(caller.person, "revoke_token", Role.PLATFORM_ADMIN)
+    now = world.clock.now()
+    command = service_token.RevokeToken(caller.person.id, reason, now)
+    return await carry_out(world, caller, service_token.DECIDER, token_id, command, at=now)
+
+
+def make_secret() -> str:
+    """A new token: recognisable prefix, 32 random bytes, and a checksum that catches a mistyped or cut one offline."""
+    body = secrets.token_urlsafe(32)
+    return f"{TOKEN_PREFIX}{body}_{_checksum(body)}"
+
+
+def well_formed(secret: str) -> bool:
+    """Whether the text can be a token at all; asks no database."""
+    body, _, checksum = secret.removeprefix(TOKEN_PREFIX).rpartition("_")
+    return secret.startswith(TOKEN_PREFIX) and secrets.compare_digest(checksum.encode(), _checksum(body).encode())
+
+
+def digest_secret(secret: str) -> str:
+    """What is stored of a token. Plain SHA-256 is enough for 256 random bits; a slow hash protects short secrets."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _checksum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:8]

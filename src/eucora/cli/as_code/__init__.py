@@ -1,0 +1,1 @@
+"""Deployment intents as files: read, compare with what is recorded, hand in."""

@@ -1,0 +1,87 @@
+"""State of a review: what its decisions need of its events."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from eucora.domain.cab_review.events import (
+    CabApprovalRevoked,
+    CabRetrospectiveClosed,
+    CabRetrospectiveOpened,
+    CabRetrospectiveOverdue,
+    CabRetrospectiveRefused,
+    CabRetrospectiveReminded,
+    CabReviewDecided,
+    CabReviewEscalated,
+    CabReviewOpened,
+    CabReviewReminded,
+    CabVoteCast,
+    CabVoteRefused,
+    Event,
+    Outcome,
+)
+
+APPROVALS: Final = frozenset({Outcome.APPROVED, Outcome.APPROVED_WITH_CONDITIONS})
+
+
+@dataclass(frozen=True, slots=True)
+class Retrospective:
+    """The debt that an approved emergency change leaves. ``closed`` None: it is still owed."""
+
+    opened_at: datetime
+    due_at: datetime
+    reminders: int = 0
+    overdue: bool = False
+    closed: CabRetrospectiveClosed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CabReview:
+    """``version`` counts events; ``changed`` is that of the last one that voters must know."""
+
+    opened: CabReviewOpened | None = None
+    votes: tuple[CabVoteCast, ...] = ()
+    outcome: Outcome | None = None  # None: open
+    reminders: int = 0
+    escalated: bool = False
+    retrospective: Retrospective | None = None
+    version: int = 0
+    changed: int = 0
+
+
+def evolve(state: CabReview, event: Event) -> CabReview:
+    """State after the event. Never refuses: the event has happened."""
+    version = state.version + 1
+    match event:
+        case CabReviewOpened():
+            return replace(state, opened=event, version=version, changed=version)
+        case CabVoteCast():
+            return replace(state, votes=(*state.votes, event), version=version, changed=version)
+        case CabReviewDecided(outcome=outcome):
+            return replace(state, outcome=outcome, version=version, changed=version)
+        case CabReviewReminded():
+            return replace(state, reminders=state.reminders + 1, version=version)
+        case CabReviewEscalated():
+            return replace(state, escalated=True, version=version)
+        case CabApprovalRevoked():
+            return replace(state, outcome=Outcome.REVOKED, version=version, changed=version)
+        case CabVoteRefused() | CabRetrospectiveRefused():
+            return replace(state, version=version)
+        case CabRetrospectiveOpened(due_at=due_at, at=at):
+            return replace(state, retrospective=Retrospective(at, due_at), version=version)
+        case CabRetrospectiveReminded() | CabRetrospectiveOverdue() | CabRetrospectiveClosed():
+            return replace(state, retrospective=_debt(state.retrospective, event), version=version)
+
+
+def _debt(
+    debt: Retrospective | None, event: CabRetrospectiveReminded | CabRetrospectiveOverdue | CabRetrospectiveClosed
+) -> Retrospective | None:
+    if debt is None:
+        return None
+    match event:
+        case CabRetrospectiveReminded():
+            return replace(debt, reminders=debt.reminders + 1)
+        case CabRetrospectiveOverdue():
+            return replace(debt, overdue=True)
+        case CabRetrospectiveClosed():
+            return replace(debt, closed=event)

@@ -1,0 +1,160 @@
+"""What a plane should hold of a release, held against what it does hold. Pure: the connectors fetch, this compares."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from eucora.domain.deployment_intent.state import DeploymentIntent, Rehearsal
+from eucora.domain.planes import Plane
+from eucora.domain.rings import Ring
+
+LEFT_OUT = "left out"  # of a group that is offered the release and excluded from it
+
+
+class DriftKind(StrEnum):
+    """How a plane differs from what was decided."""
+
+    MISSING_APP = "missing_app"
+    WRONG_VERSION = "wrong_version"
+    CHANGED_CONTENT = "changed_content"
+    MISSING_ASSIGNMENT = "missing_assignment"
+    WRONG_SCOPE = "wrong_scope"
+    UNKNOWN_ASSIGNMENT = "unknown_assignment"
+
+
+class Remedy(StrEnum):
+    """What EUCORA itself can do about it. ``NONE``: it would have to touch what others own, or content."""
+
+    ASSIGN = "assign"
+    WITHDRAW = "withdraw"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredOffer:
+    """``offer``: install, or uninstall while a rollback is rehearsed."""
+
+    group: str
+    offer: str
+    ring: Ring
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What was decided for one plane. ``undecided``: groups that an offer may be under way to, or may be stale at.
+
+    ``ring``: the furthest that the release was opened for.
+    """
+
+    plane: Plane
+    ref: str
+    version: str
+    content_version: str
+    offers: tuple[DesiredOffer, ...]
+    undecided: frozenset[str]
+    ring: Ring
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """What the plane holds. ``offers``: (group, install or uninstall); ``wide``: offers that go beyond groups, in the
+    plane's words; ``excluded``: groups that are kept out."""
+
+    ref: str | None
+    version: str
+    content_version: str
+    offers: tuple[tuple[str, str], ...]
+    wide: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference. ``group`` is empty where it is about the whole object; ``ring`` is the furthest then."""
+
+    plane: Plane
+    kind: DriftKind
+    ring: Ring
+    group: str
+    expected: str
+    found: str
+    remedy: Remedy
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The same difference, seen again. Another content is another difference, also when one was accepted."""
+        return (self.plane, self.kind, self.group, self.expected, self.found)
+
+
+def desired_of(state: DeploymentIntent, plane: Plane, also: frozenset[str] = frozenset()) -> Desired | None:
+    """What the intent holds on the plane; None while it holds nothing. ``also``: groups that others' decisions cover.
+
+    The groups of every ring that was opened are undecided where no offer is on record, or one that is about to turn: it
+    may stand there, and its worker died before it could say so.
+    """
+    proposed = state.proposed
+    held = {ring: event for (ring, of_plane), event in state.published.items() if of_plane is plane}
+    if proposed is None or not held or state.ring is None:
+        return None
+    latest = held[max(held)]
+    rehearsing = state.rehearsal is Rehearsal.RUNNING
+    offers = tuple(
+        DesiredOffer(group, event.offer, event.ring)
+        for (of_plane, group), event in sorted(state.offers.items())
+        # The lab's offer turns with a rehearsal: until the other one is on record, either may stand.
+        if of_plane is plane and (event.offer == "uninstall") is (rehearsing and event.ring is Ring.LAB)
+    )
+    opened = [spec for spec in proposed.ring_plan.rings if spec.ring in state.rings]
+    groups = {target.group for spec in opened for target in spec.targets if target.plane is plane}
+    undecided = frozenset(groups | also) - {offer.group for offer in offers}
+    version = proposed.release.application.version
+    return Desired(plane, latest.ref, version, latest.content_version, offers, undecided, max(state.rings))
+
+
+def compare(desired: Desired, actual: Actual) -> tuple[Finding, ...]:
+    """Every difference, in a fixed order. Of an object that is gone nothing else can be said."""
+    whole = _Findings(desired.plane, desired.ring)
+    if actual.ref != desired.ref:
+        return (whole.of(DriftKind.MISSING_APP, desired.ref, actual.ref or "nothing"),)
+    findings = []
+    if actual.version != desired.version:
+        findings.append(whole.of(DriftKind.WRONG_VERSION, desired.version, actual.version or "unreadable"))
+    if actual.content_version != desired.content_version:
+        found = actual.content_version or "none"
+        findings.append(whole.of(DriftKind.CHANGED_CONTENT, desired.content_version, found))
+    findings += [whole.of(DriftKind.WRONG_SCOPE, "groups", wide) for wide in sorted(set(actual.wide))]
+    return (*findings, *_of_groups(desired, actual))
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    plane: Plane
+    ring: Ring
+
+    def of(self, kind: DriftKind, expected: str, found: str) -> Finding:
+        return Finding(self.plane, kind, self.ring, "", expected, found, Remedy.NONE)
+
+
+def _of_groups(desired: Desired, actual: Actual) -> Iterator[Finding]:
+    standing: dict[str, set[str]] = defaultdict(set)
+    for group, offer in actual.offers:
+        standing[group.casefold()].add(offer)
+    excluded = {group.casefold() for group in actual.excluded}
+    for wanted in desired.offers:
+        found = standing.pop(wanted.group.casefold(), set())
+        place = (wanted.ring, wanted.group, wanted.offer)
+        if not found:
+            yield Finding(desired.plane, DriftKind.MISSING_ASSIGNMENT, *place, "nothing", Remedy.ASSIGN)
+        elif found != {wanted.offer}:
+            told = " and ".join(sorted(found))
+            yield Finding(desired.plane, DriftKind.WRONG_SCOPE, *place, told, Remedy.ASSIGN)
+        if wanted.group.casefold() in excluded:
+            yield Finding(desired.plane, DriftKind.WRONG_SCOPE, *place, LEFT_OUT, Remedy.NONE)
+    undecided = {group.casefold() for group in desired.undecided}
+    for group, found in sorted(standing.items()):
+        if group not in undecided:
+            told = " and ".join(sorted(found))
+            yield Finding(
+                desired.plane, DriftKind.UNKNOWN_ASSIGNMENT, desired.ring, group, "nothing", told, Remedy.WITHDRAW
+            )

@@ -1,0 +1,233 @@
+"""What a rollout will do before it does it: changes by group, devices by ring, time, what it runs into, what risk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, localcontext
+from enum import StrEnum
+from typing import Final
+
+from eucora.domain.deployment_intent import grounds as judged
+from eucora.domain.deployment_intent.events import DeploymentIntentProposed
+from eucora.domain.deployment_intent.evolve import covered_time
+from eucora.domain.deployment_intent.state import DeploymentIntent
+from eucora.domain.forecast import Forecast, RingOutlook, Wait, forecast, needed_installs
+from eucora.domain.gate_measures import Totals
+from eucora.domain.grounds import Grounds, Overlap
+from eucora.domain.planes import Plane
+from eucora.domain.rings import Measurement, Ring, RingSpec, RingTarget
+from eucora.domain.risk_types import History, RiskAssessment
+from eucora.domain.statistics import ARITHMETIC
+
+_SHARE_MAX: Final = Decimal("0.99")  # a forecast needs some attempts that succeed
+_SHARE_STEP: Final = Decimal("0.0001")
+
+Place = tuple[Plane, str]  # a plane, and its own id of a group
+
+
+class Action(StrEnum):
+    """What happens to a group, against what the former release of the application left there.
+
+    ``remove``: the former release is offered to it and this plan does not name it. Nothing takes it away by itself: it
+    keeps the former release until that is rolled back.
+    """
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """The rollout of the application that came before: its version, its score, and where it is offered."""
+
+    intent_id: str
+    version: str
+    risk: RiskAssessment
+    offers: frozenset[Place]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """``ring`` is None for a removal. Versions are empty where there is none."""
+
+    action: Action
+    plane: Plane
+    group: str
+    ring: Ring | None
+    from_version: str
+    to_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class RingDevices:
+    """Devices of one ring. ``devices``: frozen, or in its groups now; None: a plane did not answer.
+
+    ``delta``: against ``planned``, the count that was proposed and approved.
+    """
+
+    ring: Ring
+    planned: int
+    devices: int | None
+    frozen: bool
+
+    @property
+    def delta(self) -> int | None:
+        return None if self.devices is None else self.devices - self.planned
+
+
+@dataclass(frozen=True, slots=True)
+class FactorDelta:
+    """A risk factor that weighs otherwise than in the former release."""
+
+    name: str
+    before: Decimal | None
+    after: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class RiskDelta:
+    """The score against the former release's. ``model_changed``: other models scored them, so read it with care."""
+
+    former_intent: str
+    former_version: str
+    former_score: Decimal
+    score: Decimal
+    model_changed: bool
+    factors: tuple[FactorDelta, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPlan:
+    """``conflicts``: sentences on freezes and windows in the way. ``risk``: None without a former release."""
+
+    changes: tuple[GroupChange, ...]
+    rings: tuple[RingDevices, ...]
+    overlaps: tuple[Overlap, ...]
+    forecast: Forecast
+    conflicts: tuple[str, ...]
+    risk: RiskDelta | None
+
+
+def plan(
+    state: DeploymentIntent,
+    proposed: DeploymentIntentProposed,
+    grounds: Grounds,
+    at: datetime,
+    *,
+    former: Former | None = None,
+    counted: Mapping[Place, int] | None = None,
+    measurement: Measurement | None = None,
+) -> RolloutPlan:
+    """The plan of an intent at ``at`` (UTC).
+
+    ``counted``: devices in each group now, where its plane answered. ``measurement``: of the open ring, None: unread.
+    """
+    outlook = [
+        _outlook(state, proposed, spec, at, measurement if spec.ring is state.ring else None)
+        for spec in proposed.ring_plan.rings
+        if state.ring is None or spec.ring >= state.ring
+    ]
+    foreseen = forecast(outlook, at, grounds.calendar)
+    closed = judged.window_problem(grounds)
+    return RolloutPlan(
+        changes=_changes(proposed, former),
+        rings=tuple(_devices(state, spec, counted or {}) for spec in proposed.ring_plan.rings),
+        overlaps=grounds.overlaps,
+        forecast=foreseen,
+        conflicts=tuple(text for text in (closed or "", foreseen.warning) if text),
+        risk=None if former is None else _risk(proposed.risk, former),
+    )
+
+
+def _changes(proposed: DeploymentIntentProposed, former: Former | None) -> tuple[GroupChange, ...]:
+    version, before = proposed.release.application.version, former.version if former else ""
+    held = former.offers if former else frozenset()
+    changes = []
+    for spec in proposed.ring_plan.rings:
+        for target in spec.targets:
+            there = (target.plane, target.group) in held
+            action = Action.CHANGE if there else Action.ADD
+            from_version = before if there else ""
+            changes.append(GroupChange(action, target.plane, target.group, spec.ring, from_version, version))
+    named = {(target.plane, target.group) for spec in proposed.ring_plan.rings for target in spec.targets}
+    gone = sorted(held - named)
+    return (*changes, *(GroupChange(Action.REMOVE, plane, group, None, before, "") for plane, group in gone))
+
+
+def _devices(state: DeploymentIntent, spec: RingSpec, counted: Mapping[Place, int]) -> RingDevices:
+    planned, progress = sum(target.devices for target in spec.targets), state.rings.get(spec.ring)
+    if progress is not None and progress.frozen_at is not None:
+        frozen = sum(count.devices for cohort in progress.cohorts.values() for count in cohort.counts)
+        return RingDevices(spec.ring, planned, frozen, frozen=True)
+    known = [counted.get((target.plane, target.group)) for target in spec.targets]
+    if any(count is None for count in known):
+        return RingDevices(spec.ring, planned, None, frozen=False)
+    return RingDevices(spec.ring, planned, sum(count or 0 for count in known), frozen=False)
+
+
+def _outlook(
+    state: DeploymentIntent,
+    proposed: DeploymentIntentProposed,
+    spec: RingSpec,
+    at: datetime,
+    measurement: Measurement | None,
+) -> RingOutlook:
+    """What is left of one ring. Each device is expected by its site class's time to comply, since nothing says more."""
+    rule, limits = proposed.policy.of(spec.ring), dict(proposed.policy.time_to_compliance_s)
+    progress = state.rings.get(spec.ring)
+    elapsed_s = None
+    if progress is not None and progress.frozen_at is not None:
+        whole = at - progress.frozen_at
+        counts = covered_time(progress, proposed.policy, at) if proposed.policy.soak_needs_coverage else whole
+        elapsed_s = max(0, counts // timedelta(seconds=1))
+    history = proposed.history or History()
+    if measurement is None:
+        waits = tuple(Wait(limits.get(target.site_class, 0), target.devices, silent=True) for target in _sized(spec))
+        return RingOutlook(
+            ring=spec.ring,
+            needed=needed_installs(sum(target.devices for target in spec.targets), rule.success_min),
+            installed=0,
+            remaining=waits,
+            soak_s=rule.soak_s,
+            elapsed_s=elapsed_s,
+            failure_share=_share(history.devices_failed, history.devices_finished),
+        )
+    totals = Totals.of(measurement.counts)
+    left = [
+        (limits.get(one.site_class, 0), one.pending + one.not_installed + one.unknown) for one in measurement.counts
+    ]
+    return RingOutlook(
+        ring=spec.ring,
+        needed=needed_installs(totals.base, rule.success_min),
+        installed=totals.installed,
+        remaining=tuple(Wait(limit_s, devices, silent=True) for limit_s, devices in left if devices),
+        soak_s=rule.soak_s,
+        elapsed_s=elapsed_s,
+        failure_share=_share(totals.failed, totals.installed + totals.failed),
+    )
+
+
+def _sized(spec: RingSpec) -> list[RingTarget]:
+    return [target for target in spec.targets if target.devices]
+
+
+def _share(failed: int, finished: int) -> Decimal:
+    if not finished:
+        return Decimal(0)
+    with localcontext(ARITHMETIC):
+        return min(_SHARE_MAX, (Decimal(failed) / finished).quantize(_SHARE_STEP))
+
+
+def _risk(now: RiskAssessment, former: Former) -> RiskDelta:
+    before = {factor.name: factor.contribution for factor in former.risk.factors}
+    after = {factor.name: factor.contribution for factor in now.factors}
+    changed = [name for name in dict.fromkeys((*after, *before)) if before.get(name) != after.get(name)]
+    return RiskDelta(
+        former_intent=former.intent_id,
+        former_version=former.version,
+        former_score=former.risk.score,
+        score=now.score,
+        model_changed=former.risk.model != now.model,
+        factors=tuple(FactorDelta(name, before.get(name), after.get(name)) for name in changed),
+    )

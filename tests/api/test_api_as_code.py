@@ -1,0 +1,210 @@
+"""A deployment intent as a file: compared with the record, handed in once, refused in one line."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+import yaml
+from api_rig import APPLICATION, DECLARED, PACKAGER, PUBLISHER, Rig, package, sbom, scan
+
+from eucora.cli.as_code.changes import Action
+from eucora.cli.as_code.file import Intended, IntentFile, IntentFileInvalid, json_schema, read_intent
+from eucora.cli.as_code.submit import plan, submit
+from eucora.cli.client import Api, Problem, ServiceToken, Session
+
+INTENT: dict[str, Any] = {
+    "format": 1,
+    "application": APPLICATION,
+    "declared": DECLARED,
+    "installs": [
+        {
+            "plane": "jamf",
+            "file": "notes.pkg",
+            "uninstall_command": "/usr/local/bin/remove-notes",
+            "detection": {"kind": "receipt", "name": "com.example.notes", "value": "1.0"},
+        }
+    ],
+    "evidence": [{"kind": kind, "file": f"{kind}.json"} for kind in ("sbom", "scan", "test_evidence", "rollback_plan")],
+    "rollout_plan": "lab, canary, pilot",
+    "rollout": {
+        "rings": [{"ring": ring, "targets": [{"plane": "jamf", "group": f"ring-{ring}"}]} for ring in range(3)],
+        "scope": {"business_unit": "retail", "boundary": "emea"},
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as a packaging engineer keeps it."""
+    home = tmp_path / "notes"
+    home.mkdir()
+    (home / "notes.pkg").write_bytes(package())
+    (home / "sbom.json").write_bytes(sbom())
+    (home / "scan.json").write_bytes(scan())
+    (home / "test_evidence.json").write_text("passed")
+    (home / "rollback_plan.json").write_text("remove it")
+    return home
+
+
+def intent_in(folder: Path, **changes: Any) -> Intended:
+    path = folder / "intent.yaml"
+    path.write_text(yaml.safe_dump(INTENT | changes))
+    return read_intent(path)
+
+
+@pytest.fixture
+async def packager(rig: Rig) -> AsyncIterator[Session]:
+    """The client over the real API; read models are brought up to the log before each request."""
+
+    async def catch_up(_: httpx.Request) -> None:
+        await rig.runner.catch_up_all()
+
+    transport = httpx.ASGITransport(rig.app)
+    async with httpx.AsyncClient(transport=transport, event_hooks={"request": [catch_up]}) as http:
+        yield Session(Api("http://eucora.test", http), ServiceToken(rig.token(PACKAGER)), "packager")
+
+
+async def test_what_was_applied_needs_nothing_more(rig: Rig, packager: Session, folder: Path) -> None:
+    intended = intent_in(folder)
+    first = await plan(packager, intended)
+    assert (first.proposes, first.intent, first.removals) == (True, None, 0)
+    intent = await submit(packager, intended, first)
+    events = await rig.events()
+    again = await plan(packager, intended)
+    assert (again.changes, again.proposes, again.intent) == ([], False, intent)
+    assert await submit(packager, intended, first) == intent  # an apply that was cut off before it heard the answer
+    assert await rig.events() == events
+
+
+async def test_a_group_that_is_left_out_is_a_removal(packager: Session, folder: Path) -> None:
+    await submit(packager, intent_in(folder), await plan(packager, intent_in(folder)))
+    rollout = INTENT["rollout"] | {"rings": INTENT["rollout"]["rings"][:2]}
+    planned = await plan(packager, intent_in(folder, rollout=rollout))
+    assert [(change.action, change.before) for change in planned.changes] == [
+        (Action.REMOVE, "ring 2, jamf group ring-2 (online)")
+    ]
+    assert planned.removals == 1
+
+
+async def test_every_kind_of_change_is_named(packager: Session, folder: Path) -> None:
+    await submit(packager, intent_in(folder), await plan(packager, intent_in(folder)))
+    (folder / "notes.pkg").write_bytes(package("2.0"))
+    changed = intent_in(
+        folder,
+        application=APPLICATION | {"version": "2.0"},
+        declared=DECLARED | {"vendor_known": False},
+        evidence=INTENT["evidence"][:3],
+        rollout=INTENT["rollout"] | {"change_kind": "emergency", "purpose": "security"},
+    )
+    planned = await plan(packager, changed)
+    assert {(change.action, change.what) for change in planned.changes} == {
+        (Action.CHANGE, "application.version"),
+        (Action.CHANGE, "declared.vendor_known"),
+        (Action.CHANGE, "installs.jamf.artifact"),
+        (Action.REMOVE, "evidence"),
+        (Action.CHANGE, "rollout.change_kind"),
+        (Action.CHANGE, "rollout.purpose"),
+    }
+
+
+async def test_what_ended_without_success_may_be_asked_for_again(rig: Rig, packager: Session, folder: Path) -> None:
+    intended = intent_in(folder)
+    intent = await submit(packager, intended, await plan(packager, intended))
+    answer = await rig.post(f"/deployment-intents/{intent}/aborts", PUBLISHER, {"reason": "not this week"})
+    assert answer.status_code == 201
+    planned = await plan(packager, intended)
+    assert (planned.changes, planned.status, planned.proposes) == ([], "aborted", True)
+    assert await submit(packager, intended, planned) != intent
+
+
+async def test_a_refusal_of_the_service_is_passed_on(rig: Rig, packager: Session, folder: Path) -> None:
+    rollout = INTENT["rollout"] | {"rings": [{"ring": 0, "targets": [{"plane": "jamf", "group": "nobody"}]}]}
+    intended = intent_in(folder, rollout=rollout)
+    with pytest.raises(Problem, match="group-unknown") as refused:
+        await submit(packager, intended, await plan(packager, intended))
+    assert refused.value.status == 422
+    assert (await rig.get("/deployment-intents")).json()["items"] == []
+
+
+BROKEN = {
+    "no YAML": ("application: [", "line 1, column 15"),
+    "not even a mapping": ("hello", "the file"),
+    "an unknown field": (json.dumps(INTENT | {"colour": "red"}), "colour: Extra inputs"),
+    "a number for a text": (
+        json.dumps(INTENT | {"application": APPLICATION | {"version": 4.2}}),
+        "application.version: Input should be a valid string: put it in quotes, '4.2'",
+    ),
+    "a missing field": (json.dumps({k: v for k, v in INTENT.items() if k != "rollout"}), "rollout: Field required"),
+    "a key given twice": ("format: 1\nformat: 1\n", "line 2, column 1: format is given twice"),
+    "an alias": ("a: &a [x]\nb: *a\n", "line 2, column 4: aliases are not accepted"),
+    "a wrong plane": (
+        json.dumps(INTENT | {"installs": [INTENT["installs"][0] | {"plane": "sms"}]}),
+        "installs[0].plane",
+    ),
+    "a file that is not there": (
+        json.dumps(INTENT | {"evidence": [{"kind": "sbom", "file": "gone.json"}]}),
+        "gone.json: there is no such file",
+    ),
+    "a bracket too many, a thousand deep": ("[" * 5_000 + "]" * 5_000, "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_refused_with_field_and_way_out(folder: Path, text: str, told: str) -> None:
+    path = folder / "intent.yaml"
+    path.write_text(text)
+    with pytest.raises(IntentFileInvalid) as refused:
+        read_intent(path)
+    message = str(refused.value)
+    assert told in message
+    assert message.startswith(str(path))
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../secret.json", "sub/../../secret.json", "link.json", "a\0b"])
+def test_a_file_outside_its_folder_is_not_handed_in(folder: Path, name: str) -> None:
+    (folder.parent / "secret.json").write_bytes(sbom())
+    (folder / "sub").mkdir()
+    (folder / "link.json").symlink_to(folder.parent / "secret.json")
+    with pytest.raises(
+        IntentFileInvalid, match=r"evidence\[1\]\.file: .* leads out of .*; put the file below that folder"
+    ):
+        intent_in(folder, evidence=[INTENT["evidence"][0], {"kind": "scan", "file": name}])
+
+
+def test_a_file_below_the_folder_may_be_named_by_a_detour_or_a_link(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "real.json").write_bytes(sbom())
+    (folder / "link.json").symlink_to(folder / "sub" / "real.json")
+    for name in ("sub/real.json", "sub/../sub/real.json", "link.json"):
+        (document,) = intent_in(folder, evidence=[{"kind": "sbom", "file": name}]).documents
+        assert document == ("sbom", hashlib.sha256(sbom()).hexdigest())
+
+
+def test_a_file_that_is_no_text_is_refused(folder: Path) -> None:
+    path = folder / "intent.yaml"
+    path.write_bytes(b"format: \xff\xfe")
+    with pytest.raises(IntentFileInvalid, match="byte 8 is not UTF-8"):
+        read_intent(path)
+
+
+def test_the_published_schema_takes_what_the_reader_takes(folder: Path) -> None:
+    schema = json.loads(json_schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid(INTENT)
+    assert intent_in(folder).pack()["installs"][0]["artifact"]
+    assert not validator.is_valid(INTENT | {"colour": "red"})
+    assert not validator.is_valid(INTENT | {"format": 2})
+
+
+def test_the_example_of_the_documentation_is_such_a_file() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "intent-files.md").read_text()
+    example = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    jsonschema.Draft202012Validator(json.loads(json_schema())).validate(example)
+    assert IntentFile.model_validate(example).application.version == "3.0.1"

@@ -1,0 +1,68 @@
+"""The rules of the risk score that must have a worked test each: every value of every factor, the sum, the route."""
+
+from typing import Final
+
+SECTION_2: Final = frozenset(
+    {
+        # the sum
+        "2.score.sum",
+        "2.score.clamp",
+        "2.score.rounding",
+        "2.score.explained",
+        "2.score.weights",
+        # factors, and what each is worth
+        "2.privilege_impact.user",
+        "2.privilege_impact.user_with_admin_features",
+        "2.privilege_impact.admin_install",
+        "2.privilege_impact.service_or_elevated",
+        "2.privilege_impact.driver_or_kernel",
+        "2.supply_chain_trust.signed_known_consistent",
+        "2.supply_chain_trust.signed_known_weak",
+        "2.supply_chain_trust.signed_unknown",
+        "2.supply_chain_trust.unsigned",
+        "2.supply_chain_trust.unsigned_uncertain",
+        "2.exploitability.none",
+        "2.exploitability.user_listener",
+        "2.exploitability.scripting",
+        "2.exploitability.listener_and_scripting",
+        "2.exploitability.privileged_listener",
+        "2.data_access.own",
+        "2.data_access.reads_documents",
+        "2.data_access.profile",
+        "2.data_access.credential_stores",
+        "2.data_access.wide_and_credentials",
+        "2.sbom_vulnerability.none",
+        "2.sbom_vulnerability.low_or_medium",
+        "2.sbom_vulnerability.high",
+        "2.sbom_vulnerability.critical_excepted",
+        "2.sbom_vulnerability.critical",
+        "2.blast_radius.under_10",
+        "2.blast_radius.under_100",
+        "2.blast_radius.under_1000",
+        "2.blast_radius.up_to_10000",
+        "2.blast_radius.more",
+        "2.blast_radius.critical_devices",
+        "2.operational_complexity.short",
+        "2.operational_complexity.medium",
+        "2.operational_complexity.reboot",
+        "2.operational_complexity.reboot_and_sequencing",
+        "2.operational_complexity.offline_import",
+        "2.history.proven",
+        "2.history.few",
+        "2.history.some",
+        "2.history.many",
+        "2.history.security_incident",
+        "2.history.new",
+        # where a value comes from
+        "2.provenance.computed",
+        "2.provenance.declared",
+        # the route
+        "2.cab.score",
+        "2.cab.privileged_tooling",
+        "2.cab.critical_infrastructure",
+        "2.cab.business_critical",
+        "2.cab.automated",
+        "2.cab.lab",
+        "2.cab.canary_before_cab",
+    }
+)
