@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
-from eucora.application.execute import load
+from eucora.application.execute import folded, load
 from eucora.application.world import World
 from eucora.domain import cab_review, policy_exception
 from eucora.domain.cab_review import Ineligible
 from eucora.domain.deployment_intent import DECIDER as INTENT
-from eucora.domain.deployment_intent.events import SERVICE, Event, RingPromoted, RolloutResumed, RolloutStarted
+from eucora.domain.deployment_intent.events import SERVICE, RingPromoted, RolloutResumed, RolloutStarted
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.exception_needs import ExceptionNeed
 from eucora.domain.exception_types import ExceptionFact, ExceptionStatus
@@ -17,12 +17,14 @@ from eucora.domain.exception_types import ExceptionFact, ExceptionStatus
 # An exception that was denied or is over gives the release nothing, and its asker no part in it.
 _LIVE: Final = frozenset({ExceptionStatus.REQUESTED, ExceptionStatus.CHANGES_REQUESTED, ExceptionStatus.APPROVED})
 
+PUBLISHING: Final = RolloutStarted | RingPromoted | RolloutResumed  # who did one of these published the release
+
 
 async def conflicts_now(world: World, intent_id: str, at: datetime) -> tuple[Ineligible, ...]:
     """Publishers who moved the rollout, and askers of live exceptions that name it or that it rests on."""
     history = await world.store.read(INTENT.stream(intent_id))
-    moved = [event.by for event in history.events if isinstance(event, RolloutStarted | RingPromoted | RolloutResumed)]
-    state = INTENT.fold(cast("Sequence[Event]", history.events))
+    moved = [event.by for event in history.events if isinstance(event, PUBLISHING)]
+    state = folded(INTENT, history)
     asked = [person async for person in _askers(world, state, at)]
     return (
         *(Ineligible(person, "publisher") for person in dict.fromkeys(moved) if person != SERVICE),

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from eucora.application.cab_conflicts import conflicts_now, voters_of
-from eucora.application.execute import Executed, VersionMismatch, execute, load
+from eucora.application.execute import Executed, VersionMismatch, execute, folded, load
 from eucora.application.grounds import grounds_of
 from eucora.application.planes import GroupNotFound
 from eucora.application.policies import gate_policy_for, governance_for, not_in_force, risk_model_for
@@ -20,7 +19,7 @@ from eucora.domain.binding import digest_of
 from eucora.domain.cab_review import Urgency
 from eucora.domain.deployment_intent import commands
 from eucora.domain.deployment_intent.decide import DECIDER
-from eucora.domain.deployment_intent.events import ChangeKind, Event, Purpose
+from eucora.domain.deployment_intent.events import ChangeKind, Purpose
 from eucora.domain.deployment_intent.grounds import changes_since
 from eucora.domain.deployment_intent.offered import offered_in
 from eucora.domain.deployment_intent.state import DeploymentIntent
@@ -162,7 +161,7 @@ async def submit_to_cab(
     history = await world.store.read(DECIDER.stream(intent_id))
     if caller.expected_version not in (None, history.version):
         raise VersionMismatch(history.stream, caller.expected_version, history.version)
-    state = DECIDER.fold(cast("Sequence[Event]", history.events))
+    state = folded(DECIDER, history)
     grounds = await grounds_of(world, state, now)
     requested = DECIDER.decide(state, commands.RequestCabReview(review_id, caller.person.id, now, grounds))
     proposed, asked = state.proposed, DECIDER.fold(requested, state).asked

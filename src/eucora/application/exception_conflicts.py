@@ -1,15 +1,14 @@
 """Who has a part in the releases that an exception is for, and so may not decide on it."""
 
 from collections.abc import Sequence
-from typing import Final, cast
 
+from eucora.application.cab_conflicts import PUBLISHING
+from eucora.application.execute import folded
 from eucora.application.world import World
 from eucora.domain.deployment_intent import DECIDER as INTENT
-from eucora.domain.deployment_intent.events import SERVICE, Event, RingPromoted, RolloutResumed, RolloutStarted
+from eucora.domain.deployment_intent.events import SERVICE
 from eucora.domain.deployment_intent.state import ENDED
 from eucora.domain.policy_exception import Terms
-
-_PUBLISHING: Final = RolloutStarted | RingPromoted | RolloutResumed
 
 
 async def involved_in(world: World, terms: Terms | None) -> tuple[str, ...]:
@@ -32,11 +31,11 @@ async def involved_in(world: World, terms: Terms | None) -> tuple[str, ...]:
 
 
 async def _part_in(world: World, intent_id: str, *, publishing: bool, ended: bool) -> Sequence[str]:
-    events = (await world.store.read(INTENT.stream(intent_id))).events
-    state = INTENT.fold(cast("Sequence[Event]", events))
+    history = await world.store.read(INTENT.stream(intent_id))
+    state = folded(INTENT, history)
     if state.proposed is None or (state.status in ENDED and not ended):
         return ()
-    moved = [event.by for event in events if isinstance(event, _PUBLISHING)] if publishing else []
+    moved = [event.by for event in history.events if isinstance(event, PUBLISHING)] if publishing else []
     return (state.proposed.requested_by, *state.proposed.packagers, *moved)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar, cast
 
-from eucora.application.ports import Context, EventStore, Lease, NewJob, Reply, StreamConflict, Write
+from eucora.application.ports import Context, EventStore, History, Lease, NewJob, Reply, StreamConflict, Write
 from eucora.domain.decider import Decider
 from eucora.domain.errors import RefusedOnRecord
 
@@ -63,7 +63,7 @@ async def execute(
         history = await store.read(stream)
         if expected_version is not None and history.version != expected_version:
             raise VersionMismatch(stream, expected_version, history.version)
-        state = decider.fold(cast("Sequence[E]", history.events))
+        state = folded(decider, history)
         refusal: RefusedOnRecord | None = None
         try:
             events: Sequence[E] = decider.decide(state, command)
@@ -97,4 +97,9 @@ async def execute(
 async def load(store: EventStore, decider: Decider[S, C, E], id: str, *, as_of: int | datetime | None = None) -> S:
     """An aggregate's state, now or as it was."""
     history = await store.read(decider.stream(id), as_of=as_of)
+    return folded(decider, history)
+
+
+def folded(decider: Decider[S, C, E], history: History) -> S:
+    """The state that a stream read back leads to. The one place that trusts a stream to hold its decider's events."""
     return decider.fold(cast("Sequence[E]", history.events))
