@@ -97,7 +97,7 @@ def evolve(view: IncidentView | None, recorded: Recorded) -> IncidentView | None
     """The incident after an event of its stream, or after a rollout that it called to stop stood still."""
     event = recorded.event
     if isinstance(event, e.IncidentReported):
-        return _wanted(_reported(event, recorded), event.at)
+        return _reported(event, recorded)
     if view is None:
         return None
     if isinstance(event, RolloutHalted | RolloutPaused):
@@ -105,11 +105,12 @@ def evolve(view: IncidentView | None, recorded: Recorded) -> IncidentView | None
         latency = (event.at - (view.stop_wanted_at or view.reported_at)) // timedelta(milliseconds=1)
         stop = Stop(recorded.stream.partition("-")[2], stopped, event.at, latency)
         return replace(view, position=recorded.position, stops=(*view.stops, stop))  # the version is another stream's
-    view = _closed(_responded(_classified(view, event), event), event)
-    return replace(view, position=recorded.position, version=recorded.version)
+    changes = _classified(view, event) | _responded(view, event) | _closed(view, event)
+    return replace(view, position=recorded.position, version=recorded.version, **changes)  # once: views are wide
 
 
 def _reported(event: e.IncidentReported, recorded: Recorded) -> IncidentView:
+    asked = e.response(event.severity, event.kind, event.attributable)
     return IncidentView(
         id=event.incident_id,
         position=recorded.position,
@@ -129,66 +130,70 @@ def _reported(event: e.IncidentReported, recorded: Recorded) -> IncidentView:
         blast_radius_class=event.blast_radius_class,
         devices=event.devices,
         devices_at=event.at if event.devices else None,
+        **_wanted(asked, event.at),
     )
 
 
-def _classified(view: IncidentView, event: object) -> IncidentView:
+def _classified(view: IncidentView, event: object) -> dict[str, Any]:
     match event:
         case e.IncidentReclassified(at=at):
-            classified = replace(
-                view,
-                severity=event.severity,
-                kind=event.kind,
-                attributable=event.attributable,
-                reclassified_by=event.by,
-                reason=event.reason,
-            )
-            return _wanted(classified, at)
+            classified = {
+                "severity": event.severity,
+                "kind": event.kind,
+                "attributable": event.attributable,
+                "reclassified_by": event.by,
+                "reason": event.reason,
+            }
+            asked = e.response(event.severity, event.kind, event.attributable) if view.status == "open" else None
+            return classified | _wanted(asked, at)
         case e.IncidentBlastRadiusAssessed(devices=devices, at=at):
-            return replace(
-                view,
-                devices=devices,
-                devices_at=at,
-                affected_devices=sum(one.devices for one in devices),
-                blast_radius_class=event.blast_radius_class or view.blast_radius_class,
-            )
-    return view
+            return {
+                "devices": devices,
+                "devices_at": at,
+                "affected_devices": sum(one.devices for one in devices),
+                "blast_radius_class": event.blast_radius_class or view.blast_radius_class,
+            }
+    return {}
 
 
-def _responded(view: IncidentView, event: object) -> IncidentView:
+def _responded(view: IncidentView, event: object) -> dict[str, Any]:
     match event:
         case e.RolloutsCalledToStop(intents=intents):
-            return replace(view, called=tuple(sorted({*view.called, *intents})))
+            return {"called": tuple(sorted({*view.called, *intents}))}
         case e.RollbackProposed(intents=intents, reason=reason):
             proposed = tuple(sorted({*view.rollback_proposed, *intents}))
-            return replace(view, rollback_proposed=proposed, rollback_reason=reason)
+            return {"rollback_proposed": proposed, "rollback_reason": reason}
         case e.IncidentNoted(text=text, by=by, at=at):
-            return replace(view, notes=(*view.notes, Note(text, by, at)))
+            return {"notes": (*view.notes, Note(text, by, at))}
         case e.IncidentReminded(at=at):
-            return replace(view, reminded_at=at)
-    return view
+            return {"reminded_at": at}
+    return {}
 
 
-def _closed(view: IncidentView, event: object) -> IncidentView:
+def _closed(view: IncidentView, event: object) -> dict[str, Any]:
     match event:
         case e.IncidentResolved():
-            return replace(
-                view,
-                status="resolved",
-                root_cause=event.root_cause,
-                corrective_action=event.corrective_action,
-                resolved_by=event.by,
-                resolved_at=event.at,
-            )
+            return {
+                "status": "resolved",
+                "root_cause": event.root_cause,
+                "corrective_action": event.corrective_action,
+                "resolved_by": event.by,
+                "resolved_at": event.at,
+            }
         case e.IncidentReopened(at=at):
-            reopened = replace(view, status="open", reopened_by=event.by, reopened_at=at, reopened_because=event.reason)
-            return _wanted(reopened, at)
-    return view
+            reopened = {
+                "status": "open",
+                "reopened_by": event.by,
+                "reopened_at": at,
+                "reopened_because": event.reason,
+            }
+            return reopened | _wanted(e.response(view.severity, view.kind, view.attributable), at)
+    return {}
 
 
-def _wanted(view: IncidentView, at: datetime) -> IncidentView:
-    stopping = view.response in (e.Response.HALT, e.Response.PAUSE)
-    return replace(view, stop_wanted_at=at) if stopping else view
+def _wanted(response: e.Response | None, at: datetime) -> dict[str, Any]:
+    """When the incident became one that stops rollouts, if it does; None: it is resolved, and does nothing."""
+    return {"stop_wanted_at": at} if response in (e.Response.HALT, e.Response.PAUSE) else {}
 
 
 def _key(recorded: Recorded) -> str | None:
