@@ -51,7 +51,8 @@ order by c.device_id
     for offer, goal in _GOAL.items()
 }
 # Older news never overwrites newer; news without a time counts as current. The first install time is kept: the clock
-# for compliance starts once.
+# for compliance starts once. The lateral limit looks each device up by its key: a join would read the whole cohort for
+# every batch as long as a cohort just frozen has no statistics.
 _RECORD = """
 insert into device_install as i
   (intent_id, ring, plane, device_id, state, code, detail, observed_at, installed_at, last_check_in)
@@ -59,7 +60,8 @@ select $1, $2, $3, o.id, o.state, o.code, o.detail, o.observed_at,
   case when o.state = 'installed' then coalesce(o.observed_at, $9) end, o.last_check_in
 from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $10::timestamptz[])
   as o (id, state, code, detail, observed_at, last_check_in)
-join ring_cohort c on c.intent_id = $1 and c.ring = $2 and c.plane = $3 and c.device_id = o.id
+cross join lateral (select from ring_cohort c
+  where c.intent_id = $1 and c.ring = $2 and c.plane = $3 and c.device_id = o.id limit 1) of_cohort
 on conflict (intent_id, ring, plane, device_id) do update set
   state = excluded.state, code = excluded.code, detail = excluded.detail, observed_at = excluded.observed_at,
   installed_at = coalesce(i.installed_at, excluded.installed_at),
