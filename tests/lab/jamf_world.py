@@ -1,5 +1,6 @@
 """A simulated Jamf Pro server for tests: a clock that stands still, a small fleet, and a client with a token."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from xml.etree.ElementTree import Element
 
@@ -13,6 +14,7 @@ from eucora.domain.planes import Plane
 from eucora.lab.clock import ManualClock
 from eucora.lab.fleet import Fleet
 from eucora.lab.jamf import JamfStore, create_jamf
+from eucora.lab.jamf.tokens import LabAccount
 from eucora.lab.recorder import Recorder, RecorderMiddleware
 from eucora.lab.roster import LabDevice
 
@@ -23,6 +25,7 @@ EVERYONE_REPORTED_S = 200.0
 TRANSFER_S = 5.0
 TOKEN_S = 3600.0
 UPLOAD_BYTES_MAX = 100_000
+ACCOUNT = ("lab-user", "lab:password")
 PKG = b"xar!" + bytes(range(256)) * 40
 XML = {"Content-Type": "application/xml"}
 JSON = {"Accept": "application/json"}
@@ -42,6 +45,7 @@ class JamfWorld:
             token_lifetime=timedelta(seconds=token_s),
             transfer=timedelta(seconds=TRANSFER_S),
             upload_bytes_max=UPLOAD_BYTES_MAX,
+            account=LabAccount(*ACCOUNT),
         )
         self.recorder = Recorder()
         outer = Starlette(
@@ -77,6 +81,12 @@ class JamfWorld:
 
     async def policy(self, xml: str) -> str:
         answer = await self.http.post("JSSResource/policies/id/0", content=xml, headers=XML)
+        assert answer.status_code == 201, answer.text
+        return str(parsed(answer).findtext("id"))
+
+    async def group(self, name: str, *additions: str) -> str:
+        content = group(name, additions=additions)
+        answer = await self.http.post("JSSResource/computergroups/id/0", content=content, headers=XML)
         assert answer.status_code == 201, answer.text
         return str(parsed(answer).findtext("id"))
 
@@ -129,6 +139,17 @@ def install_policy(
         f"<package_configuration><packages><package><id>{package_id}</id><action>Install</action></package></packages>"
         "</package_configuration></policy>"
     )
+
+
+def group(name: str, *, smart: bool = False, additions: Sequence[str] = (), deletions: Sequence[str] = ()) -> str:
+    """A static or smart group, or a change of one: the computers (ids) to come and to go."""
+    parts = [
+        f"<{tag}>{''.join(f'<computer><id>{id_}</id></computer>' for id_ in ids)}</{tag}>"
+        for tag, ids in (("computer_additions", additions), ("computer_deletions", deletions))
+        if ids
+    ]
+    kind = f"<name>{name}</name><is_smart>{str(smart).lower()}</is_smart>"
+    return f"<computer_group>{kind}{''.join(parts)}</computer_group>"
 
 
 def uninstall_policy(name: str, *groups: str) -> str:

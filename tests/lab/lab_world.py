@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from eucora.lab.app import Lab, create_lab
 from eucora.lab.clock import ManualClock
 from eucora.lab.recorder import Recorder
+from eucora.lab.wire import lab_wire
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 BASE = "http://lab.test"
@@ -103,7 +104,7 @@ class World:
             recorder=self.recorder,
         )
         self.lab: Lab = app.state.lab
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE)
+        self.http = httpx.AsyncClient(transport=lab_wire(app), base_url=BASE)
         self._headers: dict[str, str] = {}
 
     async def __aenter__(self) -> "World":
@@ -150,7 +151,7 @@ class World:
         answer = (await self.graph("GET", path, **kept)).json()
         found = list(answer["value"])
         while "@odata.nextLink" in answer:
-            answer = (await self.graph("GET", answer["@odata.nextLink"])).json()
+            answer = (await self.graph("GET", answer["@odata.nextLink"], headers=kept.get("headers", {}))).json()
             found += answer["value"]
         return found
 

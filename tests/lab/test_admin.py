@@ -33,7 +33,7 @@ async def test_a_fault_may_be_for_one_method_and_path() -> None:
     async with World() as world:
         await admin(world, "faults", upstream="graph", status=503, method="POST", path_contains="mobileApps")
         assert (await world.graph("GET", APPS)).status_code == 200
-        assert (await world.graph("POST", "/groups")).status_code == 405
+        assert (await world.graph("POST", "/devices")).status_code == 405
         assert (await world.graph("POST", APPS, json={})).status_code == 503
         assert (await world.graph("POST", APPS, json={})).status_code == 400
 
@@ -46,6 +46,7 @@ async def test_a_fault_may_be_for_one_method_and_path() -> None:
         ("jamf", "/jamf/api/v1/packages", "application/json"),
         ("jamf", "/jamf/JSSResource/policies", "text/html; charset=utf-8"),
         ("entra", "/entra/t/oauth2/v2.0/token", "application/json"),
+        ("kandji", "/kandji/api/v1/devices", "application/json"),
         ("oidc", "/oidc/jwks", "application/json"),
     ],
 )

@@ -64,6 +64,23 @@ async def test_only_a_missing_mac_has_not_checked_in_lately(jamf: JamfWorld) -> 
         assert datetime.fromisoformat(row["general"]["lastCheckIn"]) < jamf.fleet.started_at
 
 
+async def test_the_older_inventory_has_one_name_for_the_last_contact(jamf: JamfWorld) -> None:
+    mac = jamf.sound()
+    params = {"filter": f'udid=="{mac.udid}";general.lastContactTime>"2020-01-01T00:00:00Z"'}
+    [row] = (await jamf.http.get(INVENTORY.replace("v4", "v3"), params=params)).json()["results"]
+    [newer] = (await jamf.http.get(INVENTORY, params={"filter": f'udid=="{mac.udid}"'})).json()["results"]
+    assert row["general"]["lastContactTime"] == newer["general"]["lastCheckIn"]
+    assert row["general"].keys() == (newer["general"].keys() - {"lastCheckIn", "lastContact"}) | {"lastContactTime"}
+    assert (await jamf.http.get(INVENTORY, params=params)).status_code == 400
+
+
+async def test_an_older_server_has_no_newer_inventory(jamf: JamfWorld) -> None:
+    jamf.store.inventories = frozenset({"v3"})
+    for path in (INVENTORY, f"{INVENTORY}/1"):
+        assert (await jamf.http.get(path)).status_code == 404
+        assert (await jamf.http.get(path.replace("v4", "v3"))).status_code == 200
+
+
 async def test_one_computer_by_id(jamf: JamfWorld) -> None:
     mac = jamf.sound()
     row = (await jamf.http.get(f"{INVENTORY}/{mac.jamf_id}", params={"section": "GROUP_MEMBERSHIPS"})).json()

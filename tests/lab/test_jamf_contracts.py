@@ -6,9 +6,20 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element
 
+import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
-from jamf_world import EVERYONE_REPORTED_S, PKG, XML, JamfWorld, install_policy, package_body, uninstall_policy
+from jamf_world import (
+    ACCOUNT,
+    EVERYONE_REPORTED_S,
+    PKG,
+    XML,
+    JamfWorld,
+    group,
+    install_policy,
+    package_body,
+    uninstall_policy,
+)
 from starlette.routing import BaseRoute, Mount, Route
 
 from eucora.lab.recorder import Exchange
@@ -25,6 +36,8 @@ CLASSIC = "jamf-classic.openapi.json"
 UNCUT = {("DELETE", "/logflush")}
 # The older token path is in Jamf's guide and in most tools, not in the server's schema.
 OLDER_TOKEN = "/jamf/api/oauth/token"
+# App Installers are described by Jamf in a document of their own.
+ELSEWHERE = ("/oauth/token", "/v1/app-installers/")
 
 
 @pytest.fixture
@@ -49,16 +62,25 @@ async def walk_pro(jamf: JamfWorld) -> None:
     await http.get("api/v1/packages/99")
     await http.post("api/v1/packages/99/upload", files={"file": ("a.pkg", PKG)})
     await http.get("api/v1/categories")
+    await http.get("api/v1/jamf-pro-version")
+    await http.get("api/v1/auth")
     await http.get("api/v1/computer-groups")
     await http.get("api/v3/computer-groups/static-groups")
     await http.get(f"api/v3/computer-groups/static-groups/{jamf.group_id()}")
     await http.get("api/v3/computer-groups/static-groups/99")
-    sections = ["GENERAL", "HARDWARE", "OPERATING_SYSTEM", "USER_AND_LOCATION", "PACKAGE_RECEIPTS", "GROUP_MEMBERSHIPS"]
-    await http.get("api/v4/computers-inventory", params={"section": sections, "page-size": 400, "sort": "id:asc"})
-    await http.get(f"api/v4/computers-inventory/{jamf.sound().jamf_id}", params={"section": sections})
+    sections = ["GENERAL", "HARDWARE", "OPERATING_SYSTEM", "USER_AND_LOCATION", "GROUP_MEMBERSHIPS"]
+    sections += ["PACKAGE_RECEIPTS", "APPLICATIONS"]
+    for version in ("v3", "v4"):
+        inventory = f"api/{version}/computers-inventory"
+        await http.get(inventory, params={"section": sections, "page-size": 400, "sort": "id:asc"})
+        await http.get(f"{inventory}/{jamf.sound().jamf_id}", params={"section": sections})
     await http.get("api/v4/computers-inventory/99999")
     await http.delete(f"api/v1/packages/{package_id}")
     await jamf.token(client_secret="wrong")
+    await http.post("api/v1/auth/token", auth=httpx.BasicAuth("lab-user", "wrong"))
+    account = (await http.post("api/v1/auth/token", auth=httpx.BasicAuth(*ACCOUNT))).json()["token"]
+    kept = await http.post("api/v1/auth/keep-alive", headers={"Authorization": f"Bearer {account}"})
+    await http.post("api/v1/auth/invalidate-token", headers={"Authorization": f"Bearer {kept.json()['token']}"})
     await http.get("api/v1/packages", headers={"Authorization": "Bearer nonsense"})
 
 
@@ -82,6 +104,13 @@ async def walk_classic(jamf: JamfWorld) -> None:
     ):
         answer = await http.get(f"JSSResource/{path}")
         assert answer.status_code == 200, (path, answer.text)
+    group_id = await jamf.group("eucora trial", mac)
+    await http.put(
+        f"JSSResource/computergroups/id/{group_id}", content=group("eucora trial", deletions=[mac]), headers=XML
+    )
+    await http.get(f"JSSResource/computergroups/id/{group_id}")
+    await http.post("JSSResource/computergroups/id/0", content=group("eucora trial"), headers=XML)
+    await http.delete(f"JSSResource/computergroups/id/{group_id}")
     await jamf.change(policy_id, "<policy><general><enabled>false</enabled></general></policy>")
     await http.delete(f"JSSResource/policies/id/{policy_id}")
     await http.get(f"JSSResource/policies/id/{policy_id}")
@@ -93,7 +122,7 @@ async def test_every_answer_of_the_pro_api_is_as_described(jamf: JamfWorld) -> N
     await walk_pro(jamf)
     pro = [seen for seen in jamf.recorder.exchanges if seen.path.startswith("/jamf/api") and seen.path != OLDER_TOKEN]
     served = operations(description, "/jamf/api", pro)
-    assert {(method, path) for method, path in offered(jamf, "/api") if path != "/oauth/token"} == served
+    assert {(method, path) for method, path in offered(jamf, "/api") if not path.startswith(ELSEWHERE)} == served
 
     deviations = [text for seen in pro if seen.status < 400 for text in description.deviations(seen, base="/jamf/api")]
     assert deviations == []
@@ -105,6 +134,18 @@ async def test_every_answer_of_the_pro_api_is_as_described(jamf: JamfWorld) -> N
             assert description.deviations(seen, base="/jamf/api") == []
         else:
             assert description.check(ENVELOPE, json.loads(seen.response_body or b"")) == []
+
+
+async def test_every_answer_about_app_installers_is_as_described(jamf: JamfWorld) -> None:
+    description = contract("jamf-app-installers.openapi.json", closed=True)
+    for what in ("titles", "deployments"):
+        answer = await jamf.http.get(f"api/v1/app-installers/{what}")
+        assert answer.json()["totalCount"] == len(answer.json()["results"]) > 0
+    seen = [one for one in jamf.recorder.exchanges if "/app-installers/" in one.path]
+    assert operations(description, "/jamf/api", seen) == {
+        (method, path) for method, path in offered(jamf, "/api") if path.startswith("/v1/app-installers/")
+    }
+    assert [text for one in seen for text in description.deviations(one, base="/jamf/api")] == []
 
 
 async def test_every_answer_of_the_classic_api_is_as_described(jamf: JamfWorld) -> None:

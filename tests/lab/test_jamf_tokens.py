@@ -2,9 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
+import httpx
 import pytest
-from jamf_world import JSON, JamfWorld
+from jamf_world import ACCOUNT, JSON, JamfWorld
+
+from eucora.lab.jamf.tokens import LabAccount
 
 
 @pytest.fixture
@@ -92,3 +96,45 @@ async def test_the_most_requests_at_one_time_are_remembered(jamf: JamfWorld) -> 
     assert jamf.store.concurrent_max == 1
     await asyncio.gather(*(jamf.http.get("api/v1/packages") for _ in range(7)))
     assert (jamf.store.concurrent_max, jamf.store.concurrent_now) == (7, 0)
+
+
+async def basic(jamf: JamfWorld, name: str, password: str) -> httpx.Response:
+    return await jamf.http.post("api/v1/auth/token", auth=httpx.BasicAuth(name, password))
+
+
+async def test_an_account_gets_a_token_that_is_kept_alive_and_ended(jamf: JamfWorld) -> None:
+    first = (await basic(jamf, *ACCOUNT)).json()
+    assert datetime.fromisoformat(first["expires"]) - jamf.clock.now() == timedelta(minutes=30)
+    old = {"Authorization": f"Bearer {first['token']}"}
+    assert (await jamf.http.get("api/v1/packages", headers=old)).status_code == 200
+    second = (await jamf.http.post("api/v1/auth/keep-alive", headers=old)).json()
+    assert (await jamf.http.get("api/v1/packages", headers=old)).status_code == 401
+    new = {"Authorization": f"Bearer {second['token']}"}
+    assert (await jamf.http.get("JSSResource/policies", headers=new)).status_code == 200
+    assert (await jamf.http.post("api/v1/auth/invalidate-token", headers=new)).status_code == 204
+    assert (await jamf.http.get("JSSResource/policies", headers=new)).status_code == 401
+
+
+@pytest.mark.parametrize(("name", "password"), [("lab-user", "wrong"), ("nobody", "lab:password"), ("", "")])
+async def test_an_account_is_let_in_by_its_own_name_and_password_only(
+    jamf: JamfWorld, name: str, password: str
+) -> None:
+    answer = await basic(jamf, name, password)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (401, "INVALID_CREDENTIALS")
+
+
+@pytest.mark.parametrize("header", ["Basic !!!", "Basic bGFi", "Bearer bGFiOmxhYg==", ""])
+async def test_a_sign_in_that_is_no_basic_authentication_is_refused(jamf: JamfWorld, header: str) -> None:
+    assert (await jamf.http.post("api/v1/auth/token", headers={"Authorization": header})).status_code == 401
+
+
+async def test_an_expired_password_is_said_in_jamfs_code(jamf: JamfWorld) -> None:
+    jamf.store.tokens.account = LabAccount(*ACCOUNT, expired=True)
+    answer = await basic(jamf, *ACCOUNT)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (401, "USER_EXPIRED_PASSWORD")
+
+
+async def test_a_clients_token_is_not_kept_alive(jamf: JamfWorld) -> None:
+    await jamf.sign_in()
+    assert (await jamf.http.post("api/v1/auth/keep-alive")).status_code == 401
+    assert (await jamf.http.get("api/v1/packages")).status_code == 200

@@ -1,4 +1,4 @@
-"""Simulated Azure Blob Storage: Put Block and Put Block List behind a signed URL that expires.
+"""Simulated Azure Blob Storage: Put Block, Put Block List and Get Blob behind a signed URL that expires.
 
 Source: Azure Storage REST reference, Put Block and Put Block List (block ids are base64 of at most 64 bytes, of equal
 length within a blob; 201 on success; no Authorization header, the signature in the URL is the credential).
@@ -33,7 +33,11 @@ _STAMP: Final = "%Y-%m-%dT%H:%M:%SZ"
 @dataclass(slots=True)
 class _Blob:
     staged: dict[str, bytes] = field(default_factory=dict)  # by block id
-    content: bytes | None = None
+    committed: dict[str, bytes] | None = None  # by block id, in the order of the list; None before there was one
+
+    @property
+    def content(self) -> bytes | None:
+        return None if self.committed is None else b"".join(self.committed.values())
 
 
 class _BlobError(Exception):
@@ -53,14 +57,22 @@ class BlobStore:
 
     def signed_url(self, path: str, *, lifetime_s: float) -> tuple[str, datetime]:
         """A URL that may write ``path``, and when it stops working (UTC, whole seconds)."""
+        self._blobs.setdefault(path, _Blob())
+        return self._signed(path, "w", lifetime_s)
+
+    def _signed(self, path: str, right: str, lifetime_s: float) -> tuple[str, datetime]:
         expires = (self._clock.now() + timedelta(seconds=lifetime_s)).replace(microsecond=0)
         stamp = expires.strftime(_STAMP)
         # The correlation id makes each URL its own, as a fresh signing time does in Azure.
         scid = str(uuid4())
-        fields = {"sv": _VERSION, "sr": "b", "se": stamp, "sp": "w", "scid": scid}
-        fields["sig"] = self._signature(path, stamp, scid)
-        self._blobs.setdefault(path, _Blob())
+        fields = {"sv": _VERSION, "sr": "b", "se": stamp, "sp": right, "scid": scid}
+        fields["sig"] = self._signature(right, path, stamp, scid)
         return f"{self._base_url}/{quote(path)}?{urlencode(fields)}", expires
+
+    def offer(self, path: str, content: bytes, *, lifetime_s: float) -> tuple[str, datetime]:
+        """Keep ``content``; a URL that may read it, and when it stops working (UTC, whole seconds)."""
+        self._blobs[path] = _Blob(committed={"": content})
+        return self._signed(path, "r", lifetime_s)
 
     def content(self, path: str) -> bytes | None:
         """The committed bytes; None when no block list was put."""
@@ -71,17 +83,17 @@ class BlobStore:
         """Drop the blob and what was staged for it."""
         self._blobs.pop(path, None)
 
-    def _signature(self, path: str, expires: str, scid: str) -> str:
-        signed = "\n".join(("w", expires, path, scid, _VERSION))
+    def _signature(self, right: str, path: str, expires: str, scid: str) -> str:
+        signed = "\n".join((right, expires, path, scid, _VERSION))
         return base64.b64encode(hmac.digest(self._key, signed.encode(), "sha256")).decode()
 
     def authorise(self, path: str, request: Request) -> _Blob:
-        """The blob a signed request may write. Raises _BlobError 403 or 404."""
-        query = request.query_params
+        """The blob a signed request may write or, by GET, read. Raises _BlobError 403 or 404."""
+        query, right = request.query_params, "r" if request.method == "GET" else "w"
         good = hmac.compare_digest(
-            self._signature(path, query.get("se", ""), query.get("scid", "")), query.get("sig", "")
+            self._signature(right, path, query.get("se", ""), query.get("scid", "")), query.get("sig", "")
         )
-        if "authorization" in request.headers or not good or query.get("sp") != "w" or query.get("sr") != "b":
+        if "authorization" in request.headers or not good or query.get("sp") != right or query.get("sr") != "b":
             raise _BlobError(403, "AuthenticationFailed", "Server failed to authenticate the request.")
         if self._clock.now().strftime(_STAMP) >= query["se"]:
             raise _BlobError(403, "AuthenticationFailed", "Signature not valid in the specified time frame.")
@@ -92,7 +104,16 @@ class BlobStore:
 
 
 def create_blob(store: BlobStore) -> Starlette:
-    """``PUT /{container}/{blob}?comp=block|blocklist`` and the signature's fields."""
+    """``PUT /{container}/{blob}?comp=block|blocklist`` and ``GET /{container}/{blob}``, with the signature's fields."""
+
+    async def get(request: Request) -> Response:
+        try:
+            content = store.authorise(request.path_params["path"], request).content
+        except _BlobError as error:
+            return error_response(error.status, error.code, error.text)
+        if content is None:
+            return error_response(404, "BlobNotFound", "The specified blob does not exist.")
+        return Response(content, media_type="application/octet-stream", headers=_headers())
 
     async def put(request: Request) -> Response:
         try:
@@ -108,7 +129,7 @@ def create_blob(store: BlobStore) -> Starlette:
             return error_response(error.status, error.code, error.text)
         return Response(status_code=201, headers=_headers() | {"etag": f'"0x{uuid4().hex[:15].upper()}"'})
 
-    return Starlette(routes=[Route("/{path:path}", put, methods=["PUT"])])
+    return Starlette(routes=[Route("/{path:path}", put, methods=["PUT"]), Route("/{path:path}", get, methods=["GET"])])
 
 
 def error_response(status: int, code: str, text: str) -> Response:
@@ -144,8 +165,11 @@ async def _put_block_list(blob: _Blob, request: Request) -> None:
         raise _BlobError(400, "InvalidXmlDocument", "The specified XML is not syntactically valid.") from error
     if root.tag != "BlockList" or any(child.tag not in ("Latest", "Uncommitted") for child in root):
         raise _BlobError(400, "InvalidXmlDocument", "The specified XML is no block list of uncommitted blocks.")
+    # "Latest" is looked for among the staged blocks, then in the list before: putting the same list twice is no fault.
+    known = {"Uncommitted": blob.staged, "Latest": {**(blob.committed or {}), **blob.staged}}
     try:
-        blob.content = b"".join(blob.staged[(child.text or "").strip()] for child in root)
+        wanted = [((child.text or "").strip(), known[child.tag]) for child in root]
+        blob.committed = {block_id: blocks[block_id] for block_id, blocks in wanted}
     except KeyError as error:
         raise _BlobError(400, "InvalidBlockList", "The specified block list is invalid.") from error
     blob.staged.clear()

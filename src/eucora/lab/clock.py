@@ -1,7 +1,12 @@
 """The lab's clock, handed in everywhere: the simulated vendors never ask the machine for the time themselves."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+_OFF_S: Final[ContextVar[float]] = ContextVar("eucora.lab.clock_off_s", default=0.0)
 
 
 class Clock(Protocol):
@@ -37,3 +42,23 @@ class ManualClock:
             raise ValueError("time does not go back")
         self._now += timedelta(seconds=seconds)
         return self._now
+
+
+class ToldClock:
+    """What the vendors say the time is, in their headers and tokens; it may be off while a request is answered."""
+
+    def __init__(self, true: Clock) -> None:
+        self._true = true
+
+    def now(self) -> datetime:
+        return self._true.now() + timedelta(seconds=_OFF_S.get())
+
+
+@contextmanager
+def told_wrong(seconds: float) -> Iterator[None]:
+    """Let every ToldClock be off by ``seconds`` (either way) for what runs inside."""
+    token = _OFF_S.set(seconds)
+    try:
+        yield
+    finally:
+        _OFF_S.reset(token)

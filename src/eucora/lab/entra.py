@@ -1,10 +1,13 @@
-"""Simulated Microsoft Entra: the token endpoint for client credentials, and Graph's check of its tokens."""
+"""Simulated Microsoft Entra: the token endpoint for client credentials, and Graph's check of its tokens.
+
+It takes a secret, an assertion signed with a registered certificate, and an assertion of a trusted issuer.
+"""
 
 import base64
 import binascii
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from eucora.lab.client_assertions import ASSERTION_TYPE, AssertionRefused, Assertions
 from eucora.lab.clock import Clock
 from eucora.lab.roster import draw, draw_token, draw_uuid
 
@@ -26,6 +30,15 @@ GRAPH_RESOURCE: Final = "https://graph.microsoft.com"
 # Entra's default access tokens live between 60 and 90 minutes, drawn anew for each token.
 _LIFETIME_S: Final = (3600, 5400)
 _MISSING_PARAMETER: Final = 900144
+_REVOKED_KEPT: Final = 8  # keys; a token of an older one counts as none of ours
+GRANTED: Final = (
+    "Device.Read.All",
+    "Device.ReadWrite.All",
+    "DeviceManagementApps.ReadWrite.All",
+    "DeviceManagementManagedDevices.Read.All",
+    "DeviceManagementRBAC.Read.All",
+    "Group.ReadWrite.All",
+)
 
 
 class TokenRejected(Exception):
@@ -52,16 +65,28 @@ class Credentials:
 class Directory:
     """One tenant with one application; issues its tokens and checks them.
 
-    ``token_lifetime_s`` fixes the life of tokens; None draws it as Entra does.
+    ``token_lifetime_s`` fixes the life of tokens; None draws it as Entra does. ``authority`` is where the token
+    endpoint is reached, without a slash at the end.
     """
 
-    def __init__(self, seed: int, clock: Clock, *, token_lifetime_s: int | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        clock: Clock,
+        *,
+        token_lifetime_s: int | None = None,
+        authority: str = "https://login.microsoftonline.com",
+    ) -> None:
         self.credentials: Final = Credentials(
             draw_uuid(seed, "tenant"), draw_uuid(seed, "client"), draw_token(seed, "client-secret")
         )
         self._seed, self._clock, self._lifetime_s = seed, clock, token_lifetime_s
-        self._key = OctKey.import_key(draw_token(seed, "token-key"))
-        self._issued = 0
+        self.roles: Collection[str] = GRANTED  # application permissions in the tokens to come
+        self.assertions = Assertions()
+        self.secret_expired = False
+        self._token_url = f"{authority}/{self.credentials.tenant}/oauth2/v2.0/token"
+        self._keys = [OctKey.import_key(draw_token(seed, "token-key"))]  # the last one signs, the others are revoked
+        self._issued = self._revocations = 0
 
     def token_for(self, tenant: str, form: Mapping[str, str]) -> dict[str, object]:
         """The token answer for one request. Raises _Refusal as Entra would answer."""
@@ -76,13 +101,37 @@ class Directory:
         if form["client_id"] != self.credentials.client_id:
             text = f"Application with identifier '{form['client_id']}' was not found in the directory."
             raise _Refusal(400, "unauthorized_client", 700016, text)
+        self._check_proof(form)
+        _check_scope(form.get("scope", ""))
+        return self._issue()
+
+    def _check_proof(self, form: Mapping[str, str]) -> None:
+        if assertion := form.get("client_assertion"):
+            if form.get("client_assertion_type") != ASSERTION_TYPE:
+                text = "The request body must contain the following parameter: 'client_assertion_type'."
+                raise _Refusal(400, "invalid_request", _MISSING_PARAMETER, text)
+            try:
+                self.assertions.check(
+                    assertion, client_id=form["client_id"], token_url=self._token_url, now=self._clock.now()
+                )
+            except AssertionRefused as refused:
+                status = 401 if refused.error == "invalid_client" else 400
+                raise _Refusal(status, refused.error, refused.number, refused.text) from refused
+            return
         if not form.get("client_secret"):
             text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
             raise _Refusal(401, "invalid_client", 7000218, text)
         if form["client_secret"] != self.credentials.client_secret:
             raise _Refusal(401, "invalid_client", 7000215, "Invalid client secret provided.")
-        _check_scope(form.get("scope", ""))
-        return self._issue()
+        if self.secret_expired:
+            text = f"The provided client secret keys for app '{form['client_id']}' are expired."
+            raise _Refusal(401, "invalid_client", 7000222, text)
+
+    def revoke_tokens(self) -> None:
+        """Take back every token issued so far."""
+        self._revocations += 1
+        fresh = OctKey.import_key(draw_token(self._seed, "token-key", self._revocations))
+        self._keys = [*self._keys[-_REVOKED_KEPT:], fresh]
 
     def _issue(self) -> dict[str, object]:
         self._issued += 1
@@ -97,10 +146,11 @@ class Directory:
             "nbf": now,
             "exp": now + lifetime,
             "appid": self.credentials.client_id,
+            "roles": sorted(self.roles),
             "tid": self.credentials.tenant,
             "jti": draw_uuid(self._seed, "jti", self._issued, now),
         }
-        token = jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, self._key)
+        token = jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, self._keys[-1])
         return {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}
 
     def check(self, authorization: str | None) -> None:
@@ -113,11 +163,21 @@ class Directory:
         if scheme.lower() != "bearer" or not token:
             raise TokenRejected("Access token is empty.")
         try:
-            claims = jwt.decode(token, self._key, algorithms=["HS256"]).claims
+            claims = jwt.decode(token, self._keys[-1], algorithms=["HS256"]).claims
         except (JoseError, ValueError) as error:
+            if any(_opens(key, token) for key in self._keys[:-1]):
+                raise TokenRejected("The token was issued before the revocation timestamp.") from error
             raise TokenRejected("Access token validation failure. Invalid signature.") from error
         if self._clock.now().timestamp() >= float(claims["exp"]):
             raise TokenRejected("Lifetime validation failed, the token is expired.")
+
+
+def _opens(key: OctKey, token: str) -> bool:
+    try:
+        jwt.decode(token, key, algorithms=["HS256"])
+    except (JoseError, ValueError):
+        return False
+    return True
 
 
 def create_entra(directory: Directory, clock: Clock) -> Starlette:

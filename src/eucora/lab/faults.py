@@ -1,4 +1,7 @@
-"""Faults that can be switched on in front of a simulated vendor, and the count of what it was asked."""
+"""Faults that can be switched on in front of a simulated vendor, and the count of what it was asked.
+
+Those told to come next are here; those that strike at random are in ``fault_rates`` and played by ``fault_play``.
+"""
 
 import re
 from collections import Counter
@@ -12,9 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eucora.lab import blob
 from eucora.lab.clock import Clock
+from eucora.lab.fault_play import Spells, Stage, cut
+from eucora.lab.fault_rates import ENDS, UPSTREAMS, FaultRates, Hit
 from eucora.lab.graph.answers import error_body
 
-UPSTREAMS: Final = ("entra", "graph", "blob", "jamf", "oidc")
 _GRAPH_CODES: Final = {
     429: "TooManyRequests",
     503: "ServiceUnavailable",
@@ -46,6 +50,8 @@ class Faults:
     asked: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     routes: Counter[str] = field(default_factory=Counter)
+    rates: FaultRates = field(default_factory=lambda: FaultRates(0))
+    spells: Spells = field(default_factory=Spells)
 
     def add(self, upstream: str, fault: Fault) -> None:
         """Queue a fault behind those already there."""
@@ -60,6 +66,7 @@ class Faults:
         """Make everything well again."""
         self.faults.clear()
         self.down_until.clear()
+        self.rates.clear()
 
     def strike(self, upstream: str, method: str, path: str) -> Fault | None:
         """The fault that this request meets, used up by it."""
@@ -77,30 +84,40 @@ class Faults:
                 return fault
         return None
 
+    def strike_at_random(self, upstream: str, method: str, path: str, *, part: bool) -> list[Hit]:
+        """What else the request meets by the rates in force."""
+        hits = self.rates.strike(upstream, method, path, part=part)
+        self.failed[upstream] += any(hit.rate.kind in ENDS for hit in hits)
+        return hits
+
 
 class FaultMiddleware:
-    """Stands in front of the upstreams and fails what it is told to fail."""
+    """Stands in front of the upstreams and fails what it is told to fail. ``part``: in front of a batch's parts."""
 
-    def __init__(self, app: ASGIApp, *, faults: Faults) -> None:
-        self._app, self._faults = app, faults
+    def __init__(self, app: ASGIApp, *, faults: Faults, part: bool = False) -> None:
+        self._app, self._faults, self._part = app, faults, part
+        self._stage = Stage(faults.clock, faults.spells, self._failure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upstream = scope["path"].split("/", 2)[1] if scope["type"] == "http" else ""
         if upstream not in UPSTREAMS:
             await self._app(scope, receive, send)
             return
-        fault = self._faults.strike(upstream, scope["method"], scope["path"])
+        method, path = scope["method"], scope["path"]
+        fault = self._faults.strike(upstream, method, path)
         if fault is None:
-            await self._app(scope, receive, send)
+            hits = self._faults.strike_at_random(upstream, method, path, part=self._part)
+            await self._stage.layered(self._app, hits)(scope, receive, send)
         elif fault.status == 0:
-            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
-            await send({"type": "http.response.body", "body": b"{", "more_body": True})
-            # The server closes the connection under an answer that was never finished.
+            await cut(send)
         else:
-            answer = _answer(upstream, scope["path"], fault.status, self._faults.clock.now())
+            answer = self._failure(upstream, path, fault.status)
             if fault.retry_after_s is not None:
                 answer.headers["retry-after"] = str(fault.retry_after_s)
             await answer(scope, receive, send)
+
+    def _failure(self, upstream: str, path: str, status: int) -> Response:
+        return _answer(upstream, path, status, self._faults.clock.now())
 
 
 def _answer(upstream: str, path: str, status: int, at: datetime) -> Response:

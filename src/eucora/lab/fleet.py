@@ -7,6 +7,8 @@ and the time asked about, so two runs of one seed agree and the memory of a devi
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,6 +22,8 @@ from eucora.lab.roster import LabDevice, LabGroup, draw, groups_of, roster
 _WORK_S: Final = (120.0, 600.0)
 # Intune's agent tries a failed Win32 application three times before it reports the failure; the lab's Macs do the same.
 _TRIES_BEFORE_FAILURE: Final = 3
+# Planes that lie to the request being answered; each is a task of its own, so the others hear the truth meanwhile.
+_FIBBING: Final[ContextVar[frozenset[Plane]]] = ContextVar("eucora.lab.fibbing", default=frozenset())
 _WINDOWS_ERRORS: Final = (
     ("0x80070643", "Fatal error during installation."),
     ("0x87D1041C", "The application was not detected after installation completed successfully."),
@@ -115,7 +119,7 @@ class Fleet:
 
     def last_check_in(self, device: LabDevice, now: datetime) -> datetime:
         """The latest check-in at or before ``now`` (UTC), as far as its plane tells."""
-        if (lying := self._lies.get(_plane_of(device))) is not None:
+        if (lying := self._lying_since(_plane_of(device))) is not None:
             now = min(now, lying)
         if device.missing_days is not None:
             return self.started_at - timedelta(days=device.missing_days)
@@ -134,6 +138,18 @@ class Fleet:
         else:
             self._lies.pop(plane, None)
 
+    @contextmanager
+    def lying(self, plane: Plane) -> Iterator[None]:
+        """Let ``plane`` lie so to the request that is answered inside, as if it had since the fleet began."""
+        token = _FIBBING.set(_FIBBING.get() | {plane})
+        try:
+            yield
+        finally:
+            _FIBBING.reset(token)
+
+    def _lying_since(self, plane: Plane) -> datetime | None:
+        return self.started_at if plane in _FIBBING.get() else self._lies.get(plane)
+
     def set_failure_rate(self, package_prefix: str, rate: float) -> None:
         """From now on, installs of packages whose key starts so fail on at least ``rate`` (0..1) of the devices.
 
@@ -149,7 +165,7 @@ class Fleet:
         ``spans`` are in the order of their start. Each leads to one piece of work at the first check-in that finds it
         standing; an offer that ends before that check-in leads to none.
         """
-        lying = self._lies.get(_plane_of(device))
+        lying = self._lying_since(_plane_of(device))
         standing = [span for span in spans if span.starts <= now and (span.ends is None or now < span.ends)]
         if lying is not None and standing and standing[-1].kind is OfferKind.INSTALL:
             return Outcome(DeviceState.INSTALLED, "", "", max(lying, standing[-1].starts), installed=False)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,7 +12,9 @@ _BODY_MAX: Final = 256 * 1024  # bytes; a longer body is recorded as None
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer. ``path`` is without the query; a body too long to keep is None."""
+    """One request and its answer. ``path`` is without the query; a body too long to keep is None, and so is the body of
+    an answer that was cut off. ``agent`` is who asked, by its own word.
+    """
 
     method: str
     path: str
@@ -22,6 +24,15 @@ class Exchange:
     status: int
     response_type: str
     response_body: bytes | None
+    agent: str = ""
+
+
+class Keeper(Protocol):
+    """Somebody who takes exchanges down."""
+
+    def keep(self, exchange: Exchange) -> None:
+        """Take the exchange down."""
+        ...
 
 
 class Recorder:
@@ -30,11 +41,15 @@ class Recorder:
     def __init__(self, capacity: int = 20_000) -> None:
         self.exchanges: deque[Exchange] = deque(maxlen=capacity)
 
+    def keep(self, exchange: Exchange) -> None:
+        """Keep it as the latest."""
+        self.exchanges.append(exchange)
+
 
 class RecorderMiddleware:
-    """Writes every finished exchange into ``recorder``."""
+    """Gives every exchange to ``recorder`` when it is over."""
 
-    def __init__(self, app: ASGIApp, *, recorder: Recorder) -> None:
+    def __init__(self, app: ASGIApp, *, recorder: Keeper) -> None:
         self._app, self._recorder = app, recorder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,6 +58,7 @@ class RecorderMiddleware:
             return
         asked, answered = _Body(), _Body()
         start: Message = {}
+        cut = True
 
         async def heard() -> Message:
             message = await receive()
@@ -51,26 +67,30 @@ class RecorderMiddleware:
             return message
 
         async def said(message: Message) -> None:
+            nonlocal cut
             if message["type"] == "http.response.start":
                 start.update(message)
             elif message["type"] == "http.response.body":
                 answered.add(message.get("body", b""))
+                cut = message.get("more_body", False)
             await send(message)
 
         await self._app(scope, heard, said)
         if start:
             headers = Headers(raw=list(start.get("headers", ())))
+            asking = Headers(scope=scope)
             exchange = Exchange(
                 scope["method"],
                 scope["path"],
                 scope["query_string"].decode("latin-1"),
-                Headers(scope=scope).get("content-type", ""),
+                asking.get("content-type", ""),
                 asked.whole(),
                 start["status"],
                 headers.get("content-type", ""),
-                answered.whole(),
+                None if cut else answered.whole(),
+                asking.get("user-agent", ""),
             )
-            self._recorder.exchanges.append(exchange)
+            self._recorder.keep(exchange)
 
 
 class _Body:

@@ -65,9 +65,11 @@ class OpenedContent:
 
 
 def open_content(
-    data: bytes, info: EncryptionInfo, *, size: int, size_encrypted: int, setup_file: str
+    data: bytes, info: EncryptionInfo, *, size: int, size_encrypted: int, setup_file: str | None
 ) -> OpenedContent:
     """Check ``data`` (the encrypted file) and read the setup file inside it; sizes are those declared, in bytes.
+
+    ``setup_file`` None: the content is the installer itself, as on macOS.
 
     Raises:
         SealBroken: a size, the MAC, the padding, the digest or the zip does not fit.
@@ -92,7 +94,7 @@ def open_content(
         encrypted_size=len(data),
         plain_sha256=digest.hexdigest(),
         plain_size=len(plain),
-        setup_sha256=_digest_of_member(plain, setup_file),
+        setup_sha256=digest.hexdigest() if setup_file is None else _digest_of_member(plain, setup_file),
     )
 
 

@@ -154,5 +154,11 @@ def _base_url(listener: socket.socket) -> str:
 def _config(app: Callable[..., object]) -> uvicorn.Config:
     # log_config None: the process that hosts the lab keeps its own logging as it is.
     return uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=2,
+        date_header=False,  # the app dates its answers, by the lab's clock
     )

@@ -5,6 +5,7 @@ import binascii
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -83,16 +84,21 @@ def collection(
     page_size: int,
     page_max: int,
     strict: bool = False,
+    look_up: Callable[[Item, str], Any] | None = None,
 ) -> Response:
     """One page of ``items``, filtered and cut to ``$select``, with ``@odata.nextLink`` while there is more.
 
+    ``look_up`` gives one property of an item, so that a filter over very many of them needs no whole record of each.
     A filter on anything outside ``filterable`` is ignored, as Intune is seen to do; with ``strict`` it is refused, as
     the directory does.
     """
     query = request.query_params
-    rows = _filtered(items, render, query.get("$filter"), filterable, strict=strict)
     start = _start(query.get("$skiptoken"), query.get("$skip"))
     size = min(_whole(query.get("$top"), "$top", default=page_size) or page_size, page_max)
+    wanted = _wanted(query.get("$filter"), filterable, strict=strict)
+    # All of them only where they are counted; else as many as tell whether there is another page.
+    enough = None if query.get("$count") == "true" else start + size + 1
+    rows = items if wanted is None else _matching(items, look_up, render, wanted, enough)
     page = rows[start : start + size]
     body: Body = {"@odata.context": f"{graph_url}/$metadata#{context}"}
     if query.get("$count") == "true":
@@ -115,11 +121,10 @@ def select(row: Body, selected: str | None) -> Body:
     return {name: value for name, value in row.items() if name in names}
 
 
-def _filtered(
-    items: Sequence[Item], render: Callable[[Item], Body], text: str | None, filterable: Filterable, *, strict: bool
-) -> Sequence[Item]:
+def _wanted(text: str | None, filterable: Filterable, *, strict: bool) -> Filter | None:
+    """The filter that is applied; None: there is none, or it is ignored."""
     if not text:
-        return items
+        return None
     try:
         wanted = parse_filter(text)
     except FilterInvalid as error:
@@ -127,11 +132,23 @@ def _filtered(
     unsupported = [use for use in wanted.uses if use[1] not in filterable.get(use[0], ())]
     if unsupported and strict:
         raise GraphError(400, "Request_UnsupportedQuery", f"Unsupported Query: {unsupported[0][0]}.")
-    return items if unsupported else _matching(items, render, wanted)
+    return None if unsupported else wanted
 
 
-def _matching(items: Sequence[Item], render: Callable[[Item], Body], wanted: Filter) -> Sequence[Item]:
-    found = [item for item in items if wanted.matches(render(item))]
+def _matching(
+    items: Sequence[Item],
+    look_up: Callable[[Item, str], Any] | None,
+    render: Callable[[Item], Body],
+    wanted: Filter,
+    enough: int | None,
+) -> Sequence[Item]:
+    """The first ``enough`` of the items that match; None: all of them."""
+    names = {name for name, _ in wanted.uses}
+
+    def row(item: Item) -> Mapping[str, Any]:
+        return render(item) if look_up is None else {name: look_up(item, name) for name in names}
+
+    found = list(islice((item for item in items if wanted.matches(row(item))), enough))
     # Several azureADDeviceIds joined by "or" are known to give back one device only.
     return found[:1] if sum(name == "azureADDeviceId" for name, _ in wanted.uses) > 1 else found
 

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from eucora.lab.graph.answers import Body, bad_request, collection, entity, not_found, read_body, select
+from eucora.lab.graph.app_types import TYPES, check_change, check_new, render_app
 from eucora.lab.graph.assignments import add_assignment, close_offers, remove_assignment, replace_assignments
 from eucora.lab.graph.state import App, Tenant
-from eucora.lab.graph.win32 import check_change, check_new, render_app
 
 _FILTERABLE: Final = {
     "displayName": ("eq", "ne", "contains", "startswith"),
@@ -18,6 +18,10 @@ _FILTERABLE: Final = {
     "@odata.type": ("isof",),
     "id": ("eq",),
 }
+# The reference pages and Microsoft's samples write the first form, the SDKs the second.
+CASTS: Final = tuple(
+    f"{prefix}graph.{app_type.rpartition('.')[2]}" for app_type in TYPES for prefix in ("microsoft.", "")
+)
 _PAGE: Final = 100
 _PAGE_MAX: Final = 1000
 _CONTEXT: Final = "deviceAppManagement/mobileApps"
@@ -39,8 +43,7 @@ class AppRoutes:
             Route(one, self.get, methods=["GET"]),
             Route(one, self.change, methods=["PATCH"]),
             Route(one, self.delete, methods=["DELETE"]),
-            Route(f"{one}/microsoft.graph.win32LobApp", self.get, methods=["GET"]),
-            Route(f"{one}/graph.win32LobApp", self.get, methods=["GET"]),
+            *(Route(f"{one}/{cast}", self.get, methods=["GET"]) for cast in CASTS),
             Route(f"{one}/assign", self.assign, methods=["POST"]),
             Route(f"{one}/assignments", self.assignments, methods=["GET"]),
             Route(f"{one}/assignments", self.add_assignment, methods=["POST"]),
@@ -82,7 +85,7 @@ class AppRoutes:
     async def change(self, request: Request) -> Response:
         """Set properties; ``committedContentVersion`` publishes that version."""
         app = self.find(request)
-        given = check_change(await read_body(request))
+        given = check_change(app.type, await read_body(request))
         version = given.pop("committedContentVersion", None)
         now = self._tenant.clock.now()
         if version is not None and version != app.committed_version:
@@ -148,6 +151,10 @@ class AppRoutes:
         app = self._tenant.apps.get(request.path_params["app"])
         if app is None:
             raise not_found(f"mobileApp {request.path_params['app']}")
+        # a path that casts the app to a type which it is not names nothing
+        cast = request.url.path.partition(f"/{app.id}/")[2].partition("/")[0]
+        if cast in CASTS and cast.rpartition(".")[2] != app.type.rpartition(".")[2]:
+            raise not_found(f"mobileApp {app.id} of type {cast}")
         return app
 
     def _answer(self, app: App, *, status: int = 200) -> Response:

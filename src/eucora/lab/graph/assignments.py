@@ -12,7 +12,10 @@ _PREFIX: Final = "#microsoft.graph."
 _GROUP: Final = "groupAssignmentTarget"
 _EXCLUSION: Final = "exclusionGroupAssignmentTarget"
 _EVERYONE: Final = ("allDevicesAssignmentTarget", "allLicensedUsersAssignmentTarget")
-_SETTINGS_TYPE: Final = f"{_PREFIX}win32LobAppAssignmentSettings"
+_SETTINGS_TYPES: Final = {
+    f"{_PREFIX}win32LobApp": f"{_PREFIX}win32LobAppAssignmentSettings",
+    f"{_PREFIX}macOSLobApp": f"{_PREFIX}macOsLobAppAssignmentSettings",
+}
 
 
 def replace_assignments(tenant: Tenant, app: App, wanted: Sequence[Any]) -> None:
@@ -59,8 +62,9 @@ def _checked(tenant: Tenant, app: App, body: Any) -> Body:
     elif kind not in _EVERYONE:
         raise bad_request(f"'{target.get('@odata.type')}' is no assignment target that this lab knows.")
     settings = body.get("settings")
-    if settings is not None and (not isinstance(settings, Mapping) or settings.get("@odata.type") != _SETTINGS_TYPE):
-        raise bad_request(f"Settings of a Win32 application are of type {_SETTINGS_TYPE}.")
+    wanted = _SETTINGS_TYPES.get(app.type)
+    if settings is not None and (not isinstance(settings, Mapping) or settings.get("@odata.type") != wanted):
+        raise bad_request(f"Settings of this application are of type {wanted}.")
     return {
         "@odata.type": f"{_PREFIX}mobileAppAssignment",
         "id": f"{target.get('groupId', kind)}_{_INTENTS[intent]}_0",

@@ -1,4 +1,4 @@
-"""Content versions and files of a Win32 application: the upload protocol."""
+"""Content versions and files of an application: the upload protocol."""
 
 from typing import Any, Final
 
@@ -8,13 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from eucora.lab.graph.answers import Body, bad_request, collection, entity, not_found, read_body
-from eucora.lab.graph.apps import AppRoutes
+from eucora.lab.graph.app_types import render_file
+from eucora.lab.graph.apps import CASTS, AppRoutes
 from eucora.lab.graph.state import App, ContentFile, Tenant
-from eucora.lab.graph.win32 import render_file
 from eucora.lab.sealed import EncryptionInfo
 
-# The reference pages and Microsoft's samples write the first, the SDKs the second.
-_CASTS: Final = ("microsoft.graph.win32LobApp", "graph.win32LobApp")
 _MAY_RENEW: Final = ("azureStorageUriRequestSuccess", "azureStorageUriRenewalSuccess")
 _MAY_COMMIT: Final = (*_MAY_RENEW, "commitFileFailed")
 _PAGE: Final = 100
@@ -27,18 +25,20 @@ class ContentRoutes:
         self._tenant, self._apps = tenant, apps
 
     def routes(self) -> list[Route]:
-        """Paths below ``/v1.0``, under both spellings of the type cast."""
+        """Paths below ``/v1.0``, under both spellings of each type cast."""
         found = []
-        for cast in _CASTS:
+        for cast in CASTS:
             versions = f"/deviceAppManagement/mobileApps/{{app}}/{cast}/contentVersions"
             files = f"{versions}/{{version}}/files"
             found += [
                 Route(versions, self.list_versions, methods=["GET"]),
                 Route(versions, self.create_version, methods=["POST"]),
                 Route(f"{versions}/{{version}}", self.get_version, methods=["GET"]),
+                Route(f"{versions}/{{version}}", self.delete_version, methods=["DELETE"]),
                 Route(files, self.list_files, methods=["GET"]),
                 Route(files, self.create_file, methods=["POST"]),
                 Route(f"{files}/{{file}}", self.get_file, methods=["GET"]),
+                Route(f"{files}/{{file}}", self.delete_file, methods=["DELETE"]),
                 Route(f"{files}/{{file}}/renewUpload", self.renew, methods=["POST"]),
                 Route(f"{files}/{{file}}/commit", self.commit, methods=["POST"]),
             ]
@@ -53,16 +53,25 @@ class ContentRoutes:
         """A new version; it stays the same one until it has been committed."""
         app = self._apps.find(request)
         await read_body(request)
-        latest = str(len(app.versions))
-        if latest not in app.versions or latest == app.committed_version:
-            latest = str(len(app.versions) + 1)
-            app.versions[latest] = {}
-        return entity(self._tenant.graph_url, _context(app, "$entity"), _version(latest), status=201)
+        latest = max((int(version) for version in app.versions), default=0)
+        if latest == 0 or str(latest) == app.committed_version:
+            latest = max(latest, int(app.committed_version or 0)) + 1
+            app.versions[str(latest)] = {}
+        return entity(self._tenant.graph_url, _context(app, "$entity"), _version(str(latest)), status=201)
 
     async def get_version(self, request: Request) -> Response:
         """One version."""
         app, version = self._version(request)
         return entity(self._tenant.graph_url, _context(app, "$entity"), _version(version))
+
+    async def delete_version(self, request: Request) -> Response:
+        """Remove a version and its files; not the one that devices get."""
+        app, version = self._version(request)
+        if version == app.committed_version:
+            raise bad_request("The committed content version cannot be deleted.")
+        for file in app.versions.pop(version).values():
+            self._tenant.blobs.forget(file.path)
+        return Response(status_code=204)
 
     async def list_files(self, request: Request) -> Response:
         """The files of a version."""
@@ -95,6 +104,15 @@ class ContentRoutes:
         """One file and where its upload stands."""
         app, file = self._file(request)
         return self._answer(app, file)
+
+    async def delete_file(self, request: Request) -> Response:
+        """Remove a file that was not taken."""
+        app, file = self._file(request)
+        if file.committed(self._tenant.clock.now()):
+            raise bad_request("A committed file cannot be deleted.")
+        del app.versions[request.path_params["version"]][file.id]
+        self._tenant.blobs.forget(file.path)
+        return Response(status_code=204)
 
     async def renew(self, request: Request) -> Response:
         """Ask for a fresh upload URL."""
@@ -156,5 +174,5 @@ def _version(version: str) -> Body:
 
 
 def _context(app: App, end: str) -> str:
-    root = f"deviceAppManagement/mobileApps('{app.id}')/microsoft.graph.win32LobApp/contentVersions"
+    root = f"deviceAppManagement/mobileApps('{app.id}')/{app.type.removeprefix('#')}/contentVersions"
     return f"{root}/{end}" if end else root

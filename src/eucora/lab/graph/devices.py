@@ -1,6 +1,10 @@
 """``/deviceManagement/managedDevices``: the enrolled Windows devices."""
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 from starlette.requests import Request
@@ -32,6 +36,28 @@ _FILTERABLE: Final = {
     "emailAddress": ("contains",),
     "phoneNumber": ("contains",),
 }
+# What a device's own traits answer; the rest is the same for all, or depends on the time.
+_OWN: Final[Mapping[str, Callable[[LabDevice], str]]] = {
+    "serialNumber": attrgetter("serial"),
+    "azureADDeviceId": attrgetter("entra_device_id"),
+    "deviceName": attrgetter("name"),
+    "osVersion": attrgetter("os_version"),
+    "emailAddress": attrgetter("user"),
+    "userPrincipalName": attrgetter("user"),
+}
+
+# Whether the request that is being answered meets an Intune that ignores them.
+_IGNORED: Final[ContextVar[bool]] = ContextVar("eucora.lab.ignored_device_filters", default=False)
+
+
+@contextmanager
+def ignoring_device_filters() -> Iterator[None]:
+    """Ignore every ``$filter`` on devices for the request that is answered inside."""
+    token = _IGNORED.set(True)
+    try:
+        yield
+    finally:
+        _IGNORED.reset(token)
 
 
 class ManagedDeviceRoutes:
@@ -56,9 +82,10 @@ class ManagedDeviceRoutes:
             "deviceManagement/managedDevices",
             self._tenant.devices,
             lambda device: self._render(device, now),
-            filterable=_FILTERABLE,
+            filterable={} if self._tenant.ignores_device_filters or _IGNORED.get() else _FILTERABLE,
             page_size=_PAGE,
             page_max=_PAGE,
+            look_up=lambda device, name: self._look_up(device, name, now),
         )
 
     async def get_device(self, request: Request) -> Response:
@@ -72,19 +99,24 @@ class ManagedDeviceRoutes:
             body |= {"udid": device.udid, "physicalMemoryInBytes": 16 * _GB}
         return entity(self._tenant.graph_url, "deviceManagement/managedDevices/$entity", select(body, selected))
 
+    def _look_up(self, device: LabDevice, name: str, now: datetime) -> object:
+        """One property, as ``_render`` has it."""
+        if (get := _OWN.get(name)) is not None:
+            return get(device)
+        if name == "lastSyncDateTime":
+            return stamp(self._tenant.fleet.last_check_in(device, now))
+        return self._render(device, now).get(name)
+
     def _render(self, device: LabDevice, now: datetime) -> Body:
         fleet = self._tenant.fleet
         enrolled = fleet.started_at - timedelta(days=300)
         return {
             "@odata.type": "#microsoft.graph.managedDevice",
             "id": device.managed_id,
-            "azureADDeviceId": device.entra_device_id,
+            **{name: get(device) for name, get in _OWN.items()},
             "azureADRegistered": True,
-            "deviceName": device.name,
             "managedDeviceName": f"{device.user}_Windows",
-            "serialNumber": device.serial,
             "operatingSystem": "Windows",
-            "osVersion": device.os_version,
             "manufacturer": "LENOVO",
             "model": "21HMS0AB00",
             "lastSyncDateTime": stamp(fleet.last_check_in(device, now)),
@@ -99,8 +131,6 @@ class ManagedDeviceRoutes:
             "isEncrypted": True,
             "isSupervised": False,
             "jailBroken": "Unknown",
-            "emailAddress": device.user,
-            "userPrincipalName": device.user,
             "userDisplayName": device.user.partition("@")[0],
             "phoneNumber": "",
             "imei": "",

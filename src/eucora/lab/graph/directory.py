@@ -8,13 +8,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from eucora.lab.graph.answers import Body, Filterable, GraphError, Item, collection, entity, select, stamp
+from eucora.lab.graph.answers import Body, Filterable, Item, collection, entity, select, stamp
+from eucora.lab.graph.group_delta import GroupDelta
+from eucora.lab.graph.group_writes import GroupWrites, no_resource, render_group
 from eucora.lab.graph.state import Tenant
 from eucora.lab.roster import LabDevice, LabGroup, draw_uuid
 
 _PAGE: Final = 100
 _PAGE_MAX: Final = 999
-_GROUP_FILTERS: Final = {"displayName": ("eq", "startswith"), "id": ("eq",), "securityEnabled": ("eq",)}
+_GROUP_FILTERS: Final = {
+    "displayName": ("eq", "startswith"),
+    "description": ("eq", "startswith"),
+    "id": ("eq",),
+    "securityEnabled": ("eq",),
+}
 _DEVICE_FILTERS: Final = {
     "deviceId": ("eq",),
     "displayName": ("eq", "startswith"),
@@ -31,11 +38,14 @@ class DirectoryRoutes:
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
+        self._writes, self._delta = GroupWrites(tenant), GroupDelta(tenant)
         self._strangers: Final = {id_ for group in tenant.groups.values() for id_ in group.strangers}
 
     def routes(self) -> list[Route]:
         """Paths below ``/v1.0``."""
         found = [
+            *self._delta.routes(),  # before the groups, of which "delta" is none
+            *self._writes.routes(),
             Route("/groups", self.list_groups, methods=["GET"]),
             Route("/groups/{group}", self.get_group, methods=["GET"]),
             Route("/devices", self.list_devices, methods=["GET"]),
@@ -48,24 +58,31 @@ class DirectoryRoutes:
         return found
 
     async def list_groups(self, request: Request) -> Response:
-        """Every group."""
-        groups = list(self._tenant.groups.values())
+        """Every group that has reached the replica asked."""
+        groups = [group for group in self._tenant.groups.values() if self._writes.arrived(group)]
         return self._page(request, "groups", groups, self._render_group, _GROUP_FILTERS)
 
     async def get_group(self, request: Request) -> Response:
         """One group."""
-        body = self._render_group(self._group(request))
+        body = self._render_group(self._writes.group(request))
         return entity(self._tenant.graph_url, "groups/$entity", select(body, request.query_params.get("$select")))
 
     async def members(self, request: Request) -> Response:
-        """The devices in a group; the lab nests no groups, so transitive members are the members."""
-        group = self._group(request)
-        members: Sequence[_Member] = [*self._tenant.fleet.members(group), *group.strangers]
+        """The devices in a group, as of a moment ago; no group lies in another, so transitive members are members."""
+        tenant, group = self._tenant, self._writes.group(request)
+        then = tenant.clock.now() - tenant.directory_lag
+        members: Sequence[_Member] = [
+            tenant.by_object_id.get(object_id, object_id)
+            for object_id in tenant.memberships.members(group, then)
+            if object_id not in tenant.deleted_objects
+        ]
         return self._page(request, "directoryObjects", members, self._render_device, _DEVICE_FILTERS)
 
     async def list_devices(self, request: Request) -> Response:
         """Every device the directory knows."""
-        devices: Sequence[_Member] = [*self._tenant.devices, *sorted(self._strangers)]
+        everyone: Sequence[_Member] = [*self._tenant.devices, *sorted(self._strangers)]
+        gone = self._tenant.deleted_objects
+        devices = [device for device in everyone if _object_id(device) not in gone] if gone else everyone
         return self._page(request, "devices", devices, self._render_device, _DEVICE_FILTERS)
 
     async def get_device(self, request: Request) -> Response:
@@ -81,16 +98,10 @@ class DirectoryRoutes:
         return self._device(request, found, wanted)
 
     def _device(self, request: Request, member: _Member | None, wanted: str) -> Response:
-        if member is None:
-            raise _no_resource(wanted)
+        if member is None or _object_id(member) in self._tenant.deleted_objects:
+            raise no_resource(wanted)
         body = select(self._render_device(member), request.query_params.get("$select"))
         return entity(self._tenant.graph_url, "devices/$entity", body)
-
-    def _group(self, request: Request) -> LabGroup:
-        group = self._tenant.group(request.path_params["group"])
-        if group is None:
-            raise _no_resource(request.path_params["group"])
-        return group
 
     def _page(
         self,
@@ -113,17 +124,7 @@ class DirectoryRoutes:
         )
 
     def _render_group(self, group: LabGroup) -> Body:
-        return {
-            "@odata.type": "#microsoft.graph.group",
-            "id": group.id,
-            "displayName": group.name,
-            "description": f"Devices of {group.name}",
-            "createdDateTime": stamp(_before(self._tenant.fleet.started_at, 400)),
-            "groupTypes": [],
-            "mailEnabled": False,
-            "mailNickname": group.name,
-            "securityEnabled": True,
-        }
+        return render_group(self._tenant, group)
 
     def _render_device(self, member: _Member) -> Body:
         started = self._tenant.fleet.started_at
@@ -160,6 +161,5 @@ def _before(moment: datetime, days: float) -> datetime:
     return moment - timedelta(days=days)
 
 
-def _no_resource(id_: str) -> GraphError:
-    text = f"Resource '{id_}' does not exist or one of its queried reference-property objects are not present."
-    return GraphError(404, "Request_ResourceNotFound", text)
+def _object_id(member: _Member) -> str:
+    return member if isinstance(member, str) else member.entra_object_id

@@ -15,35 +15,53 @@ from eucora.lab.clock import Clock
 from eucora.lab.entra import Directory, TokenRejected
 from eucora.lab.faults import FaultMiddleware, Faults
 from eucora.lab.graph.answers import GraphError, error_body
+from eucora.lab.graph.approval_routes import beta_routes
+from eucora.lab.graph.approvals import ApprovalGate, Approvals
 from eucora.lab.graph.apps import AppRoutes
 from eucora.lab.graph.batch import Batch
 from eucora.lab.graph.content import ContentRoutes
 from eucora.lab.graph.devices import ManagedDeviceRoutes
 from eucora.lab.graph.directory import DirectoryRoutes
+from eucora.lab.graph.exports import ExportRoutes
+from eucora.lab.graph.people import PeopleRoutes
 from eucora.lab.graph.reports import ReportRoutes
 from eucora.lab.graph.state import Tenant
+from eucora.lab.limits import LimitMiddleware, Limits
 
 _VERSION: Final = "/v1.0"
 
 
-def create_graph(tenant: Tenant, directory: Directory, clock: Clock, faults: Faults) -> Starlette:
+def create_graph(
+    tenant: Tenant,
+    directory: Directory,
+    clock: Clock,
+    faults: Faults,
+    approvals: Approvals | None = None,
+    limits: Limits | None = None,
+) -> Starlette:
     """Graph over ``tenant``; every path stands below ``/v1.0`` and wants a token of ``directory``.
 
-    ``faults`` also strike the parts of a batch, each by itself.
+    ``faults`` and ``limits`` also meet the parts of a batch, each by itself. ``approvals``: what guards
+    the tenant's apps.
     """
-    apps = AppRoutes(tenant)
+    apps, reports = AppRoutes(tenant), ReportRoutes(tenant)
     nouns = (
         apps,
         ContentRoutes(tenant, apps),
         DirectoryRoutes(tenant),
         ManagedDeviceRoutes(tenant),
-        ReportRoutes(tenant),
+        PeopleRoutes(tenant),
+        reports,
+        ExportRoutes(tenant, reports),
     )
     routes = [
         Route(_VERSION + route.path, route.endpoint, methods=list(route.methods or ()))
         for noun in nouns
         for route in noun.routes()
     ]
+
+    approvals = approvals or Approvals(tenant, directory.credentials.client_id)
+    routes += beta_routes(approvals)
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, GraphError)
@@ -61,12 +79,16 @@ def create_graph(tenant: Tenant, directory: Directory, clock: Clock, faults: Fau
 
     graph = Starlette(
         routes=routes,
-        middleware=[Middleware(_Front, directory=directory, clock=clock)],
+        middleware=[
+            Middleware(_Front, directory=directory, clock=clock),
+            Middleware(ApprovalGate, approvals=approvals),
+        ],
         exception_handlers={GraphError: refused, HTTPException: unrouted},
     )
-    alone = FaultMiddleware(Router([Mount("/graph", graph)]), faults=faults)
+    alone = FaultMiddleware(Router([Mount("/graph", graph)]), faults=faults, part=True)
+    front = LimitMiddleware(alone, limits=limits or Limits(clock))
     graph.router.routes.append(
-        Route(f"{_VERSION}/$batch", Batch(alone, prefix=f"/graph{_VERSION}").answer, methods=["POST"])
+        Route(f"{_VERSION}/$batch", Batch(front, prefix=f"/graph{_VERSION}").answer, methods=["POST"])
     )
     return graph
 

@@ -10,6 +10,7 @@ from eucora.domain.planes import Plane
 from eucora.lab.blob import BlobStore
 from eucora.lab.clock import Clock
 from eucora.lab.fleet import Fleet, OfferKind, OfferSpan
+from eucora.lab.graph.membership import MadeGroup, Memberships, Spell
 from eucora.lab.roster import LabDevice, LabGroup
 from eucora.lab.sealed import EncryptionInfo, OpenedContent, SealBroken, open_content
 
@@ -19,6 +20,7 @@ _COMMIT_S: Final = 5.0
 _PUBLISH_S: Final = 8.0
 _FLOOR_S: Final = 0.05
 _REPORT_LAG_S: Final = 60.0
+_DIRECTORY_LAG_S: Final = 10.0  # Microsoft says "a few seconds" of a new group's way to every replica
 # Microsoft's older upload sample renews the signed URL after 7.5 minutes; it lives on the vendor's time, not the pace.
 _SAS_S: Final = 600.0
 
@@ -67,6 +69,17 @@ class App:
     assignments: list[dict[str, Any]] = field(default_factory=list)
     offers: list["Offer"] = field(default_factory=list)
 
+    @property
+    def type(self) -> str:
+        """Graph's ``@odata.type``."""
+        return str(self.body["@odata.type"])
+
+    @property
+    def setup_file(self) -> str | None:
+        """The installer's path in a Windows package; None for macOS, where the content is the installer."""
+        path = self.body.get("setupFilePath")
+        return None if path is None else str(path)
+
     def publishing_state(self, now: datetime) -> str:
         """Graph's mobileAppPublishingState."""
         if self.published_at is None:
@@ -104,15 +117,26 @@ class Tenant:
         self.devices: Final = fleet.on(Plane.INTUNE)
         self.by_object_id: Final = {device.entra_object_id: device for device in self.devices}
         self.by_managed_id: Final = {device.managed_id: device for device in self.devices}
-        self._groups_of: dict[int, set[str]] = {}
-        for group in self.groups.values():
-            for index in group.devices:
-                self._groups_of.setdefault(index, set()).add(group.id)
+        self.memberships: Final = Memberships(self.groups.values(), self.devices)
+        self.made_groups: Final[dict[str, MadeGroup]] = {}
+        self.deleted_objects: Final[set[str]] = set()  # directory ids of devices that somebody took out of Entra
+        self.report_every_s = 0.0  # at pace 1, how often a report is made anew; 0: for each page of it
+        self.ignores_device_filters = False  # Intune does so at times; switched by whoever tests against it
 
     @property
     def report_lag(self) -> timedelta:
         """How long a device's word takes to reach the reports."""
         return timedelta(seconds=_REPORT_LAG_S / self.fleet.pace)
+
+    def reported_until(self) -> datetime:
+        """The reports tell what devices said by then."""
+        until, every_s = self.clock.now() - self.report_lag, self.report_every_s / self.fleet.pace
+        return until - (until - self.fleet.started_at) % timedelta(seconds=every_s) if every_s else until
+
+    @property
+    def directory_lag(self) -> timedelta:
+        """How far what the directory says is behind what it was told."""
+        return timedelta(seconds=max(_FLOOR_S, _DIRECTORY_LAG_S / self.fleet.pace))
 
     def group(self, group_id: str) -> LabGroup | None:
         """The group of that id."""
@@ -143,7 +167,7 @@ class Tenant:
             if data is None:
                 raise SealBroken("no block list was put")
             file.opened = open_content(
-                data, info, size=file.size, size_encrypted=file.size_encrypted, setup_file=app.body["setupFilePath"]
+                data, info, size=file.size, size_encrypted=file.size_encrypted, setup_file=app.setup_file
             )
         except SealBroken as broken:
             file.broken = str(broken)
@@ -166,22 +190,23 @@ class Tenant:
 
     def spans(self, app: App, device: LabDevice) -> Sequence[OfferSpan]:
         """Every offer of ``app`` that ``device`` ever had: exclusion beats inclusion, required beats uninstall."""
-        groups = self._groups_of.get(device.index, set())
-        own = [offer for offer in app.offers if offer.group is None or offer.group in groups]
+        if app.setup_file is None:
+            return ()  # a macOS app is nothing to the Windows devices of this tenant
+        spells = self.memberships.spells(device.entra_object_id) if app.offers else []
+        own = [(offer.intent, time) for offer in app.offers for time in _reaching(offer, spells)]
         if not own:
             return ()
-        excluded = [(offer.starts, offer.ends) for offer in own if offer.intent == "exclude"]
-        required = [(offer.starts, offer.ends) for offer in own if offer.intent == "required"]
+        excluded = [time for intent, time in own if intent == "exclude"]
+        required = [time for intent, time in own if intent == "required"]
         spans = []
-        for offer in own:
-            if offer.intent == "required":
+        for intent, time in own:
+            if intent == "required":
                 kind, without = OfferKind.INSTALL, excluded
-            elif offer.intent == "uninstall":
+            elif intent == "uninstall":
                 kind, without = OfferKind.UNINSTALL, excluded + required
             else:
                 continue
-            left = _without((offer.starts, offer.ends), without)
-            spans += [OfferSpan(kind, starts, ends) for starts, ends in left]
+            spans += [OfferSpan(kind, starts, ends) for starts, ends in _without(time, without)]
         return sorted(spans, key=lambda span: span.starts)
 
     def contents(self) -> list[dict[str, Any]]:
@@ -199,7 +224,7 @@ class Tenant:
                 "encrypted_sha256": file.opened.encrypted_sha256,
                 "encrypted_size": file.opened.encrypted_size,
                 "plain_sha256": file.opened.plain_sha256,
-                "setup_file": app.body["setupFilePath"],
+                "setup_file": app.setup_file or app.body["fileName"],
                 "setup_sha256": file.opened.setup_sha256,
             }
             for app in self.apps.values()
@@ -210,6 +235,20 @@ class Tenant:
 
 
 _Interval = tuple[datetime, datetime | None]
+
+
+def _reaching(offer: Offer, spells: Sequence[Spell]) -> Iterator[_Interval]:
+    """When ``offer`` stood for a device with these memberships."""
+    if offer.group is None:
+        yield offer.starts, offer.ends
+        return
+    for spell in spells:
+        if spell.group != offer.group:
+            continue
+        starts = max(offer.starts, spell.since)
+        ends = min((end for end in (offer.ends, spell.until) if end is not None), default=None)
+        if ends is None or starts < ends:
+            yield starts, ends
 
 
 def _without(whole: _Interval, holes: Sequence[_Interval]) -> Iterator[_Interval]:

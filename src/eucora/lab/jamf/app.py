@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eucora.lab.clock import Clock
 from eucora.lab.fleet import Fleet
+from eucora.lab.jamf.about_routes import AboutRoutes
 from eucora.lab.jamf.classic_routes import ClassicRoutes
 from eucora.lab.jamf.computer_routes import ComputerRoutes
 from eucora.lab.jamf.errors import (
@@ -22,8 +23,11 @@ from eucora.lab.jamf.errors import (
     on_http_exception,
     on_pro_refused,
 )
+from eucora.lab.jamf.installer_routes import InstallerRoutes
 from eucora.lab.jamf.package_routes import PackageRoutes
 from eucora.lab.jamf.store import JamfStore
+from eucora.lab.jamf.tokens import LabAccount
+from eucora.lab.spool import spooling
 
 TOKEN_LIFETIME = timedelta(seconds=60)  # the example of an API client's lifetime in the server's schema
 TRANSFER = timedelta(seconds=2)
@@ -39,11 +43,14 @@ def create_jamf(
     token_lifetime: timedelta = TOKEN_LIFETIME,
     transfer: timedelta = TRANSFER,
     upload_bytes_max: int = UPLOAD_BYTES_MAX,
+    account: LabAccount | None = None,
 ) -> Starlette:
     """A Jamf Pro server over the Macs of ``fleet``; ``app.state.jamf`` is its JamfStore.
 
+    ``app.state.about`` answers for it, and ``app.state.installers`` for its App Installers.
+
     ``transfer`` is how long an uploaded package takes until its cloudTransferStatus is READY, ``upload_bytes_max`` the
-    bound on the body of an upload.
+    bound on the body of an upload. Without an ``account`` only the API client gets in.
     """
     store = JamfStore(
         fleet,
@@ -52,26 +59,39 @@ def create_jamf(
         client_secret=client_secret,
         token_lifetime=token_lifetime,
         transfer=transfer,
+        account=account,
     )
     tokens = [
         Route(path, store.tokens.endpoint, methods=["POST"]) for path in ("/api/v1/oauth/token", "/api/oauth/token")
     ]
+    tokens.append(Route("/api/v1/auth/token", store.tokens.sign_in, methods=["POST"]))
+    sessions = (
+        Route("/v1/auth/keep-alive", store.tokens.keep_alive, methods=["POST"]),
+        Route("/v1/auth/invalidate-token", store.tokens.invalidate, methods=["POST"]),
+    )
     guarded = [Middleware(_Guard, store=store)]
-    pro = (*PackageRoutes(store, upload_bytes_max=upload_bytes_max).routes(), *ComputerRoutes(store).routes())
+    about, installers = AboutRoutes(), InstallerRoutes()
+    pro = (
+        *PackageRoutes(store, upload_bytes_max=upload_bytes_max).routes(),
+        *ComputerRoutes(store).routes(),
+        *about.routes(),
+        *sessions,
+        *installers.routes(),
+    )
     app = Starlette(
         routes=[
             *tokens,
             Mount("/api", routes=pro, middleware=guarded),
             Mount("/JSSResource", routes=ClassicRoutes(store).routes(), middleware=guarded),
         ],
-        middleware=[Middleware(_Gauge, store=store)],
+        middleware=[*spooling(), Middleware(_Gauge, store=store)],
         exception_handlers={
             ProRefused: on_pro_refused,
             ClassicRefused: on_classic_refused,
             HTTPException: on_http_exception,
         },
     )
-    app.state.jamf = store
+    app.state.jamf, app.state.about, app.state.installers = store, about, installers
     return app
 
 

@@ -11,11 +11,12 @@ from starlette.routing import Route
 
 from eucora.lab.jamf.bodies import BodyTooLarge, read_bytes
 from eucora.lab.jamf.errors import ClassicRefused
+from eucora.lab.jamf.groups import ComputerGroup
 from eucora.lab.jamf.logflush import flush_order
-from eucora.lab.jamf.policies import POLICY, Policy
+from eucora.lab.jamf.policies import POLICY
 from eucora.lab.jamf.shapes import Listing, Shape, ShapeError, document, fill_list, read, render
 from eucora.lab.jamf.store import JamfStore
-from eucora.lab.roster import LabDevice, LabGroup
+from eucora.lab.roster import LabDevice
 
 _NOT_FOUND: Final = "The server has not found anything matching the request URI"
 _XML_TYPES: Final = frozenset(("application/xml", "text/xml"))
@@ -54,7 +55,7 @@ class ClassicRoutes:
         self._store, self._book = store, store.policies
 
     def routes(self) -> Sequence[Route]:
-        by_id = "/policies/id/{id:int}"
+        by_id, group_by_id = "/policies/id/{id:int}", "/computergroups/id/{id:int}"
         return (
             Route("/policies", self.list_policies, methods=["GET"]),
             Route(by_id, self.read_policy, methods=["GET"]),
@@ -63,7 +64,10 @@ class ClassicRoutes:
             Route(by_id, self.delete_policy, methods=["DELETE"]),
             Route("/policies/name/{name:path}", self.read_policy_by_name, methods=["GET"]),
             Route("/computergroups", self.list_groups, methods=["GET"]),
-            Route("/computergroups/id/{id:int}", self.read_group, methods=["GET"]),
+            Route(group_by_id, self.read_group, methods=["GET"]),
+            Route(group_by_id, self.create_group, methods=["POST"]),
+            Route(group_by_id, self.update_group, methods=["PUT"]),
+            Route(group_by_id, self.delete_group, methods=["DELETE"]),
             Route("/computergroups/name/{name:path}", self.read_group_by_name, methods=["GET"]),
             Route("/computerhistory/id/{id:int}/subset/{subset}", self.read_history, methods=["GET"]),
             Route("/logflush", self.flush_logs, methods=["DELETE"]),
@@ -82,30 +86,41 @@ class ClassicRoutes:
     async def create_policy(self, request: Request) -> Response:
         if request.path_params["id"] != 0:
             raise ClassicRefused(409, "Error: Problem with id")  # 0 asks for the next free one
-        return _written(self._book.create(await _policy_element(request)), 201)
+        return _written("policy", self._book.create(await _element(request, "policy")).id, 201)
 
     async def update_policy(self, request: Request) -> Response:
-        element = await _policy_element(request)
-        return _written(self._book.update(str(request.path_params["id"]), element), 201)
+        element = await _element(request, "policy")
+        return _written("policy", self._book.update(str(request.path_params["id"]), element).id, 201)
 
     async def delete_policy(self, request: Request) -> Response:
-        return _written(self._book.delete(str(request.path_params["id"])), 200)
+        return _written("policy", self._book.delete(str(request.path_params["id"])).id, 200)
 
     async def list_groups(self, request: Request) -> Response:
-        groups = self._store.groups.values()
-        rows = [{"id": int(group.id), "name": group.name, "is_smart": False} for group in groups]
+        rows = [{"id": int(group.id), "name": group.name, "is_smart": group.smart} for group in self._store.groups]
         return _list(request, "computer_groups", _GROUPS, rows)
 
     async def read_group(self, request: Request) -> Response:
-        if (group := self._store.groups.get(str(request.path_params["id"]))) is None:
-            raise ClassicRefused(404, _NOT_FOUND)
-        return self._group(request, group)
+        return self._group(request, self._store.groups.get(str(request.path_params["id"])))
 
     async def read_group_by_name(self, request: Request) -> Response:
-        for group in self._store.groups.values():
-            if group.name == request.path_params["name"]:
-                return self._group(request, group)
-        raise ClassicRefused(404, _NOT_FOUND)
+        return self._group(request, self._store.groups.named(request.path_params["name"]))
+
+    async def create_group(self, request: Request) -> Response:
+        if request.path_params["id"] != 0:
+            raise ClassicRefused(409, "Error: Problem with id")
+        group = self._store.groups.create(await _element(request, "computer_group"))
+        return _written("computer_group", group.id, 201)
+
+    async def update_group(self, request: Request) -> Response:
+        element = await _element(request, "computer_group")
+        group = self._store.groups.update(str(request.path_params["id"]), element)
+        return _written("computer_group", group.id, 201)
+
+    async def delete_group(self, request: Request) -> Response:
+        group_id = str(request.path_params["id"])
+        if any(group_id in policy.group_ids for policy in self._book):
+            raise ClassicRefused(409, "Error: The group is in use")
+        return _written("computer_group", self._store.groups.delete(group_id).id, 200)
 
     async def read_history(self, request: Request) -> Response:
         subsets = request.path_params["subset"].split("&")
@@ -120,15 +135,15 @@ class ClassicRoutes:
         self._store.flush(flush_order(await _xml_body(request)))
         return Response()
 
-    def _group(self, request: Request, group: LabGroup) -> Response:
+    def _group(self, request: Request, group: ComputerGroup) -> Response:
         computers = [
             {"id": int(device.jamf_id), "name": device.name, "serial_number": device.serial}
-            for device in self._store.fleet.members(group)
+            for device in (self._store.computers[member] for member in group.members)
         ]
         value = {
             "id": int(group.id),
             "name": group.name,
-            "is_smart": False,
+            "is_smart": group.smart,
             "site": {"id": -1, "name": "None"},
             "criteria": [],
             "computers": computers,
@@ -162,18 +177,18 @@ async def _xml_body(request: Request) -> bytes:
         raise ClassicRefused(413, "The request is too large") from error
 
 
-async def _policy_element(request: Request) -> Element:
-    """The policy in the body. Raises ClassicRefused 400, 413, 415."""
+async def _element(request: Request, root: str) -> Element:
+    """The resource in the body. Raises ClassicRefused 400, 413, 415."""
     data = await _xml_body(request)
     try:
-        return read(data, "policy")
+        return read(data, root)
     except ShapeError as error:
-        raise ClassicRefused(400, "The request body is not a policy in XML") from error
+        raise ClassicRefused(400, f"The request body is not a {root} in XML") from error
 
 
-def _written(policy: Policy, status: int) -> Response:
-    element = Element("policy")
-    SubElement(element, "id").text = policy.id
+def _written(root: str, resource_id: str, status: int) -> Response:
+    element = Element(root)
+    SubElement(element, "id").text = resource_id
     return _xml(document(element), status)
 
 

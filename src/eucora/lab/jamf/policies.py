@@ -160,6 +160,12 @@ class Policy:
         return [str(package["id"]) for package in packages if package["action"] == "Install"]
 
     @property
+    def group_ids(self) -> frozenset[str]:
+        """The groups that its scope names, to reach them or to leave them out."""
+        scope = self.value["scope"]
+        return _ids(scope["computer_groups"]) | _ids(scope["exclusions"]["computer_groups"])
+
+    @property
     def kind(self) -> OfferKind | None:
         """What running it does to its release; None when it neither installs a package nor runs a removal."""
         if self.package_ids:

@@ -12,6 +12,7 @@ from eucora.lab.jamf.policies import NOBODY, Policy, Reach
 from eucora.lab.roster import LabDevice
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
+Memberships = Sequence[tuple[datetime, frozenset[str]]]  # (since, ids of groups), the first since always
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +52,20 @@ class Histories:
         self._fleet, self._shelf, self._flushes = fleet, shelf, flushes
 
     def of(
-        self, computer: LabDevice, groups: frozenset[str], policies: Iterable[Policy], now: datetime
+        self, computer: LabDevice, memberships: Memberships, policies: Iterable[Policy], now: datetime
     ) -> Iterator[History]:
-        """One history for each release that was ever offered to ``computer``, a member of ``groups``, by ``now``."""
+        """One history for each release that was ever offered to ``computer``, with its ``memberships``, by ``now``."""
         releases: dict[str, list[_Offer]] = {}
         for policy in policies:
-            for span, reach in self._spans(policy, computer.jamf_id, groups):
+            for span, reach in self._spans(policy, computer.jamf_id, memberships):
                 releases.setdefault(policy.release, []).append(_Offer(span, policy, reach.packages))
         for release, offers in releases.items():
             yield self._history(computer, release, offers, now)
 
-    def _spans(self, policy: Policy, computer_id: str, groups: frozenset[str]) -> Iterator[tuple[OfferSpan, Reach]]:
+    def _spans(self, policy: Policy, computer_id: str, memberships: Memberships) -> Iterator[tuple[OfferSpan, Reach]]:
         """The unbroken stretches in which the policy offered the same thing to the computer."""
         since, offered = _NEVER, NOBODY
-        for at, reach in (*policy.reaches, (_NEVER, NOBODY)):
+        for at, reach, groups in (*_moments(policy.reaches, memberships), (_NEVER, NOBODY, frozenset[str]())):
             now = reach if reach.covers(computer_id, groups) else NOBODY
             if (now.kind, now.packages) == (offered.kind, offered.packages):
                 continue
@@ -115,6 +116,16 @@ class Histories:
         """When the log of the run was flushed; None when it is there."""
         wiped = (flush.at for flush in self._flushes if flush.wipes(run.policy.id, computer.jamf_id, run.ended_at))
         return next(wiped, None)
+
+
+def _moments(
+    reaches: Sequence[tuple[datetime, Reach]], memberships: Memberships
+) -> Iterator[tuple[datetime, Reach, frozenset[str]]]:
+    """Each moment at which the policy or the computer's groups changed, with what held from then on."""
+    changes = sorted({at for at, _ in (*reaches, *memberships[1:])})
+    for at in changes:
+        reach = next((reach for since, reach in reversed(reaches) if since <= at), NOBODY)
+        yield at, reach, next(groups for since, groups in reversed(memberships) if since <= at)
 
 
 def _starts(offer: _Offer) -> datetime:

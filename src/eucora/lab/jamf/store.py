@@ -9,15 +9,17 @@ from eucora.domain.planes import Plane
 from eucora.lab.clock import Clock
 from eucora.lab.fleet import Fleet
 from eucora.lab.jamf.errors import ClassicRefused
+from eucora.lab.jamf.groups import ComputerGroup, GroupBook
 from eucora.lab.jamf.logflush import Flush, FlushOrder
 from eucora.lab.jamf.packages import PackageShelf
 from eucora.lab.jamf.policies import NO_CATEGORY, PolicyBook, References
 from eucora.lab.jamf.runs import Histories, History
-from eucora.lab.jamf.tokens import Tokens
+from eucora.lab.jamf.tokens import LabAccount, Tokens
 from eucora.lab.roster import LabDevice, LabGroup
 
 CATEGORIES: Final = {"1": "Applications", "2": "Security", "3": "Utilities"}
 NO_CATEGORY_ID: Final = "-1"
+INVENTORIES: Final = ("v3", "v4")  # versions of computers-inventory; v3 is deprecated in 11.30, and still answers
 
 
 class JamfStore:
@@ -36,31 +38,30 @@ class JamfStore:
         client_secret: str,
         token_lifetime: timedelta,
         transfer: timedelta,
+        account: LabAccount | None = None,
     ) -> None:
         self.fleet, self.clock = fleet, clock
-        self.tokens = Tokens(clock, client_id=client_id, client_secret=client_secret, lifetime=token_lifetime)
+        self.tokens = Tokens(
+            clock, client_id=client_id, client_secret=client_secret, lifetime=token_lifetime, account=account
+        )
         self.categories: Mapping[str, str] = CATEGORIES
         self.computers: Mapping[str, LabDevice] = {device.jamf_id: device for device in fleet.on(Plane.JAMF)}
-        self.groups: Mapping[str, LabGroup] = {group.id: group for group in fleet.groups_on(Plane.JAMF)}
-        self._memberships = self._invert()
+        self.groups = GroupBook(clock, self.computers, [_group(fleet, group) for group in fleet.groups_on(Plane.JAMF)])
         self.packages = PackageShelf(
             clock, transfer=transfer, category_exists=lambda key: key == NO_CATEGORY_ID or key in self.categories
         )
         self.policies = PolicyBook(
             clock, References(self._find_package, self._find_group, self._find_computer, self._find_category)
         )
+        self.inventories = frozenset(INVENTORIES)  # set anew, the server is an older one from then on
         self.flushes: list[Flush] = []
         self._histories = Histories(fleet, self.packages, self.flushes)
         self.concurrent_now = self.concurrent_max = 0
 
-    def groups_of(self, computer: LabDevice) -> frozenset[str]:
-        """Ids of the groups that the computer is in."""
-        return self._memberships.get(computer.index, frozenset())
-
     def histories(self, computer: LabDevice) -> Iterator[History]:
         """What the computer did under the policies so far."""
-        groups = self.groups_of(computer)
-        return self._histories.of(computer, groups, self.policies.ever(), self.clock.now())
+        memberships = self.groups.memberships(computer)
+        return self._histories.of(computer, memberships, self.policies.ever(), self.clock.now())
 
     def flush(self, order: FlushOrder) -> None:
         """Wipe policy logs. Raises ClassicRefused 404 for a policy or a computer that is not there."""
@@ -83,18 +84,11 @@ class JamfStore:
             found.append({"package_id": package.id, "file_name": name, "sha256": sha256, "size": size})
         return found
 
-    def _invert(self) -> dict[int, frozenset[str]]:
-        memberships: dict[int, set[str]] = {}
-        for group in self.groups.values():
-            for index in group.devices:
-                memberships.setdefault(index, set()).add(group.id)
-        return {index: frozenset(groups) for index, groups in memberships.items()}
-
     def _find_package(self, key: str, name: str) -> tuple[str, str] | None:
         return _find({package.id: package.name for package in self.packages}, key, name)
 
     def _find_group(self, key: str, name: str) -> tuple[str, str] | None:
-        return _find({group.id: group.name for group in self.groups.values()}, key, name)
+        return _find({group.id: group.name for group in self.groups}, key, name)
 
     def _find_computer(self, key: str, name: str) -> tuple[str, str] | None:
         return _find({device.jamf_id: device.name for device in self.computers.values()}, key, name)
@@ -103,6 +97,10 @@ class JamfStore:
         if not key and name in ("", NO_CATEGORY):
             return NO_CATEGORY_ID, NO_CATEGORY
         return _find(self.categories, key, name)
+
+
+def _group(fleet: Fleet, group: LabGroup) -> ComputerGroup:
+    return ComputerGroup(group.id, group.name, tuple(device.jamf_id for device in fleet.members(group)))
 
 
 def _find(names: Mapping[str, str], key: str, name: str) -> tuple[str, str] | None:

@@ -80,13 +80,15 @@ class _Endpoints:
         try:
             form = await _form(request)
             subject = self._subject(form, *_credentials(request, form))
+            # RFC 8707: a token may be asked for another audience, as a workload does that proves itself elsewhere
+            audience = form.get("resource", self._issuer.audience)
         except _Refused as refused:
             body = {"error": refused.error, "error_description": refused.description}
             headers = {"WWW-Authenticate": 'Basic realm="lab"'} if refused.status == 401 else {}
             return JSONResponse(body, refused.status, headers=headers | {"Cache-Control": "no-store"})
         return JSONResponse(
             {
-                "access_token": self._issuer.mint(subject),
+                "access_token": self._issuer.mint(subject, aud=audience),
                 "token_type": "Bearer",
                 "expires_in": int(self._issuer.lifetime.total_seconds()),
             },

@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Mapping
 from datetime import timedelta
+from threading import Lock
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,14 +19,26 @@ _KEYS_PUBLISHED: Final = 2  # the one that signs and the one before it, whose to
 
 
 class Issuer:
-    """Signs access tokens (RFC 9068) for ``audience``. Keys are made at the start and live in memory only."""
+    """Signs access tokens (RFC 9068) for ``audience``.
+
+    Keys live in memory only; the first is made when it is first asked for, because most labs never sign a thing.
+    """
 
     def __init__(self, issuer_url: str, seed: int, clock: Clock, *, audience: str, lifetime: timedelta) -> None:
         self.url, self.audience, self.lifetime = issuer_url.rstrip("/"), audience, lifetime
         self._seed, self._clock = seed, clock
-        self._keys = [new_key()]  # the last one signs
+        self._made: list[RSAKey] = []
+        self._making = Lock()  # a test asks from its own thread while the server answers in another
         self._people: Mapping[str, Person] = {person.subject: person for person in PEOPLE}
         self._clients: Mapping[str, Client] = {client.client_id: client for client in CLIENTS}
+
+    @property
+    def _keys(self) -> list[RSAKey]:
+        """The keys that are published; the last one signs."""
+        with self._making:
+            if not self._made:
+                self._made = [new_key()]
+            return self._made
 
     @property
     def kid(self) -> str:
@@ -38,7 +51,7 @@ class Issuer:
 
     def adopt(self, key: RSAKey) -> str:
         """Sign with ``key`` from now on and retire all but the one before it; the new kid."""
-        self._keys = [*self._keys, key][-_KEYS_PUBLISHED:]
+        self._made = [*self._keys, key][-_KEYS_PUBLISHED:]
         return self.kid
 
     def person(self, username: str, password: str) -> Person | None:
