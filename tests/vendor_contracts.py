@@ -88,10 +88,19 @@ class Contract:
                 return Operation(template, method, body, tuple(self._resolved(one) for one in parameters))
         return None
 
-    def deviations(self, exchange: Recorded, *, base: str = "", strict_status: bool = True) -> list[str]:
+    @property
+    def schemas(self) -> Mapping[str, Any]:
+        """The named schemas, in the description's own dialect."""
+        schemas: Mapping[str, Any] = self._description["components"]["schemas"]
+        return schemas
+
+    def deviations(
+        self, exchange: Recorded, *, base: str = "", strict_status: bool = True, request: bool = True
+    ) -> list[str]:
         """Every point in which the exchange is not what the description says; ``base`` is cut off the path.
 
         ``strict_status`` also holds success to the status that the vendor's own page names, where it names one.
+        Without ``request`` only the answer is looked at.
         """
         where = f"{exchange.method} {exchange.path}"
         if not exchange.path.startswith(base):
@@ -99,8 +108,10 @@ class Contract:
         operation = self.operation(exchange.method, exchange.path[len(base) :])
         if operation is None:
             return [f"{where}: no such operation"]
-        found = [*self._query(operation, exchange), *self._answer(operation, exchange, strict_status=strict_status)]
-        if exchange.status < 400:  # a refused request need not be a good one
+        found = [*self._answer(operation, exchange, strict_status=strict_status)]
+        if request:
+            found += self._query(operation, exchange)
+        if request and exchange.status < 400:  # a refused request need not be a good one
             found += self._request(operation, exchange)
         return [f"{exchange.method} {operation.template} -> {exchange.status}: {text}" for text in found]
 
@@ -113,8 +124,8 @@ class Contract:
     def _query(self, operation: Operation, exchange: Recorded) -> Iterable[str]:
         known = {one["name"] for one in operation.parameters if one["in"] == "query"}
         for name, _ in parse_qsl(exchange.query, keep_blank_values=True):
-            # The token of a next link is the server's own; no client makes one up.
-            if name not in known and name != "$skiptoken":
+            # The token of a next link, or of a delta link, is the server's own; no client makes one up.
+            if name not in known and name not in {"$skiptoken", "$deltatoken"}:
                 yield f"query parameter {name!r} is not described"
 
     def _request(self, operation: Operation, exchange: Recorded) -> Iterable[str]:

@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from eucora.application.budgets import BudgetPaused
+from eucora.application.lanes import Lane
+
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 Answer = httpx.Response | httpx.TransportError
@@ -36,14 +39,24 @@ class HandClock:
 
 @dataclass
 class CountingBudget:
-    """Grants at once and remembers under which keys."""
+    """Grants at once and remembers under which keys and in which lanes, and what it was told of throttling."""
 
     taken: list[str] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=list)
+    slowed: list[tuple[str, float]] = field(default_factory=list)
+    paused_s: float | None = None  # refuses everything while it is set
 
-    async def acquire(self, key: str, *, per_s: float, burst: int) -> None:
+    async def acquire(self, key: str, *, per_s: float, burst: int, lane: Lane = Lane.ROLLOUT) -> None:
         assert per_s > 0
         assert burst >= 1
+        if self.paused_s is not None:
+            raise BudgetPaused(key, self.paused_s)
         self.taken.append(key)
+        self.lanes.append(lane)
+
+    async def slow_down(self, key: str, *, seconds: float, per_s: float, burst: int) -> None:
+        assert seconds >= 0
+        self.slowed.append((key, seconds))
 
 
 class Network(httpx.AsyncBaseTransport):

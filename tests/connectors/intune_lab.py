@@ -9,7 +9,9 @@ import httpx
 from http_fakes import NOON, CountingBudget
 from starlette.applications import Starlette
 
+from eucora.application.held_requests import HeldRequests
 from eucora.application.planes import FileDetection, PlanePort, Publication
+from eucora.connectors.entra.credentials import ClientSecret
 from eucora.connectors.http import NO_RETRY, BreakerSettings, RetrySettings
 from eucora.connectors.intune.connect import IntuneAccess, IntuneConnection, connect_intune
 from eucora.connectors.intune.content import Patience
@@ -67,6 +69,7 @@ class IntuneWorld:
         breaker: BreakerSettings | None = None,
         recorder: Recorder | None = None,
         token_lifetime_s: int | None = None,
+        held: HeldRequests | None = None,
     ) -> None:
         self.clock = ManualClock(NOON)
         app = create_lab(
@@ -81,7 +84,7 @@ class IntuneWorld:
         )
         self.lab: Lab = app.state.lab
         self.wire, self.budget = Wire(app), CountingBudget()
-        self._retry, self._breaker = retry, breaker
+        self._retry, self._breaker, self._held = retry, breaker, held
         self.connection = self.reconnect()
 
     @property
@@ -98,7 +101,7 @@ class IntuneWorld:
             IntuneAccess(
                 credentials.tenant,
                 credentials.client_id,
-                credentials.client_secret,
+                ClientSecret(credentials.client_secret),
                 graph_url=f"{BASE}/graph/v1.0",
                 login_url=f"{BASE}/entra",
             ),
@@ -111,6 +114,7 @@ class IntuneWorld:
             monotonic=lambda: (self.clock.now() - NOON).total_seconds(),
             sleep=self.sleep,
             inner=self.wire,
+            held=self._held,
         )
         return self.connection
 

@@ -21,13 +21,16 @@ from eucora.application.planes import (
 )
 from eucora.connectors.http import NO_RETRY, Upstream, upstream_client
 from eucora.connectors.jamf.plane import JamfPlane
+from eucora.connectors.jamf.sign_in import Account, ApiClient
 from eucora.domain.planes import Plane
 from eucora.lab.clock import ManualClock
 from eucora.lab.fleet import Fleet
 from eucora.lab.jamf import JamfStore, create_jamf
+from eucora.lab.jamf.tokens import LabAccount
 from eucora.lab.roster import LabDevice
 
 CLIENT_ID, CLIENT_SECRET = "lab-client", "lab-secret"
+ACCOUNT: Final = Account("robot", "pass: wörd")
 CORRELATION: Final = "0190a7e4-3a6d-7c11-9f51-1f2f3a4b5c6d"
 COMMAND: Final = "/usr/local/bin/remove-editor --quiet"
 
@@ -64,6 +67,7 @@ def plane_over(
     *,
     base_url: str = "https://jamf.test",
     client_secret: str = CLIENT_SECRET,
+    account: Account | None = None,
 ) -> JamfPlane:
     """A fresh plane, as after a start; None: the real network. Sleeping moves the clock."""
 
@@ -82,7 +86,8 @@ def plane_over(
         inner=network,
         max_connections=5,
     )
-    return JamfPlane(http, client_id=CLIENT_ID, client_secret=client_secret, now=clock.now, sleep=sleep)
+    credentials = account or ApiClient(CLIENT_ID, client_secret)
+    return JamfPlane(http, credentials=credentials, now=clock.now, sleep=sleep)
 
 
 class Rig:
@@ -91,7 +96,13 @@ class Rig:
     def __init__(self, *, macs: int = 420, pace: float = 1.0) -> None:
         self.clock = ManualClock(datetime(2026, 3, 2, 12, tzinfo=UTC))
         self.fleet = Fleet(7, self.clock, windows=0, macs=macs, pace=pace)
-        self.app = create_jamf(self.fleet, self.clock, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+        self.app = create_jamf(
+            self.fleet,
+            self.clock,
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            account=LabAccount(ACCOUNT.username, ACCOUNT.password),
+        )
         self.store: JamfStore = self.app.state.jamf
         self.groups = self.fleet.groups_on(Plane.JAMF)
 

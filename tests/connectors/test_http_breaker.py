@@ -6,7 +6,8 @@ import httpx
 import pytest
 from http_fakes import CountingBudget, HandClock, Handler, Network, always, in_turn
 
-from eucora.connectors.breaker import BreakerState, BreakerTransport
+from eucora.application.lanes import Lane
+from eucora.connectors.breaker import BreakerTransport
 from eucora.connectors.http import (
     BODY_MAX_BYTES,
     NO_RETRY,
@@ -16,6 +17,7 @@ from eucora.connectors.http import (
     Upstream,
     upstream_client,
 )
+from eucora.connectors.upstreams import BreakerState
 
 UPSTREAM = Upstream("graph", "https://graph.test", "tenant-1")
 
@@ -163,7 +165,10 @@ async def test_calls_in_flight_when_it_opens_keep_their_own_failure_and_start_no
 
 async def test_an_error_of_ours_below_the_breaker_is_not_held_against_the_upstream() -> None:
     class BrokenBudget:
-        async def acquire(self, key: str, *, per_s: float, burst: int) -> None:
+        async def acquire(self, key: str, *, per_s: float, burst: int, lane: Lane = Lane.ROLLOUT) -> None:
+            raise LookupError("no database")
+
+        async def slow_down(self, key: str, *, seconds: float, per_s: float, burst: int) -> None:
             raise LookupError("no database")
 
     network = Network(always(200))

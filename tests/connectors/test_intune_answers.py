@@ -64,12 +64,25 @@ async def test_the_token_goes_to_no_other_origin(link: str) -> None:
 
 
 async def test_pages_that_never_end_are_left() -> None:
-    circle = {"value": [], "@odata.nextLink": "https://graph.test/v1.0/groups?$skiptoken=1"}
-    graph, network = _graph(lambda _request: httpx.Response(200, json=circle))
+    def endless(request: httpx.Request) -> httpx.Response:
+        token = int(request.url.params.get("$skiptoken", "0")) + 1
+        return httpx.Response(
+            200, json={"value": [], "@odata.nextLink": f"https://graph.test/v1.0/groups?$skiptoken={token}"}
+        )
+
+    graph, network = _graph(endless)
     with pytest.raises(PlaneRejected, match="more than 5 pages"):
         await resolve_group(graph, "a name")
     assert len(network.requests) == 6
-    assert network.requests[-1].url.params["$skiptoken"] == "1"
+    assert network.requests[-1].url.params["$skiptoken"] == "5"
+
+
+async def test_a_page_that_leads_back_to_itself_is_left_at_once() -> None:
+    circle = {"value": [], "@odata.nextLink": "https://graph.test/v1.0/groups?$skiptoken=1"}
+    graph, network = _graph(lambda _request: httpx.Response(200, json=circle))
+    with pytest.raises(PlaneRejected, match="in a circle"):
+        await resolve_group(graph, "a name")
+    assert len(network.requests) == 2
 
 
 async def test_a_device_enrolled_twice_is_the_record_that_still_checks_in() -> None:
@@ -186,7 +199,7 @@ async def test_reading_a_report_is_no_write_to_the_budget() -> None:
     )
     await Graph(client).read_by_post("observe", REPORT, {})
     await Graph(client).post("assign", "/x", {})
-    assert budget.taken == ["graph:t", "graph:t:writes", "graph:t"]
+    assert budget.taken == ["graph:t:questions", "graph:t", "graph:t:writes", "graph:t"]
 
 
 async def test_an_object_without_its_id_is_refused() -> None:

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from eucora.application.planes import Offer, PlaneUnavailable
 from eucora.connectors.http import NO_RETRY, Upstream, upstream_client
-from eucora.connectors.intune.assignments import AssignmentDesk, holds, offers, with_offer, without_offers
+from eucora.connectors.intune.assignments import (
+    AssignmentDesk,
+    excluded_groups,
+    holds,
+    offers,
+    with_offer,
+    without_offers,
+)
 from eucora.connectors.intune.graph import Graph
 
 RING, OTHER_RING, STRANGER = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002", "x-3"
@@ -58,6 +65,22 @@ def test_only_the_offers_asked_for_are_taken_back() -> None:
     both = with_offer(with_offer(FOREIGN, RING, Offer.INSTALL), OTHER_RING, Offer.INSTALL)
     assert offers(without_offers(both, [RING])) == [(OTHER_RING, Offer.INSTALL)]
     assert without_offers(both, []) == FOREIGN
+
+
+def test_groups_are_kept_out_beside_the_exclusions_that_stand() -> None:
+    merged = with_offer(FOREIGN, OTHER_RING, Offer.INSTALL, excluded=[RING.upper(), STRANGER])
+    assert excluded_groups(merged) == [RING, STRANGER], "one was there already"
+    assert merged[: len(FOREIGN)] == FOREIGN
+    assert with_offer(merged, OTHER_RING, Offer.INSTALL, excluded=[STRANGER, RING]) == merged
+    assert excluded_groups(without_offers(merged, [])) == [RING, STRANGER], "who is kept out stays out"
+
+
+def test_an_exclusion_that_was_lost_is_noticed() -> None:
+    wanted = with_offer([], RING, Offer.INSTALL, excluded=[STRANGER])
+    filled_in = copy.deepcopy(wanted)
+    filled_in[0]["settings"] = {"@odata.type": "#microsoft.graph.win32LobAppAssignmentSettings"}
+    assert holds(wanted, filled_in, gone=())
+    assert not holds(wanted, wanted[1:], gone=())
 
 
 foreign_sets = st.lists(

@@ -12,10 +12,14 @@ from eucora.application.planes import (
     Assignment,
     MsiDetection,
     Offer,
+    PlaneRejected,
+    Publication,
     RegistryDetection,
+    ScriptDetection,
     Watch,
     Withdrawal,
 )
+from eucora.lab.graph.state import App
 from eucora.lab.recorder import Recorder
 from vendor_contracts import contract
 
@@ -36,6 +40,7 @@ USED = {
     "PATCH /deviceAppManagement/mobileApps/{mobileApp-id}",
     "GET /deviceAppManagement/mobileApps/{mobileApp-id}/assignments",
     "POST /deviceAppManagement/mobileApps/{mobileApp-id}/assign",
+    "DELETE /deviceAppManagement/mobileApps/{mobileApp-id}",
     "POST /deviceManagement/reports/retrieveDeviceAppInstallationStatusReport",
 } | {
     f"{operation[0]} /deviceAppManagement/mobileApps/{{mobileApp-id}}/microsoft.graph.win32LobApp/contentVersions"
@@ -46,10 +51,29 @@ USED = {
         ("GET", "/{mobileAppContent-id}/files"),
         ("POST", "/{mobileAppContent-id}/files"),
         ("GET", "/{mobileAppContent-id}/files/{mobileAppContentFile-id}"),
+        ("DELETE", "/{mobileAppContent-id}/files/{mobileAppContentFile-id}"),
         ("POST", "/{mobileAppContent-id}/files/{mobileAppContentFile-id}/commit"),
         ("POST", "/{mobileAppContent-id}/files/{mobileAppContentFile-id}/renewUpload"),
     )
 }
+
+
+async def leave_and_clear(world: IntuneWorld, asked: Publication) -> None:
+    """What failed attempts leave behind: a file that Intune cannot open, and a second app of one key."""
+
+    def garble(request: httpx.Request) -> None:
+        if b"comp=block&" in request.url.query:
+            request.stream = httpx.ByteStream(bytes(int(request.headers["content-length"])))
+
+    again = replace(asked, key=f"eucora:garbled:{asked.content_sha256}")
+    world.wire.before = garble
+    with pytest.raises(PlaneRejected):
+        await world.plane.publish(again, **ASKED)
+    world.wire.before = lambda _request: None
+    whole = world.lab.tenant.apps[(await world.plane.publish(again, **ASKED)).ref]
+    world.lab.tenant.apps["second"] = App("second", dict(whole.body), whole.created, whole.modified)
+    await world.plane.publish(again, **ASKED)
+    assert "second" not in world.lab.tenant.apps
 
 
 @pytest.fixture
@@ -68,7 +92,13 @@ async def recorded(tmp_path: Path) -> Recorder:
     world.wire.before = slow_line
     asked = publication(package_file(tmp_path))
     for number, detection in enumerate(
-        (asked.detection, RegistryDetection("HKLM\\S", "V", "1"), MsiDetection("{A}", "1"), MsiDetection("{A}"))
+        (
+            asked.detection,
+            RegistryDetection("HKLM\\S", "V", "1"),
+            MsiDetection("{A}", "1"),
+            ScriptDetection("'there'", "detect.ps1"),
+            MsiDetection("{A}"),
+        )
     ):
         again = replace(asked, key=f"eucora:intent-{number}:{asked.content_sha256}", detection=detection)
         published = await world.plane.publish(again, **ASKED)
@@ -78,6 +108,7 @@ async def recorded(tmp_path: Path) -> Recorder:
         with attempt:
             await world.plane.publish(replace(asked, key=f"eucora:resumed:{asked.content_sha256}"), **ASKED)
         world.wire.start_over()
+    await leave_and_clear(world, asked)
     group = await world.plane.resolve("ring-1-canary", **ASKED)
     for watched, offer in ((group.devices, Offer.INSTALL), (group.devices[:2], Offer.UNINSTALL)):
         assignment = Assignment(asked.key, published.ref, asked.name, asked.version, group.ref, offer)

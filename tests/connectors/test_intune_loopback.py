@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,8 @@ import pytest
 from http_fakes import CountingBudget
 from intune_lab import BLOCK_BYTES, CORRELATION, package_file, publication
 
-from eucora.application.planes import Assignment, Offer, PlaneUnavailable
+from eucora.application.planes import Assignment, Gathering, Offer, PlaneUnavailable
+from eucora.connectors.entra.credentials import ClientSecret
 from eucora.connectors.http import NO_RETRY, RetrySettings
 from eucora.connectors.intune.connect import IntuneAccess, IntuneConnection, connect_intune
 from eucora.connectors.intune.content import Patience
@@ -25,7 +27,11 @@ def lab() -> Iterator[LabAddresses]:
 
 def _connect(lab: LabAddresses, retry: RetrySettings = NO_RETRY) -> IntuneConnection:
     access = IntuneAccess(
-        lab.tenant, lab.client_id, lab.client_secret, graph_url=lab.graph_url, login_url=lab.entra_authority
+        lab.tenant,
+        lab.client_id,
+        ClientSecret(lab.client_secret),
+        graph_url=lab.graph_url,
+        login_url=lab.entra_authority,
     )
     return connect_intune(
         access,
@@ -70,8 +76,23 @@ async def test_a_connection_cut_in_the_middle_of_an_answer_is_transient(
     await connection.aclose()
 
 
+async def test_a_group_of_our_own_is_filled_and_cut_down(lab: LabAddresses) -> None:
+    connection = _connect(lab)
+    plane = connection.plane
+    ring = await plane.resolve("ring-0-lab", correlation_id=CORRELATION)
+    devices = [device.id for device in ring.devices]
+    asked = Gathering("eucora:plan:0", "EUCORA ring 0", ring.ref, devices)
+    gathered = await plane.gather(asked, correlation_id=CORRELATION)
+    assert [device.id for device in (await plane.resolve(gathered.ref, correlation_id=CORRELATION)).devices] == devices
+    fewer = replace(asked, devices=devices[:3])
+    assert (await plane.gather(fewer, correlation_id=CORRELATION)).ref == gathered.ref
+    kept = (await plane.resolve(gathered.ref, correlation_id=CORRELATION)).devices
+    assert [device.id for device in kept] == devices[:3]
+    await connection.aclose()
+
+
 async def test_nobody_at_the_other_end_is_transient(lab: LabAddresses) -> None:
-    access = IntuneAccess(lab.tenant, lab.client_id, lab.client_secret, login_url="http://127.0.0.1:1")
+    access = IntuneAccess(lab.tenant, lab.client_id, ClientSecret(lab.client_secret), login_url="http://127.0.0.1:1")
     connection = connect_intune(access, budget=CountingBudget(), retry=NO_RETRY)
     with pytest.raises(PlaneUnavailable, match="ConnectError"):
         await connection.plane.resolve("ring-0-lab", correlation_id=CORRELATION)

@@ -116,6 +116,21 @@ async def test_a_name_that_fits_two_groups_is_no_group() -> None:
         await world.plane.resolve(first.name, **ASKED)
 
 
+async def test_who_is_kept_out_of_an_offer_gets_nothing_of_it(asked: Publication) -> None:
+    rollout = await Rollout.begin(asked)
+    kept_out = rollout.world.group("ring-0-lab")
+    both = [rollout.assignment("ring-1-canary"), rollout.assignment("ring-0-lab")]
+    for assignment in both:
+        await rollout.world.plane.assign(replace(assignment, excluded=(kept_out,)), **ASKED)
+    rollout.world.clock.advance(24 * 3_600)
+    devices = [d.id for d in (await rollout.world.plane.resolve(kept_out, **ASKED)).devices]
+    assert await rollout.observe(devices) == {}
+    canary = [d.id for d in (await rollout.world.plane.resolve("ring-1-canary", **ASKED)).devices]
+    assert await rollout.observe(canary) != {}
+    inspected = await rollout.world.plane.inspect(asked.key, asked.name, asked.version, **ASKED)
+    assert inspected.excluded == (kept_out,)
+
+
 async def test_rings_are_added_one_by_one_and_foreign_assignments_stay(asked: Publication) -> None:
     rollout = await Rollout.begin(asked)
     foreign = [

@@ -7,9 +7,11 @@ import pytest
 from http_fakes import Answer, CountingBudget, HandClock, Handler, Network, form_of
 
 from eucora.application.planes import PlaneError, PlaneForbidden, PlaneRejected, PlaneUnavailable
+from eucora.connectors.gate import Gate
 from eucora.connectors.http import NO_RETRY, Upstream, upstream_client
 from eucora.connectors.jamf.api import JamfApi
 from eucora.connectors.jamf.auth import JamfTokens
+from eucora.connectors.jamf.sign_in import ApiClient
 
 THING = "/api/v1/packages/1"
 
@@ -51,8 +53,8 @@ def api(handler: Handler) -> tuple[JamfApi, Network, HandClock]:
         sleep=clock.sleep,
         inner=network,
     )
-    tokens = JamfTokens(http, client_id="cid", client_secret="s3cr3t-words", now=clock.now)
-    return JamfApi(http, tokens, asyncio.Semaphore(5), "publish"), network, clock
+    tokens = JamfTokens(http, ApiClient("cid", "s3cr3t-words"), now=clock.now)
+    return JamfApi(http, tokens, Gate(5), "publish"), network, clock
 
 
 def paths(network: Network) -> list[str]:

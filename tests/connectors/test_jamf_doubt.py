@@ -1,5 +1,6 @@
 """Answers of one node that another would not give: late, incomplete, or not kept; what is published stays true."""
 
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
@@ -75,6 +76,34 @@ async def test_a_package_that_does_not_become_what_we_sent_is_not_called_publish
         await plane.publish(a_publication(tmp_path), correlation_id=CORRELATION)
 
 
+async def test_a_failed_transfer_is_sent_again_once_though_its_failure_is_told_for_a_while(tmp_path: Path) -> None:
+    rig = Rig(macs=60)
+    publication = a_publication(tmp_path)
+    looks = 0
+
+    def failing(for_looks: int) -> Callable[[httpx.Request, int], httpx.Response | None]:
+        def distort(request: httpx.Request, _: int) -> httpx.Response | None:
+            nonlocal looks
+            if request.method != "GET" or not rig.stored():
+                return None
+            view = rig.store.packages.view(rig.store.packages.get("1")) | {"cloudTransferStatus": "ERROR"}
+            if request.url.path == "/api/v1/packages":
+                return httpx.Response(200, json={"totalCount": 1, "results": [view]})
+            looks += 1
+            return httpx.Response(200, json=view) if looks <= for_looks else None
+
+        return distort
+
+    with pytest.raises(PlaneUnavailable, match="transfer of package 1 failed"):
+        await plane_over(Distorting(rig, failing(1_000)), rig.clock).publish(publication, correlation_id=CORRELATION)
+    looks = 0
+    network = Distorting(rig, failing(5))
+    published = await plane_over(network, rig.clock).publish(publication, correlation_id=CORRELATION)
+    assert (published.ref, published.content_version) == ("1", publication.content_sha256)
+    assert network.calls.count("POST /api/v1/packages/1/upload") == 1
+    assert looks == 6
+
+
 async def test_an_upload_goes_out_in_pieces_however_large_it_is(tmp_path: Path) -> None:
     rig = Rig(macs=60)
     pieces: list[int] = []
@@ -116,12 +145,13 @@ async def test_a_policy_that_its_node_shows_late_is_found_and_not_made_twice(tmp
     assert rig.group_ids("]") == [rig.groups[0].id, rig.groups[1].id]
 
 
-async def test_a_conflict_that_stays_is_refused_without_its_page(tmp_path: Path) -> None:
+async def test_a_conflict_that_stays_is_refused_in_the_words_of_its_page(tmp_path: Path) -> None:
     rig = Rig(macs=60)
     assignment = an_assignment(a_publication(tmp_path), "4711", rig.groups[0].id)  # no such package
     with pytest.raises(PlaneRejected) as refused:
         await rig.plane().assign(assignment, correlation_id=CORRELATION)
-    assert (refused.value.status, refused.value.detail) == (409, "409 Conflict")
+    assert refused.value.status == 409
+    assert refused.value.detail.startswith("409 Conflict: Conflict Error: Problem with package")
 
 
 async def test_a_change_that_is_answered_but_not_kept_is_not_believed(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """What Jamf Pro can answer when it is slow, wrong, or of another mind, and what becomes of it."""
 
+import gzip
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def over(script: Handler) -> tuple[JamfPlane, Network, Rig]:
         (httpx.Response(200, content=b"\xff\xfe\x00"), PlaneRejected, "permanent"),
     ],
 )
-async def test_each_failure_has_its_class_and_a_page_is_never_read(
+async def test_each_failure_has_its_class_and_no_secret_of_a_page_is_shown(
     answer: Answer, error: type[PlaneError], kind: str
 ) -> None:
     plane, _, _ = over(Script({"GET /JSSResource/computergroups/name/Canary": answer}))
@@ -103,8 +104,73 @@ async def test_each_failure_has_its_class_and_a_page_is_never_read(
         await plane.resolve("Canary", correlation_id=CORRELATION)
     assert failed.value.kind == kind
     assert failed.value.operation == "resolve"
-    for word in ("hunter2", "Duplicate", "<"):
+    for word in ("hunter2", "Status page", "<"):
         assert word not in failed.value.detail
+    said = isinstance(answer, httpx.Response) and answer.status_code >= 400
+    assert ("Error: Duplicate name password=[redacted]" in failed.value.detail) == said
+
+
+@pytest.mark.parametrize(
+    ("page", "detail"),
+    [
+        ("<p>Conflict</p><p>Error: Problem with script</p>", "409 Conflict: Conflict Error: Problem with script"),
+        ("<p>a &lt;b&gt; &amp; c</p>", "409 Conflict: a b & c"),
+        ("<style>p{x:1}</style><script>alert(1)</script><!-- no --><p>said</p>", "409 Conflict: said"),
+        ("<script>never closed " + "x" * 200, "409 Conflict"),
+        ("<p>cut in a tag</p><p class='", "409 Conflict: cut in a tag"),
+        ("", "409 Conflict"),
+    ],
+)
+async def test_a_page_is_shown_as_a_person_would_read_it(page: str, detail: str) -> None:
+    refusal = httpx.Response(409, text=page, headers={"Content-Type": "text/html;charset=UTF-8"})
+    plane, _, _ = over(Script({"GET /JSSResource/computergroups/id/4": refusal}))
+    with pytest.raises(PlaneRejected) as failed:
+        await plane.resolve("4", correlation_id=CORRELATION)
+    assert failed.value.detail == detail
+
+
+async def test_a_long_page_is_cut_and_its_wait_is_still_heard() -> None:
+    page = httpx.Response(
+        503, text="<p>" + "word " * 100_000, headers={"Content-Type": "text/html", "Retry-After": "9"}
+    )
+    plane, _, _ = over(Script({"GET /JSSResource/computergroups/id/4": page}))
+    with pytest.raises(PlaneUnavailable) as failed:
+        await plane.resolve("4", correlation_id=CORRELATION)
+    assert (len(failed.value.detail), failed.value.retry_after_s) == (500, 9)
+
+
+async def test_a_redirect_is_refused_and_the_token_stays_here() -> None:
+    away = httpx.Response(302, headers={"Location": "https://elsewhere.test/login"})
+    plane, network, _ = over(Script({"GET /JSSResource/computergroups/id/4": away}))
+    with pytest.raises(PlaneRejected) as failed:
+        await plane.resolve("4", correlation_id=CORRELATION)
+    assert failed.value.status == 302
+    assert {request.url.host for request in network.requests} == {"jamf.test"}
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_a_body_of_a_gigabyte_is_not_read_to_its_end(encoding: str) -> None:
+    """32 MiB are read, whatever the compression."""
+    piece = b" " * 65_536
+    packed = gzip.compress(piece * 1_024)
+    fed = 0
+
+    class Endless(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            nonlocal fed
+            for _ in range(16_384):
+                fed += 1
+                yield packed if encoding == "gzip" else piece
+
+    class Vast(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith("/oauth/token"):
+                return httpx.Response(200, json=TOKEN)
+            return httpx.Response(200, headers={"Content-Encoding": encoding}, stream=Endless())
+
+    with pytest.raises(PlaneRejected, match="larger than 33554432 bytes"):
+        await plane_over(Vast(), Rig(macs=60).clock).resolve("4", correlation_id=CORRELATION)
+    assert fed < 600
 
 
 async def test_the_wait_that_jamf_asks_for_is_handed_on() -> None:

@@ -1,17 +1,16 @@
 """Every request of the plane is one that Jamf's own descriptions know."""
 
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import Element, fromstring
 
 import httpx
 import pytest
 from jamf_rig import CORRELATION, Rig, a_publication, a_watch, a_withdrawal, an_assignment
 
-from eucora.application.planes import GroupNotFound, Offer
+from classic_documents import deviations
+from eucora.application.planes import Gathering, GroupNotFound, Offer
 from vendor_contracts import FOLDER, contract
 
 pytestmark = pytest.mark.contracts
@@ -36,14 +35,14 @@ class Recorder(httpx.AsyncBaseTransport):
     def __init__(self, rig: Rig, *, older: bool = False) -> None:
         self._inner, self._older = httpx.ASGITransport(rig.app), older
         self.exchanges: list[Exchange] = []
-        self.policies: list[Element] = []
+        self.documents: list[Element] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         answer = await self._answer(request)
         body = await answer.aread()
         kind = request.headers.get("content-type", "")
         if kind == "application/xml":
-            self.policies.append(fromstring(request.content))
+            self.documents.append(fromstring(request.content))
         self.exchanges.append(
             Exchange(
                 request.method,
@@ -53,7 +52,7 @@ class Recorder(httpx.AsyncBaseTransport):
                 None if kind.startswith("multipart/") else request.content,
                 answer.status_code,
                 answer.headers.get("content-type", ""),
-                # the description gives no body for what a policy's POST and PUT answer
+                # the description gives no body for what POST and PUT of the Classic API answer
                 None if answer.status_code == 201 and "xml" in answer.headers["content-type"] else body,
             )
         )
@@ -82,7 +81,7 @@ class Recorder(httpx.AsyncBaseTransport):
 
 
 async def everything(directory: Path, *, older: bool = False) -> Recorder:
-    """All six verbs, with both offers, over one recorded line."""
+    """All seven verbs, with both offers, over one recorded line."""
     rig = Rig(macs=60)
     recorder = Recorder(rig, older=older)
     plane = rig.plane(recorder)
@@ -92,6 +91,10 @@ async def everything(directory: Path, *, older: bool = False) -> Recorder:
         assignment = an_assignment(publication, published.ref, rig.groups[ring].id, offer)
         await plane.assign(assignment, correlation_id=CORRELATION)
     group = await plane.resolve(rig.groups[0].name, correlation_id=CORRELATION)
+    for devices in (2, 1):
+        chosen = [device.id for device in group.devices][:devices]
+        gathering = Gathering(publication.key, "eucora trial", group.ref, chosen)
+        await plane.gather(gathering, correlation_id=CORRELATION)
     with pytest.raises(GroupNotFound):
         await plane.resolve("no such ring", correlation_id=CORRELATION)
     watch = a_watch(publication, published.ref, [device.id for device in group.devices])
@@ -123,6 +126,8 @@ async def test_requests_and_answers_are_as_described(tmp_path: Path, older: bool
         "GET /api/v4/computers-inventory",
         "GET /JSSResource/computergroups/id/{id}",
         "GET /JSSResource/computergroups/name/{name}",
+        "POST /JSSResource/computergroups/id/{id}",
+        "PUT /JSSResource/computergroups/id/{id}",
         "GET /JSSResource/policies",
         "GET /JSSResource/policies/id/{id}",
         "GET /JSSResource/policies/name/{name}",
@@ -133,15 +138,17 @@ async def test_requests_and_answers_are_as_described(tmp_path: Path, older: bool
     }
 
 
-async def test_policies_hold_only_elements_and_values_of_the_full_resource(tmp_path: Path) -> None:
+async def test_policies_and_groups_hold_only_elements_and_values_of_the_full_resource(tmp_path: Path) -> None:
     if not (FOLDER / CLASSIC).exists():
         pytest.skip(f"vendor description {CLASSIC} is not beside the repository")
     schemas = json.loads((FOLDER / CLASSIC).read_text(encoding="utf-8"))["components"]["schemas"]
-    policies = (await everything(tmp_path)).policies
-    assert len(policies) >= 5
-    for policy in policies:
-        assert policy.tag == "policy"
-        assert list(deviations(schemas, schemas["policy"], policy, "policy")) == []
+    documents = (await everything(tmp_path)).documents
+    assert [document.tag for document in documents].count("policy") >= 5
+    assert [document.tag for document in documents].count("computer_group") == 3
+    for document in documents:
+        for moved in (*document.iterfind("computer_additions"), *document.iterfind("computer_deletions")):
+            moved.tag = "computers"  # in whose place the description's words put them
+        assert list(deviations(schemas, schemas[document.tag], document, document.tag)) == []
 
 
 def test_the_walk_over_a_policy_sees_what_does_not_belong() -> None:
@@ -153,22 +160,3 @@ def test_the_walk_over_a_policy_sees_what_does_not_belong() -> None:
         "<scope><computer_groups><computer_group><id>four</id></computer_group></computer_groups></scope></policy>"
     )
     assert len(list(deviations(schemas, schemas["policy"], wrong, "policy"))) == 4
-
-
-def deviations(schemas: Mapping[str, Any], schema: Mapping[str, Any], element: Element, path: str) -> Iterator[str]:
-    """Where ``element`` is not what ``schema`` says; a list in the description is a repeated child in XML."""
-    if "$ref" in schema:
-        schema = schemas[schema["$ref"].rsplit("/", 1)[1]]
-    if schema.get("type") == "array":
-        schema = schema["items"]
-    if (properties := schema.get("properties")) is not None:
-        for child in element:
-            if child.tag not in properties:
-                yield f"{path}/{child.tag} is not described"
-            else:
-                yield from deviations(schemas, properties[child.tag], child, f"{path}/{child.tag}")
-        return
-    text = element.text or ""
-    allowed = {"boolean": text in ("true", "false"), "integer": text.removeprefix("-").isdecimal()}
-    if not allowed.get(schema.get("type", ""), True) or text not in schema.get("enum", [text]):
-        yield f"{path} is {text!r}"

@@ -72,6 +72,13 @@ def test_every_kind_of_scope_entry_is_seen_when_two_readings_are_compared() -> N
     }
 
 
+def test_a_new_policy_asks_for_inventory_and_a_change_leaves_that_as_people_set_it() -> None:
+    assert new_policy(SPEC, CANARY).findtext("maintenance/recon") == "true"
+    change = with_group(policy(extra="<maintenance><recon>false</recon></maintenance>"), SPEC, PILOT)
+    assert change is not None
+    assert change.find("maintenance") is None
+
+
 def test_a_policy_that_stands_as_wanted_is_not_written() -> None:
     assert with_group(policy(), SPEC, CANARY) is None
 

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from jamf_rig import COMMAND, CORRELATION, Killed, Rig, a_publication, a_withdrawal, an_assignment
 
-from eucora.application.planes import Offer, Publication
+from eucora.application.planes import Gathering, Offer, Publication
 from eucora.connectors.jamf.names import release_name, short_key
 from eucora.connectors.jamf.plane import JamfPlane
 
@@ -47,6 +48,17 @@ def withdraw(*rings: int) -> Verb:
     return verb
 
 
+def gather(members: int) -> Verb:
+    """The first ``members`` computers of ring 1 in a group of our own."""
+
+    async def verb(plane: JamfPlane, rig: Rig, publication: Publication) -> object:
+        devices = [device.jamf_id for device in rig.fleet.members(rig.groups[1])][:members]
+        gathering = Gathering(publication.key, "eucora trial", rig.groups[1].id, devices)
+        return await plane.gather(gathering, correlation_id=CORRELATION)
+
+    return verb
+
+
 async def nothing(rig: Rig, publication: Publication) -> None:
     """An empty server."""
 
@@ -64,6 +76,15 @@ async def shared_with_others(rig: Rig, publication: Publication) -> None:
     computer = next(iter(rig.fleet.members(rig.groups[2])))
     scope["computers"].append({"id": int(computer.jamf_id), "name": computer.name, "udid": computer.udid})
     scope["exclusions"]["computer_groups"].append({"id": int(rig.groups[5].id), "name": rig.groups[5].name})
+
+
+async def gathered_before(rig: Rig, publication: Publication) -> None:
+    """Our group stands from an earlier gathering, with computers too many and some that others put in."""
+    await gather(10)(rig.plane(), rig, publication)
+    group = rig.store.groups.named("eucora trial")
+    stranger = next(iter(rig.fleet.members(rig.groups[0]))).jamf_id
+    computers = f"<computer_additions><computer><id>{stranger}</id></computer></computer_additions>"
+    rig.store.groups.update(group.id, fromstring(f"<computer_group>{computers}</computer_group>"))
 
 
 async def rehearsed(rig: Rig, publication: Publication) -> None:
@@ -123,6 +144,17 @@ async def test_publish_leaves_one_package_with_the_right_bytes(tmp_path: Path, a
         assert package.name == release_name("Editor", "2.1", publication.key)
         assert rig.store.packages.view(package)["cloudTransferStatus"] == "READY"
         assert (answer.ref, answer.content_version) == (package.id, publication.content_sha256)
+
+
+@pytest.mark.parametrize("prepare", [nothing, gathered_before])
+async def test_a_gathering_leaves_one_group_with_exactly_its_computers(
+    tmp_path: Path, after: bool, prepare: Preparation
+) -> None:
+    async for rig, answer in ends(prepare, gather(5), tmp_path, after=after):
+        [group] = [group for group in rig.store.groups if group.name == "eucora trial"]
+        assert list(group.members) == [device.jamf_id for device in rig.fleet.members(rig.groups[1])][:5]
+        assert (answer.ref, answer.missing, group.smart) == (group.id, 0, False)
+        assert len(list(rig.store.groups)) == len(rig.groups) + 1
 
 
 async def test_a_first_assignment_leaves_one_policy_for_one_group(tmp_path: Path, after: bool) -> None:

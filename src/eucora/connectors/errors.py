@@ -1,7 +1,6 @@
 """Failures of a call to a plane, in the three classes that jobs and people act on."""
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -10,9 +9,11 @@ from typing import Any, Final, TypeVar
 import httpx
 import structlog
 
+from eucora.application.budgets import BudgetPaused
 from eucora.application.planes import PlaneError, PlaneForbidden, PlaneRejected, PlaneUnavailable
 from eucora.connectors.breaker import CircuitOpen
-from eucora.connectors.correlation import outgoing_correlation
+from eucora.connectors.correlation import called_upstream, outgoing_correlation
+from eucora.connectors.redaction import DETAIL_MAX, redact, without_query
 from eucora.domain.planes import Plane
 
 PlaneErrorT = TypeVar("PlaneErrorT", bound=PlaneError)
@@ -20,35 +21,14 @@ PlaneErrorT = TypeVar("PlaneErrorT", bound=PlaneError)
 _log = structlog.get_logger(__name__)
 
 TRANSIENT_STATUSES: Final = frozenset({408, 423, 425, 429, 500, 502, 503, 504})
-DETAIL_MAX: Final = 500  # characters
 RETRY_AFTER_MAX_S: Final = 86_400.0
+UPSTREAM: Final = "eucora.upstream"  # request extension, set by the stack: the key of the upstream it goes to
 
-_SECRETS: Final = (
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 [redacted]"),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?"), "[redacted]"),
-    (
-        re.compile(
-            r"(?i)\b(sig|signature|client_secret|client_assertion|(?:access_|refresh_|id_)?token|password|passwd|secret"
-            r"|api[_-]?key|encryptionkey|mackey)(\\?[\"']?\s*[=:]\s*\\?[\"']?)[^&\s\"'\\,;<>]+"
-        ),
-        r"\1\2[redacted]",
-    ),
-)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+__all__ = ["DETAIL_MAX", "OutOfTime", "classify", "redact", "report", "retry_after_s", "without_query"]
 
 
-def redact(text: str) -> str:
-    """``text`` without tokens, SAS signatures, passwords and control characters, at most 500 characters."""
-    text = _CONTROL.sub(" ", text[: 8 * DETAIL_MAX])
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text[:DETAIL_MAX]
-
-
-def without_query(url: str) -> str:
-    """The address up to its query."""
-    head, mark, _ = url.partition("?")
-    return f"{head}?[redacted]" if mark else head
+class OutOfTime(httpx.RequestError):
+    """The whole call, its waits and its repeats, took longer than it may. No word about the upstream."""
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None) -> float | None:
@@ -87,22 +67,38 @@ def classify(
         if isinstance(failure, httpx.Response)
         else _of_exception(plane, operation, failure)
     )
+    error.upstream = _upstream_of(failure)
     return report(error, request_id=failure.headers.get("request-id") if isinstance(failure, httpx.Response) else None)
 
 
 def report(error: PlaneErrorT, *, request_id: str | None = None) -> PlaneErrorT:
     """``error``, after one structured record of it. ``request_id`` is the vendor's own, for a support case."""
+    error.correlation_id = error.correlation_id or outgoing_correlation() or ""
+    error.upstream = error.upstream or called_upstream()
     _log.warning(
         "plane.call_failed",
         plane=error.plane.value,
+        upstream=error.upstream,
         operation=error.operation,
         kind=error.kind,
         status=error.status,
         detail=error.detail,
         request_id=request_id,
-        correlation_id=outgoing_correlation(),
+        correlation_id=error.correlation_id or None,
     )
     return error
+
+
+def _upstream_of(failure: httpx.Response | Exception) -> str:
+    if isinstance(failure, CircuitOpen):
+        return failure.name
+    if isinstance(failure, BudgetPaused):
+        return failure.key
+    try:
+        request = failure.request if isinstance(failure, httpx.Response | httpx.RequestError) else None
+    except RuntimeError:  # httpx's word for an answer or an error that was made without its request
+        return ""
+    return "" if request is None else str(request.extensions.get(UPSTREAM, ""))
 
 
 def _of_answer(plane: Plane, operation: str, answer: httpx.Response, now: datetime | None) -> PlaneError:
@@ -117,9 +113,9 @@ def _of_answer(plane: Plane, operation: str, answer: httpx.Response, now: dateti
 
 def _of_exception(plane: Plane, operation: str, failure: Exception) -> PlaneError:
     detail = redact(f"{type(failure).__name__}: {failure}")
-    if isinstance(failure, CircuitOpen):
+    if isinstance(failure, CircuitOpen | BudgetPaused):
         return PlaneUnavailable(plane, operation, detail, retry_after_s=failure.retry_after_s)
-    if isinstance(failure, httpx.TransportError):
+    if isinstance(failure, httpx.TransportError | OutOfTime):
         return PlaneUnavailable(plane, operation, detail)
     return PlaneRejected(plane, operation, detail)
 
@@ -148,7 +144,7 @@ def _said(answer: httpx.Response) -> str:
         return head
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # the second for brackets nested beyond reason
         return head
     words = _words(body)
     return f"{head}: {words}" if words else head

@@ -1,13 +1,13 @@
-"""The HTTP stack under every connector: retry, breaker, limiter, network; one client for one upstream and tenant.
+"""The HTTP stack under every connector; one client for one upstream and tenant.
 
-Outside-in, so that a retry is counted by the breaker, a request that the breaker stops costs no budget, and every
-attempt that really goes out is one span.
+Deadline, retry, breaker, limiter, gate, network. Outside-in, so that the deadline bounds the whole call, a retry is
+counted by the breaker, a request that the breaker stops costs no budget, who waits for the budget holds no connection,
+and every attempt that really goes out is one span.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,8 +15,8 @@ import httpx
 from opentelemetry.instrumentation.httpx import AsyncOpenTelemetryTransport
 
 from eucora import __version__
-from eucora.application.planes import RateBudget
-from eucora.connectors.breaker import BreakerSettings, BreakerState, BreakerTransport, CircuitOpen
+from eucora.application.budgets import BudgetPaused, RateBudget
+from eucora.connectors.breaker import BreakerSettings, BreakerTransport, CircuitOpen
 from eucora.connectors.correlation import (
     CLIENT_REQUEST_HEADER,
     CORRELATION_HEADER,
@@ -24,9 +24,12 @@ from eucora.connectors.correlation import (
     correlation,
     outgoing_correlation,
 )
+from eucora.connectors.deadline import DEADLINE_S, DeadlineTransport, MeteredTransport
 from eucora.connectors.errors import classify
+from eucora.connectors.gate import Gate
 from eucora.connectors.transports import (
     NO_RETRY,
+    PARTS,
     READS,
     REPEATABLE,
     BodyTooLarge,
@@ -37,6 +40,7 @@ from eucora.connectors.transports import (
     RetrySettings,
     keep_queries_out_of_logs,
 )
+from eucora.connectors.upstreams import BreakerState, Switchboard, Upstream
 from eucora.domain.planes import Plane
 
 __all__ = [
@@ -48,6 +52,7 @@ __all__ = [
     "CircuitOpen",
     "Rate",
     "RetrySettings",
+    "Switchboard",
     "Upstream",
     "classify",
     "correlation",
@@ -62,19 +67,6 @@ Client = httpx.AsyncClient
 Response = httpx.Response
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """A service we call. ``name`` and ``tenant`` name its breaker and its budget; ``base_url`` may be empty."""
-
-    name: str
-    base_url: str
-    tenant: str
-
-    @property
-    def key(self) -> str:
-        return f"{self.name}:{self.tenant}"
-
-
 def upstream_client(
     upstream: Upstream,
     *,
@@ -85,6 +77,7 @@ def upstream_client(
     breaker: BreakerSettings | None = None,
     retry: RetrySettings | None = None,
     timeout_s: float = TIMEOUT_S,
+    deadline_s: float = DEADLINE_S,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -93,29 +86,42 @@ def upstream_client(
     max_connections: int | None = None,
     body_max_bytes: int = BODY_MAX_BYTES,
     on_breaker: Callable[[Upstream, BreakerState], None] | None = None,
+    switchboard: Switchboard | None = None,
+    outer: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None,
 ) -> httpx.AsyncClient:
     """A client whose every request goes through the stack. Keep one for each upstream and tenant: it is the breaker.
 
-    ``writes`` is a second, smaller budget for requests that change something. ``timeout_s`` is for connecting, and for
-    each read and write; waiting for a free connection (``max_connections``) is our own doing and has none.
-    ``inner`` stands for the network in tests. Redirects are answers, never followed. Every request carries
-    ``X-Correlation-ID`` and, as a GUID, Microsoft's ``client-request-id`` when it is sent inside ``correlation(id)``.
+    ``writes`` is a second, smaller budget for requests that change something; POSTs that only ask have one like it.
+    ``timeout_s`` is for connecting, and for each read and write, ``deadline_s`` for a whole call with its repeats and
+    waits; a large body has more. At most ``max_connections`` requests are out at once, urgent ones first.
+    ``switchboard``: what is shared with other clients and replicas; without one this process goes by itself. ``outer``
+    makes a layer of the connector's own, above all of these. ``inner`` stands for the network in tests. Redirects are
+    answers, never followed. Every request carries ``X-Correlation-ID`` and, as a GUID, Microsoft's
+    ``client-request-id`` when it is sent inside ``correlation(id)``.
     """
     keep_queries_out_of_logs()
+    board = switchboard or Switchboard(now=now)
+    apart = None if writes is None else (writes.per_s, writes.burst)
+    gauge = board.connect(upstream, requests=(per_s, burst), writes=apart)
     limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections or 20)
     network = inner or httpx.AsyncHTTPTransport(limits=limits)
     bounded = BoundedBodyTransport(AsyncOpenTelemetryTransport(network), body_max_bytes)
-    limited = LimiterTransport(bounded, budget, upstream.key, Rate(per_s, burst), writes)
+    gate = None if max_connections is None else Gate(max_connections)
+    metered = MeteredTransport(bounded, gate, gauge, monotonic=monotonic)
+    limited = LimiterTransport(metered, budget, upstream.key, Rate(per_s, burst), writes, gauge=gauge, now=now)
     guarded = BreakerTransport(
         limited,
         upstream.key,
         breaker or BreakerSettings(),
         monotonic=monotonic,
         on_change=None if on_breaker is None else lambda state: on_breaker(upstream, state),
+        circuits=board.circuits,
+        gauge=gauge,
     )
-    retrying = BoundedRetryTransport(guarded, retry or RetrySettings(), now=now, sleep=sleep)
+    retrying = BoundedRetryTransport(guarded, retry or RetrySettings(), now=now, monotonic=monotonic, sleep=sleep)
+    timed = DeadlineTransport(retrying, upstream.key, deadline_s, gauge, monotonic=monotonic)
     return httpx.AsyncClient(
-        transport=retrying,
+        transport=timed if outer is None else outer(timed),
         base_url=upstream.base_url,
         auth=auth,
         timeout=httpx.Timeout(timeout_s, pool=None),
@@ -143,20 +149,21 @@ async def send(
     also: frozenset[int] = frozenset(),
     repeatable: bool = False,
     reads: bool = False,
+    parts: int = 1,
     **request: Any,
 ) -> httpx.Response:
     """The answer to one request when it is 2xx, or one of ``also``.
 
     ``repeatable`` says that a POST or PATCH may be sent twice, ``reads`` that a POST changes nothing at all.
-    ``request`` is what ``httpx.AsyncClient.request`` takes.
+    ``parts`` is how many requests the upstream counts it for. ``request`` is what ``httpx.AsyncClient.request`` takes.
 
     Raises:
         PlaneError: of the class that ``classify`` finds for anything else.
     """
-    extensions = {REPEATABLE: repeatable or reads, READS: reads}
+    extensions = {REPEATABLE: repeatable or reads, READS: reads, PARTS: parts}
     try:
         answer = await client.request(method, url, extensions=extensions, **request)
-    except (httpx.HTTPError, httpx.InvalidURL, CircuitOpen) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, CircuitOpen, BudgetPaused) as error:
         raise classify(plane, operation, error) from error
     if answer.is_success or answer.status_code in also:
         return answer

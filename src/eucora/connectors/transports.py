@@ -1,4 +1,4 @@
-"""The layers between a connector and the network that are not the breaker: retry, limiter, bounded bodies, no leaks."""
+"""The layers of the stack that are not breaker or deadline: retry, limiter, bounded bodies; and no leaks."""
 
 import asyncio
 import logging
@@ -10,13 +10,17 @@ from typing import Any, Final
 import httpx
 from httpx_retries import Retry, RetryTransport
 
-from eucora.application.planes import RateBudget
+from eucora.application.budgets import RateBudget
+from eucora.application.lanes import current_lane
+from eucora.connectors.deadline import call_ends_at, waiting
 from eucora.connectors.errors import TRANSIENT_STATUSES, retry_after_s, without_query
+from eucora.connectors.upstreams import Gauge
 
 REPEATABLE: Final = (
     "eucora.repeatable"  # request extension: the caller knows that sending this POST or PATCH twice is safe
 )
-READS: Final = "eucora.reads"  # request extension: this POST asks and changes nothing, so it is no write to the budget
+READS: Final = "eucora.reads"  # request extension: this POST changes nothing; to the budget it is a question
+PARTS: Final = "eucora.parts"  # request extension: how many requests this one holds; vendors count a batch's parts
 BODY_MAX: Final = "eucora.body_max_bytes"  # request extension: another cap for this answer
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _PIECE_BYTES: Final = 16 * 1024  # fed to a decoder at once; gzip makes at most about 1,000 times as much of it
@@ -51,9 +55,11 @@ class BodyTooLarge(httpx.RequestError):
     """The answer's body, decoded, is larger than the cap; reading stopped there."""
 
 
-class _AsksForPatience(Exception):
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
+class _Enough(Exception):
+    """No further try: what the last one came to goes to the caller."""
+
+    def __init__(self, outcome: httpx.Response | Exception) -> None:
+        self.outcome = outcome
 
 
 class BoundedRetryTransport(RetryTransport):
@@ -65,6 +71,7 @@ class BoundedRetryTransport(RetryTransport):
         settings: RetrySettings,
         *,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         class Policy(Retry):
@@ -78,10 +85,11 @@ class BoundedRetryTransport(RetryTransport):
 
             async def asleep(self, response: httpx.Response | Exception) -> None:
                 headers = response.headers if isinstance(response, httpx.Response) else httpx.Headers()
-                asked = retry_after_s(headers, now())
-                if isinstance(response, httpx.Response) and asked is not None and asked > settings.wait_max_s:
-                    raise _AsksForPatience(response)
-                await sleep(self._calculate_sleep(headers))
+                asked, wait = retry_after_s(headers, now()), self._calculate_sleep(headers)
+                too_long = asked is not None and asked > settings.wait_max_s
+                if too_long or monotonic() + wait >= call_ends_at():
+                    raise _Enough(response)
+                await sleep(wait)
 
         self._repeatable = Policy(
             total=settings.attempts_max - 1,
@@ -97,24 +105,62 @@ class BoundedRetryTransport(RetryTransport):
         request.extensions["retry"] = self._repeatable if request.extensions.get(REPEATABLE) else self.retry
         try:
             return await super().handle_async_request(request)
-        except _AsksForPatience as asks:
-            return asks.response
+        except _Enough as enough:
+            if isinstance(enough.outcome, Exception):
+                raise enough.outcome from None
+            return enough.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Throttling:
+    """How long everybody keeps still after a 429 that does not say: from ``first_s``, doubling up to ``longest_s``."""
+
+    first_s: float = 1.0
+    longest_s: float = 60.0
+
+    def wait_s(self, in_a_row: int) -> float:
+        return min(self.first_s * 2.0 ** min(in_a_row - 1, 16), self.longest_s)
 
 
 class LimiterTransport(httpx.AsyncBaseTransport):
-    """Takes one request from the shared budget before each one that really goes out."""
+    """Takes one request from the shared budget before each one that really goes out, and tells it of throttling."""
 
     def __init__(
-        self, inner: httpx.AsyncBaseTransport, budget: RateBudget, key: str, rate: Rate, writes: Rate | None = None
+        self,
+        inner: httpx.AsyncBaseTransport,
+        budget: RateBudget,
+        key: str,
+        rate: Rate,
+        writes: Rate | None = None,
+        *,
+        gauge: Gauge,
+        now: Callable[[], datetime],
+        throttling: Throttling | None = None,
     ) -> None:
         self._inner, self._budget, self._key, self._rate, self._writes = inner, budget, key, rate, writes
+        self._gauge, self._now, self._throttling = gauge, now, throttling or Throttling()
+        self._throttled = 0  # answers in a row that asked for patience
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        reads = request.method in {"GET", "HEAD", "OPTIONS"} or request.extensions.get(READS)
-        if self._writes is not None and not reads:
-            await self._budget.acquire(f"{self._key}:writes", per_s=self._writes.per_s, burst=self._writes.burst)
-        await self._budget.acquire(self._key, per_s=self._rate.per_s, burst=self._rate.burst)
-        return await self._inner.handle_async_request(request)
+        lane = current_lane()
+        reads = request.method in {"GET", "HEAD", "OPTIONS"}
+        # vendors count methods, so a POST that only asks costs as much as one that writes; what changes something does
+        # not wait behind it
+        own = f"{self._key}:{'questions' if request.extensions.get(READS) else 'writes'}"
+        with waiting(self._gauge):
+            for _ in range(int(request.extensions.get(PARTS, 1))):
+                if (writes := self._writes) is not None and not reads:
+                    await self._budget.acquire(own, per_s=writes.per_s, burst=writes.burst, lane=lane)
+                await self._budget.acquire(self._key, per_s=self._rate.per_s, burst=self._rate.burst, lane=lane)
+        answer = await self._inner.handle_async_request(request)
+        if answer.status_code != 429:
+            self._throttled = 0
+            return answer
+        self._throttled += 1
+        asked = retry_after_s(answer.headers, self._now())
+        wait = self._throttling.wait_s(self._throttled) if asked is None else asked
+        await self._budget.slow_down(self._key, seconds=wait, per_s=self._rate.per_s, burst=self._rate.burst)
+        return answer
 
     async def aclose(self) -> None:
         await self._inner.aclose()

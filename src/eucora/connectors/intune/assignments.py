@@ -22,13 +22,29 @@ ROUNDS_MAX: Final = 2  # our write, and one more when another writer came in bet
 READ_BACK_WAITS_S: Final = (0.0, 1.0, 2.0)  # before each look: what was written may take a moment to be seen
 
 
-def with_offer(standing: Sequence[JsonObject], group: str, offer: Offer) -> list[JsonObject]:
-    """``standing`` and our offer to ``group``; an offer of the other kind to the same group gives way to it."""
+def with_offer(
+    standing: Sequence[JsonObject],
+    group: str,
+    offer: Offer,
+    *,
+    excluded: Collection[str] = (),
+    app_type: str = wire.WIN32_APP,
+) -> list[JsonObject]:
+    """``standing`` and our offer to ``group``; an offer of the other kind to the same group gives way to it.
+
+    Groups of ``excluded`` that nothing keeps out of such offers yet are kept out from now on.
+    """
     group = group.lower()
+    out = {
+        str(a["target"].get("groupId", "")).lower()
+        for a in standing
+        if wire.target_kind(a) == "exclusionGroup" and a.get("intent") == wire.INTENTS[offer]
+    }
+    kept_out = [wire.exclusion(one, offer) for one in sorted({one.lower() for one in excluded} - out)]
     ours = [a for a in standing if (made := wire.offer_of(a)) is not None and made[0] == group]
     if [wire.offer_of(a) for a in ours] == [(group, offer)]:
-        return list(standing)
-    return [a for a in standing if a not in ours] + [wire.assignment(group, offer)]
+        return [*standing, *kept_out]
+    return [*(a for a in standing if a not in ours), *kept_out, wire.assignment(group, offer, app_type)]
 
 
 def without_offers(standing: Sequence[JsonObject], groups: Collection[str]) -> list[JsonObject]:
@@ -64,8 +80,8 @@ def excluded_groups(standing: Sequence[JsonObject]) -> list[str]:
 def holds(wanted: Sequence[JsonObject], read: Sequence[JsonObject], gone: Collection[str]) -> bool:
     """Whether ``read`` has all that is ``wanted`` and no offer to a group in ``gone``.
 
-    What another writer added is no harm. Offers of ours are compared by group and kind, because the service fills in
-    settings; everything else must have come back as it was.
+    What another writer added is no harm. Offers of ours and exclusions are compared by group and kind, because the
+    service fills in settings; everything else must have come back as it was.
     """
     there = Counter(_identity(a) for a in read)
     missing = Counter(_identity(a) for a in wanted) - there
@@ -76,6 +92,8 @@ def _identity(assignment: JsonObject) -> str:
     made = wire.offer_of(assignment)
     if made is not None:
         return f"{made[1]} {made[0]}"
+    if wire.target_kind(assignment) == "exclusionGroup":
+        return f"not {assignment.get('intent')} {str(assignment['target'].get('groupId')).lower()}"
     return json.dumps(_without_nulls(assignment), sort_keys=True)
 
 
@@ -100,9 +118,24 @@ class AssignmentDesk:
             for assignment in page
         ]
 
-    async def offer(self, app: str, group: str, offer: Offer) -> bool:
-        """Make the offer stand; False when it did. Raises PlaneUnavailable when another writer keeps undoing it."""
-        return bool(await self._change("assign", app, lambda standing: with_offer(standing, group, offer)))
+    async def offer(
+        self,
+        app: str,
+        group: str,
+        offer: Offer,
+        *,
+        excluded: Collection[str] = (),
+        app_type: str = wire.WIN32_APP,
+    ) -> bool:
+        """Make the offer stand, and nobody of ``excluded`` have it; False when the offer stood already.
+
+        Raises PlaneUnavailable when another writer keeps undoing it.
+        """
+
+        def merge(standing: Sequence[JsonObject]) -> list[JsonObject]:
+            return with_offer(standing, group, offer, excluded=excluded, app_type=app_type)
+
+        return bool(await self._change("assign", app, merge))
 
     async def take_back(self, app: str, groups: Sequence[str]) -> list[str]:
         """Take our offers back from ``groups`` (all when empty); the groups that had one."""

@@ -1,13 +1,14 @@
 """Requests to Microsoft Graph and what can be said of every answer: JSON, an object, in pages."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import httpx
 
 from eucora.application.planes import PlaneRejected
-from eucora.connectors.errors import report
+from eucora.connectors.errors import redact, report
 from eucora.connectors.http import Response, send
 from eucora.domain.planes import Plane
 
@@ -15,7 +16,9 @@ JsonObject: TypeAlias = dict[str, Any]
 
 APPS: Final = "/deviceAppManagement/mobileApps"
 DEVICES: Final = "/deviceManagement/managedDevices"
-PAGES_MAX: Final = 2_000  # of up to about 1,000 records each; beyond that somebody is paging in circles
+PAGES_MAX: Final = 2_000  # of up to about 1,000 records each
+# What neither Postgres nor UTF-8 can hold: NUL, and half of a surrogate pair. JSON may say both, escaped.
+_UNSTORABLE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class Graph:
@@ -23,6 +26,11 @@ class Graph:
 
     def __init__(self, client: httpx.AsyncClient, *, pages_max: int = PAGES_MAX) -> None:
         self._client, self._pages_max = client, pages_max
+
+    @property
+    def url(self) -> str:
+        """Where Graph is, without a slash at the end; references in bodies begin with it."""
+        return str(self._client.base_url).rstrip("/")
 
     @property
     def is_https(self) -> bool:
@@ -56,6 +64,16 @@ class Graph:
         """A PATCH that says the same thing however often it is sent."""
         await self._send(operation, "PATCH", path, json=body, repeatable=True)
 
+    async def delete(self, operation: str, path: str, *, also: frozenset[int] = frozenset()) -> bool:
+        """Whether the object at ``path`` was there to be deleted; False for a status in ``also``."""
+        return (await self._send(operation, "DELETE", path, also=also)).is_success
+
+    async def batch(self, operation: str, requests: Sequence[JsonObject]) -> list[JsonObject]:
+        """The answers to up to 20 requests in one, each by its ``id`` and in any order; the whole may be sent twice."""
+        body = {"requests": list(requests)}
+        answer = await self._send(operation, "POST", "/$batch", json=body, repeatable=True, parts=len(requests))
+        return objects_in(operation, object_of(operation, answer), "responses")
+
     async def pages(
         self,
         operation: str,
@@ -64,19 +82,38 @@ class Graph:
         *,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[list[JsonObject]]:
+        """The collection at ``path``, what each page holds; see ``whole_pages``."""
+        async for page in self.whole_pages(operation, path, params, headers=headers):
+            yield objects_in(operation, page, "value")
+
+    async def whole_pages(
+        self,
+        operation: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[JsonObject]:
         """The collection at ``path`` page by page; ``@odata.nextLink`` is followed as it stands.
 
-        A link to another origin is refused: it would take our token there. The number of pages is bounded.
+        A link to another origin is refused: it would take our token there. So is one that was followed before, and the
+        number of pages is bounded. ``path`` may itself be such a link.
         """
+        if "://" in path and not self._is_ours(path):
+            raise off_schema(operation, "the link leads to another origin")
+        followed: set[str] = set()
         answer = await self._send(operation, "GET", path, params=_odata(params or {}), headers=headers)
         for _ in range(self._pages_max):
             page = object_of(operation, answer)
-            yield objects_in(operation, page, "value")
+            yield page
             link = page.get("@odata.nextLink")
             if not link:
                 return
             if not isinstance(link, str) or not self._is_ours(link):
                 raise off_schema(operation, "nextLink leads to another origin")
+            if link in followed:
+                raise off_schema(operation, "nextLink leads in a circle")
+            followed.add(link)
             answer = await self._send(operation, "GET", link, headers=headers)
         raise off_schema(operation, f"more than {self._pages_max} pages")
 
@@ -99,15 +136,43 @@ def off_schema(operation: str, what: str) -> PlaneRejected:
 def object_of(operation: str, answer: Response) -> JsonObject:
     """The JSON object in an answer, whatever content type it carries: a report is an octet stream, some with a BOM.
 
-    Raises PlaneRejected.
+    Raises PlaneRejected, with the beginning of what came instead: no JSON, no object, a name twice in one object, a
+    number that is none (NaN), or nesting without end.
     """
+    text = answer.content.decode("utf-8-sig", "replace")
     try:
-        body = json.loads(answer.content.decode("utf-8-sig"))
-    except ValueError:
-        raise off_schema(operation, "no JSON") from None
+        body = json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+        body = _storable(body) if _UNSTORABLE.search(text) else body
+    except (ValueError, RecursionError) as error:
+        what = str(error) if isinstance(error, _TwiceNamed) else "no JSON"
+        raise off_schema(operation, f"{what}: {redact(text)}") from None
     if not isinstance(body, dict):
-        raise off_schema(operation, "no JSON object")
+        raise off_schema(operation, f"no JSON object: {redact(text)}")
     return body
+
+
+class _TwiceNamed(ValueError):
+    """One object names a property twice; readers differ in which of the two they take."""
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> JsonObject:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _TwiceNamed("a property is there twice")
+    return made
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(word)
+
+
+def _storable(value: Any) -> Any:
+    """``value`` with U+FFFD for each character that nothing can store."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value
 
 
 def objects_in(operation: str, body: JsonObject, name: str) -> list[JsonObject]:

@@ -9,10 +9,10 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-from eucora.application.planes import Device, Group, GroupNotFound
+from eucora.application.planes import Device, Group, GroupNotFound, PlaneRejected
 from eucora.connectors.errors import report
 from eucora.connectors.intune import wire
-from eucora.connectors.intune.graph import DEVICES, Graph, JsonObject, quoted, text_in
+from eucora.connectors.intune.graph import DEVICES, Graph, JsonObject, off_schema, quoted, text_in
 from eucora.domain.planes import Plane
 
 _OPERATION: Final = "resolve"
@@ -62,16 +62,42 @@ async def resolve_group(graph: Graph, group: str) -> Group:
     return Group(ref=ref, name=name, devices=tuple(devices), unenrolled=len(members) - len(devices))
 
 
-async def _members(graph: Graph, ref: str) -> set[str]:
-    """Entra device ids of all devices in the group and in the groups inside it."""
+async def object_ids(graph: Graph, ref: str) -> dict[str, str]:
+    """Managed device id to directory object id, for every enrolled device of the group ``ref``; both in lower case.
+
+    A device enrolled again is there under each of its records. Raises GroupNotFound.
+    """
+    members = await _members(graph, ref)
+    if "" in members.values():
+        raise off_schema(_OPERATION, "a member without an id")
+    found: dict[str, str] = {}
+    if members:
+        async for page in graph.pages(_OPERATION, DEVICES, {"select": "id,azureADDeviceId", "top": PAGE}):
+            for record in page:
+                object_id = members.get(str(record.get("azureADDeviceId") or "").lower())
+                if object_id is not None:
+                    found[text_in(_OPERATION, record, "id").lower()] = object_id
+    return found
+
+
+async def _members(graph: Graph, ref: str) -> dict[str, str]:
+    """Entra device id to directory object id, of all devices in the group and in the groups inside it.
+
+    Raises GroupNotFound.
+    """
     path = f"/groups/{quote(ref, safe='')}/transitiveMembers/microsoft.graph.device"
     query = {"select": "id,deviceId,displayName", "top": PAGE, "count": "true"}
-    return {
-        str(member.get("deviceId")).lower()
-        async for page in graph.pages(_OPERATION, path, query, headers=_ADVANCED)
-        for member in page
-        if member.get("deviceId")
-    }
+    try:
+        return {
+            str(member.get("deviceId")).lower(): str(member.get("id") or "").lower()
+            async for page in graph.pages(_OPERATION, path, query, headers=_ADVANCED)
+            for member in page
+            if member.get("deviceId")
+        }
+    except PlaneRejected as error:
+        if error.status == 404:  # deleted between the look for it and this one
+            raise GroupNotFound(Plane.INTUNE, ref) from error
+        raise
 
 
 def _device(record: JsonObject) -> Device:

@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from typing import Final
-from urllib.parse import quote
 
 import httpx
 
+from eucora.application.checkups import CheckupFinding
+from eucora.application.held_requests import PlaneAwaitingApproval
 from eucora.application.planes import (
     Assigned,
     Assignment,
+    Gathered,
+    Gathering,
     Group,
     Inspection,
     Observation,
-    PlaneRejected,
-    PlaneUnavailable,
+    PlaneError,
     Publication,
     Published,
     Watch,
@@ -24,18 +25,23 @@ from eucora.application.planes import (
     Withdrawn,
 )
 from eucora.connectors.correlation import correlation
-from eucora.connectors.errors import report
 from eucora.connectors.intune import wire
+from eucora.connectors.intune.approval_list import take_back, undecided
+from eucora.connectors.intune.approvals import only_what_is_held
 from eucora.connectors.intune.assignments import AssignmentDesk, excluded_groups, offers, wide_offers
-from eucora.connectors.intune.content import BLOCK_BYTES, ContentUpload, Patience, unreadable
-from eucora.connectors.intune.graph import APPS, Graph, JsonObject, quoted, text_in
+from eucora.connectors.intune.blocks import BLOCK_BYTES
+from eucora.connectors.intune.checkup import check_up
+from eucora.connectors.intune.content import ContentUpload, Patience
+from eucora.connectors.intune.devices import ManagedDevices
+from eucora.connectors.intune.exports import ReportExports
+from eucora.connectors.intune.graph import APPS, Graph, JsonObject, text_in
+from eucora.connectors.intune.group_changes import GroupChanges, group_changes
 from eucora.connectors.intune.groups import resolve_group
+from eucora.connectors.intune.kept_groups import KeptGroups
+from eucora.connectors.intune.own_apps import FIELDS, OwnApps, expect_ours, path_of
+from eucora.connectors.intune.payload import prepared
 from eucora.connectors.intune.status import observations
-from eucora.domain.findings import UnreadableEvidence
 from eucora.domain.planes import Plane
-from eucora.formats import intunewin
-
-_APP_FIELDS: Final = "id,displayName,notes,createdDateTime,publishingState"
 
 
 class IntunePlane:
@@ -56,41 +62,86 @@ class IntunePlane:
         patience: Patience | None = None,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
-        self._graph = Graph(graph)
-        self._sleep, self._patience = sleep, patience or Patience()
+        self._http, self._now, self._graph = graph, now, Graph(graph)
+        patience = patience or Patience()
+        self._apps = OwnApps(self._graph, sleep=sleep, patience=patience)
+        self.devices = ManagedDevices(self._graph, now=now)
+        self._kept = KeptGroups(self._graph, sleep=sleep)
         self._desk = AssignmentDesk(self._graph, sleep=sleep)
+        self._exports = ReportExports(self._graph, storage, sleep=sleep, patience=patience)
         self._upload = ContentUpload(
-            self._graph, storage, now=now, sleep=sleep, patience=self._patience, block_bytes=block_bytes
+            self._graph, storage, now=now, sleep=sleep, patience=patience, block_bytes=block_bytes
         )
+
+    async def check_up(self, *, correlation_id: str) -> Sequence[CheckupFinding]:
+        """Findings on sign-in, clock and permissions; nothing is changed."""
+        with correlation(correlation_id):
+            return await check_up(self._http, self._now)
+
+    async def undecided(self, code: str, *, correlation_id: str) -> PlaneAwaitingApproval | None:
+        """Why a request of ours still waits for a second administrator; None: it does not, or is not listed."""
+        with correlation(correlation_id):
+            return await undecided(self._graph, code)
+
+    async def take_back(self, code: str, *, correlation_id: str) -> None:
+        """Cancel a request of ours that nobody wants any more; one that Intune keeps is approved in vain."""
+        with correlation(correlation_id), suppress(PlaneError):
+            await take_back(self._graph, code)
 
     async def resolve(self, group: str, *, correlation_id: str) -> Group:
         """The group by id, or by name where the name is no GUID. Raises GroupNotFound."""
         with correlation(correlation_id):
             return await resolve_group(self._graph, group)
 
+    async def changes(self, groups: Sequence[str], link: str | None = None, *, correlation_id: str) -> GroupChanges:
+        """Who joined and left the ``groups`` since the round that ``link`` is from; see ``group_changes``."""
+        return await group_changes(self._graph, groups, link, correlation_id=correlation_id)
+
+    async def gather(self, gathering: Gathering, *, correlation_id: str) -> Gathered:
+        """A security group of our own that holds exactly the devices.
+
+        Raises:
+            GroupNotFound: the source group is gone.
+            PlaneRejected: Entra does not take the group or one of its members.
+            PlaneUnavailable: the directory was not done in time; call again.
+        """
+        with correlation(correlation_id):
+            return await self._kept.gather(gathering)
+
     async def publish(self, publication: Publication, *, correlation_id: str) -> Published:
         """The app with our key and its content, finished from whatever state an earlier attempt left.
 
         Raises:
-            PlaneRejected: the content is no readable ``.intunewin``, or Intune does not take it.
+            PlaneRejected: the content is no readable ``.intunewin``, or Intune does not take it. A detection by receipt
+                makes it a macOS app, whose content is a plain ``.pkg`` or ``.dmg``.
             PlaneUnavailable: Intune was not done in time; call again.
         """
         with correlation(correlation_id):
-            app = await self._find("publish", publication.key, publication.name, publication.version)
-            if app is not None and (version := await self._content_version("publish", app)):
-                created = app.get("publishingState") != "published"
-                await self._until_published(app["id"])
-                return Published(app["id"], version, created=created)
-            package = await _package(publication)
+            found = await self._apps.find("publish", publication.key, publication.name, publication.version)
+            app = found[0] if found else None
+            if app is not None and (version := await self._apps.content_version("publish", app)):
+                ref, created = text_in("publish", app, "id"), app.get("publishingState") != "published"
+                await self._apps.until_published(ref)
+            else:
+                ref, version = await self._upload_into(app, publication)
+                created = True
+            await self._apps.clear(found[1:])
+            return Published(ref, version, created=created)
+
+    async def _upload_into(self, app: JsonObject | None, publication: Publication) -> tuple[str, str]:
+        """Id and committed content version of the app, which is made where there is none."""
+        async with prepared(publication) as payload:
             if app is None:
-                app = await self._graph.create("publish", APPS, wire.win32_app(publication, package))
+                app = await self._graph.create("publish", APPS, payload.body)
+            elif app.get("publishingState") == "processing":  # without content: its creation waits for an approval
+                with only_what_is_held():
+                    app = await self._graph.create("publish", APPS, payload.body)
             ref = text_in("publish", app, "id")
-            version = await self._upload.ensure(ref, package, publication.content)
-            await self._graph.patch(
-                "publish", _app(ref), {"@odata.type": wire.WIN32_APP, "committedContentVersion": version}
-            )
-            await self._until_published(ref)
-            return Published(ref, version, created=True)
+            version = await self._upload.ensure(ref, payload.package, payload.opened, app_type=payload.app_type)
+        change = {"@odata.type": payload.app_type, "committedContentVersion": version}
+        await self._graph.patch("publish", path_of(ref), change)
+        await self._apps.until_published(ref)
+        return ref, version
 
     async def assign(self, assignment: Assignment, *, correlation_id: str) -> Assigned:
         """Offer the app to the group beside every assignment that stands.
@@ -100,17 +151,22 @@ class IntunePlane:
             PlaneUnavailable: another writer keeps changing the assignments.
         """
         with correlation(correlation_id):
-            app = await self._graph.must_get("assign", _app(assignment.ref), select=_APP_FIELDS)
-            self._expect_ours("assign", app, assignment.key)
+            app = await self._apps.ours("assign", assignment.ref, assignment.key)
             if assignment.anew:
                 # An offer that stands gives its devices no cause to look; one that is made again does.
                 await self._desk.take_back(assignment.ref, [assignment.group])
-            changed = await self._desk.offer(assignment.ref, assignment.group, assignment.offer)
+            changed = await self._desk.offer(
+                assignment.ref,
+                assignment.group,
+                assignment.offer,
+                excluded=assignment.excluded,
+                app_type=str(app.get("@odata.type") or wire.WIN32_APP),
+            )
             return Assigned(assignment.ref, changed=changed)
 
     async def observe(self, watch: Watch, *, correlation_id: str) -> AsyncIterator[Sequence[Observation]]:
         """States of the devices watched, a page of Intune's report at a time."""
-        async with aclosing(observations(self._graph, watch)) as pages:
+        async with aclosing(observations(self._graph, watch, self._exports)) as pages:
             while True:
                 # the id is set for each step and not over the yield: see ``correlation``
                 with correlation(correlation_id):
@@ -122,79 +178,27 @@ class IntunePlane:
     async def withdraw(self, withdrawal: Withdrawal, *, correlation_id: str) -> Withdrawn:
         """Take our offers back; an app that is gone has none. Raises as ``assign``."""
         with correlation(correlation_id):
-            app = await self._graph.get("withdraw", _app(withdrawal.ref), also=frozenset({404}), select=_APP_FIELDS)
+            app = await self._graph.get("withdraw", path_of(withdrawal.ref), also=frozenset({404}), select=FIELDS)
             if app is None:
                 return Withdrawn(())
-            self._expect_ours("withdraw", app, withdrawal.key)
+            expect_ours("withdraw", app, withdrawal.key)
             return Withdrawn(tuple(await self._desk.take_back(withdrawal.ref, withdrawal.groups)))
 
     async def inspect(self, key: str, name: str, version: str, *, correlation_id: str) -> Inspection:
         """The app that carries ``key``, wherever it was renamed to."""
         with correlation(correlation_id):
-            app = await self._find("inspect", key, name, version)
-            if app is None:
+            found = await self._apps.find("inspect", key, name, version)
+            if not found:
                 return Inspection(None, "", "")
-            content_version = await self._content_version("inspect", app)
-            standing = await self._desk.standing("inspect", app["id"])
+            app, ref = found[0], text_in("inspect", found[0], "id")
+            content_version = await self._apps.content_version("inspect", app)
+            standing = await self._desk.standing("inspect", ref)
             shown = str(app.get("displayName") or "")
             return Inspection(
-                ref=app["id"],
+                ref=ref,
                 version=shown.removeprefix(f"{name} "),
                 content_version=content_version,
                 groups=tuple(offers(standing)),
                 wide=tuple(wide_offers(standing)),
                 excluded=tuple(excluded_groups(standing)),
             )
-
-    async def _find(self, operation: str, key: str, name: str, version: str) -> JsonObject | None:
-        """The app whose notes carry ``key``: by name first, then among all, since a person may have renamed it.
-
-        Names are not unique in Intune and a filter may be ignored, so only the notes decide. Should there be two, the
-        published one or else the oldest is the one, each time.
-        """
-        named = f"displayName eq {quoted(wire.display_name(name, version))}"
-        queries: tuple[dict[str, str], ...] = ({"filter": named}, {})
-        for query in queries:
-            found = [
-                app
-                async for page in self._graph.pages(operation, APPS, {"select": _APP_FIELDS} | query)
-                for app in page
-                if wire.carries(app, key)
-            ]
-            if found:
-                return min(found, key=_precedence)
-        return None
-
-    async def _content_version(self, operation: str, app: JsonObject) -> str:
-        """The committed content version; empty when nothing is committed yet."""
-        ref = text_in(operation, app, "id")
-        whole = await self._graph.must_get(operation, _app(ref))
-        return str(whole.get("committedContentVersion") or "")
-
-    async def _until_published(self, ref: str) -> None:
-        for _ in range(self._patience.polls_max):
-            app = await self._graph.must_get("publish", _app(ref), select="id,publishingState")
-            if app.get("publishingState") == "published":
-                return
-            await self._sleep(self._patience.poll_s)
-        raise report(PlaneUnavailable(Plane.INTUNE, "publish", f"the app is still {app.get('publishingState')}"))
-
-    def _expect_ours(self, operation: str, app: JsonObject, key: str) -> None:
-        if not wire.carries(app, key):
-            raise report(PlaneRejected(Plane.INTUNE, operation, f"app {app.get('id')} does not carry {key}"))
-
-
-async def _package(publication: Publication) -> intunewin.IntunewinPackage:
-    """The package, its MAC checked; in a thread, since that reads all of it."""
-    try:
-        return await asyncio.to_thread(intunewin.read, publication.content)
-    except (UnreadableEvidence, OSError) as error:
-        raise unreadable(error) from error
-
-
-def _app(ref: str) -> str:
-    return f"{APPS}/{quote(ref, safe='')}"
-
-
-def _precedence(app: JsonObject) -> tuple[bool, str, str]:
-    return (app.get("publishingState") != "published", str(app.get("createdDateTime")), str(app.get("id")))

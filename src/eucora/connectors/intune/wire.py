@@ -8,41 +8,17 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from eucora.application.planes import (
-    Detection,
-    FileDetection,
-    MsiDetection,
-    Offer,
-    PlaneRejected,
-    Publication,
-    ReceiptDetection,
-    RegistryDetection,
-    ReturnCode,
-)
-from eucora.connectors.errors import report
+from eucora.application.planes import Offer, Publication
 from eucora.connectors.intune.graph import JsonObject
-from eucora.domain.planes import InstallState, Plane
+from eucora.connectors.intune.windows import windows_part
+from eucora.domain.planes import InstallState
 from eucora.formats.intunewin import IntunewinPackage
 
 WIN32_APP: Final = "#microsoft.graph.win32LobApp"
+MAC_LOB_APP: Final = "#microsoft.graph.macOSLobApp"
+MAC_DMG_APP: Final = "#microsoft.graph.macOSDmgApp"
+EXCLUSION_TARGET: Final = "#microsoft.graph.exclusionGroupAssignmentTarget"
 GROUP_TARGET: Final = "#microsoft.graph.groupAssignmentTarget"
-OLDEST_RELEASE: Final = "1607"  # the first Windows 10 release that the Intune management extension runs on
-
-# What Microsoft's own samples send when nobody says otherwise.
-RETURN_CODES: Final = (
-    ReturnCode(0, "success"),
-    ReturnCode(1707, "success"),
-    ReturnCode(3010, "soft_reboot"),
-    ReturnCode(1641, "hard_reboot"),
-    ReturnCode(1618, "retry"),
-)
-_RETURN_TYPES: Final = {
-    "success": "success",
-    "soft_reboot": "softReboot",
-    "hard_reboot": "hardReboot",
-    "retry": "retry",
-    "failed": "failed",
-}
 INTENTS: Final = {Offer.INSTALL: "required", Offer.UNINSTALL: "uninstall"}
 _OFFERS: Final = {intent: offer for offer, intent in INTENTS.items()}
 
@@ -106,56 +82,8 @@ def win32_app(publication: Publication, package: IntunewinPackage) -> JsonObject
         "setupFilePath": package.setup_file.replace("/", "\\"),
         "installCommandLine": publication.install_command,
         "uninstallCommandLine": publication.uninstall_command,
-        "applicableArchitectures": "x64,x86",
-        "minimumSupportedWindowsRelease": OLDEST_RELEASE,
-        "installExperience": {"runAsAccount": "system", "deviceRestartBehavior": "basedOnReturnCode"},
-        "returnCodes": [_return_code(code) for code in publication.return_codes or RETURN_CODES],
-        "rules": [_rule(publication.detection)],
+        **windows_part(publication, package.msi),
     }
-
-
-def _return_code(code: ReturnCode) -> JsonObject:
-    if code.meaning not in _RETURN_TYPES:
-        raise _refused(f"no return code means {code.meaning!r}")
-    return {"returnCode": code.code, "type": _RETURN_TYPES[code.meaning]}
-
-
-def _rule(detection: Detection) -> JsonObject:
-    match detection:
-        case FileDetection(folder, file_name, version):
-            return {
-                "@odata.type": "#microsoft.graph.win32LobAppFileSystemRule",
-                "ruleType": "detection",
-                "path": folder,
-                "fileOrFolderName": file_name,
-                "check32BitOn64System": False,
-                **_comparison(version, "version", "greaterThanOrEqual"),
-            }
-        case RegistryDetection(key_path, value_name, value):
-            return {
-                "@odata.type": "#microsoft.graph.win32LobAppRegistryRule",
-                "ruleType": "detection",
-                "keyPath": key_path,
-                "valueName": value_name,
-                "check32BitOn64System": False,
-                **_comparison(value, "string", "equal"),
-            }
-        case MsiDetection(product_code, version):
-            return {
-                "@odata.type": "#microsoft.graph.win32LobAppProductCodeRule",
-                "ruleType": "detection",
-                "productCode": product_code,
-                "productVersion": version,
-                "productVersionOperator": "notConfigured" if version is None else "greaterThanOrEqual",
-            }
-        case ReceiptDetection():
-            raise _refused("a package receipt is macOS's; Windows needs a file, registry or MSI detection")
-
-
-def _comparison(value: str | None, kind: str, operator: str) -> JsonObject:
-    if value is None:
-        return {"operationType": "exists", "operator": "notConfigured", "comparisonValue": None}
-    return {"operationType": kind, "operator": operator, "comparisonValue": value}
 
 
 def content_file(package: IntunewinPackage) -> JsonObject:
@@ -194,20 +122,39 @@ def commit(package: IntunewinPackage) -> JsonObject:
     }
 
 
-def assignment(group: str, offer: Offer) -> JsonObject:
-    """Our assignment to a group, with the settings that Intune's own console starts from."""
+def assignment(group: str, offer: Offer, app_type: str = WIN32_APP) -> JsonObject:
+    """Our assignment to a group, with the settings that Intune's own console starts from for that type of app."""
     return {
         "@odata.type": "#microsoft.graph.mobileAppAssignment",
         "intent": INTENTS[offer],
         "target": {"@odata.type": GROUP_TARGET, "groupId": group},
-        "settings": {
+        "settings": _settings(app_type),
+    }
+
+
+def exclusion(group: str, offer: Offer) -> JsonObject:
+    """What keeps a group out of our offers of that kind, whichever group they are made to."""
+    return {
+        "@odata.type": "#microsoft.graph.mobileAppAssignment",
+        "intent": INTENTS[offer],
+        "target": {"@odata.type": EXCLUSION_TARGET, "groupId": group},
+        "settings": None,
+    }
+
+
+def _settings(app_type: str) -> JsonObject | None:
+    """v1.0 has settings for two of our three types."""
+    if app_type == WIN32_APP:
+        return {
             "@odata.type": "#microsoft.graph.win32LobAppAssignmentSettings",
             "notifications": "showAll",
             "deliveryOptimizationPriority": "notConfigured",
             "installTimeSettings": None,
             "restartSettings": None,
-        },
-    }
+        }
+    if app_type == MAC_LOB_APP:
+        return {"@odata.type": "#microsoft.graph.macOsLobAppAssignmentSettings", "uninstallOnDeviceRemoval": False}
+    return None
 
 
 def offer_of(assignment: JsonObject) -> tuple[str, Offer] | None:
@@ -264,7 +211,3 @@ def moment(text: Any) -> datetime | None:
     if at.year < 2000:
         return None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _refused(detail: str) -> PlaneRejected:
-    return report(PlaneRejected(Plane.INTUNE, "publish", detail))

@@ -1,11 +1,11 @@
 """One request to a Jamf Pro server: token, XML and JSON, at most five at a time.
 
 The client's cookie jar stays with it from its first token call on, so that every sequence of dependent calls of a
-process reaches one node of the cluster: nodes learn of each other's writes only once a minute. Jamf asks for no more
-than five connections at once. Source: developer.jamf.com, "Jamf Pro API Scalability Best Practices", read 2026-11-22.
+process (and of its replicas, see ``shared_node``) reaches one node of the cluster: nodes learn of each other's writes
+only once a minute. Jamf asks for no more than five connections at once. Source: developer.jamf.com, "Jamf Pro API
+Scalability Best Practices", read 2026-11-22.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,15 +16,17 @@ import httpx
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from eucora.application.planes import PlaneRejected
+from eucora.application.planes import PlaneError, PlaneRejected
 from eucora.connectors.errors import classify
+from eucora.connectors.gate import Gate
 from eucora.connectors.http import send
 from eucora.connectors.jamf.auth import JamfTokens
+from eucora.connectors.jamf.error_pages import readable
 from eucora.domain.planes import Plane
 
 CONNECTIONS_MAX: Final = 5
 _NOT_FOUND: Final = frozenset({404})
-_UNAUTHORIZED: Final = frozenset({401})
+_ANY: Final = frozenset(range(300, 600))  # every refusal is read here, for its words
 
 
 def segment(text: str) -> str:
@@ -40,7 +42,7 @@ def off_schema(operation: str, what: str) -> PlaneRejected:
 class JamfApi:
     """Calls for one verb of the port (``operation``); errors are PlaneErrors, 404 is None where the caller says so."""
 
-    def __init__(self, http: httpx.AsyncClient, tokens: JamfTokens, gate: asyncio.Semaphore, operation: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, tokens: JamfTokens, gate: Gate, operation: str) -> None:
         self._http, self._tokens, self._gate, self.operation = http, tokens, gate, operation
 
     async def call(
@@ -52,10 +54,10 @@ class JamfApi:
         accept: str = "application/json",
         **request: Any,
     ) -> httpx.Response:
-        """The answer when it is 2xx or one of ``also``; a refused token is renewed once."""
+        """The answer when it is 2xx or one of ``also``; a refused token is renewed once. Redirects are not followed."""
         headers = {**request.pop("headers", {}), "Accept": accept}
         for may_renew in (True, False):
-            async with self._gate:  # around the token call too: it is a connection like any other
+            async with self._gate.place():  # around the token call too: it is a connection like any other
                 token = await self._tokens.token(self.operation)
                 headers["Authorization"] = f"Bearer {token.value}"
                 answer = await send(
@@ -64,16 +66,22 @@ class JamfApi:
                     self.operation,
                     method,
                     path,
-                    also=also | _UNAUTHORIZED,
+                    also=_ANY,
                     headers=headers,
                     **request,
                 )
-            if answer.status_code != 401:
+            if answer.is_success or answer.status_code in also:
                 return answer
+            if answer.status_code != 401:
+                break
             self._tokens.discard(token)
             if not may_renew:
                 break
-        raise classify(Plane.JAMF, self.operation, answer)
+        raise self.refusal(answer)
+
+    def refusal(self, answer: httpx.Response) -> PlaneError:
+        """The error to raise for ``answer``, with the words of a page where it is one."""
+        return classify(Plane.JAMF, self.operation, readable(answer))
 
     async def get_json(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """The object at ``path``; None when there is none."""
@@ -84,7 +92,7 @@ class JamfApi:
         """The JSON object in ``answer``."""
         try:
             body = answer.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise off_schema(self.operation, "no JSON") from error
         if not isinstance(body, dict):
             raise off_schema(self.operation, "no JSON object")

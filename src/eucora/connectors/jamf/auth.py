@@ -1,57 +1,57 @@
-"""The access token of a Jamf Pro API client (OAuth client credentials).
+"""The one token that all calls of a process share.
 
-Source: Jamf Pro API 11.30.1, ``POST /v1/oauth/token``; servers from 10.49 on know the same call at ``/oauth/token``.
+Replicas do not share it, since an account's ends with the process that asked for it; what they may share is the node.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import httpx
 
-from eucora.application.planes import PlaneForbidden, PlaneRejected
-from eucora.connectors.errors import classify
-from eucora.connectors.http import send
-from eucora.domain.planes import Plane
-
-_PATHS: Final = ("/api/v1/oauth/token", "/api/oauth/token")
-_BUFFER_MAX_S: Final = 30.0
-# Some API clients hand out tokens for a minute; a fixed buffer would leave nothing of them.
-_BUFFER_SHARE: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A bearer token, to be used until ``fresh_until`` (UTC), some time before it really expires."""
-
-    value: str = field(repr=False)
-    fresh_until: datetime
+from eucora.application.tokens import TokenShelf
+from eucora.connectors.jamf.shared_node import SharedNode
+from eucora.connectors.jamf.sign_in import Credentials, Token, sign_in_with
 
 
 class JamfTokens:
-    """Keeps one token for all calls of a process. One refresh at a time; the others wait for it."""
+    """Keeps one token. One refresh at a time; the others wait for it.
+
+    Over ``shelf`` the replicas stay with one node of the cluster; without one, each process with its own.
+    """
 
     def __init__(
-        self, http: httpx.AsyncClient, *, client_id: str, client_secret: str, now: Callable[[], datetime]
+        self,
+        http: httpx.AsyncClient,
+        credentials: Credentials,
+        *,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        shelf: TokenShelf | None = None,
     ) -> None:
-        self._http, self._now = http, now
-        self._form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
+        self._sign_in, self._now = sign_in_with(http, credentials, now), now
+        self._node: SharedNode | None = None
+        if shelf is not None:
+            self._node = SharedNode(http, self._sign_in, credentials, shelf, now=now, sleep=sleep)
         self._token: Token | None = None
         self._refreshing = asyncio.Lock()
-        self._paths: tuple[str, ...] = _PATHS
 
     async def token(self, operation: str) -> Token:
         """A token that is still fresh.
 
         Raises:
-            PlaneForbidden: Jamf does not know the client, or refuses it.
+            PlaneForbidden: Jamf does not know who we are, or refuses us.
             PlaneUnavailable, PlaneRejected: as for any call.
         """
         async with self._refreshing:
-            if self._token is None or self._token.fresh_until <= self._now():
-                self._token = await self._fetch(operation)
+            held = self._token
+            if held is not None and self._now() < held.fresh_until:
+                return held
+            if self._node is not None:
+                await self._node.settle()
+            self._token = None  # should the renewal be cut, nobody knows whether the old one still stands
+            renewed = None if held is None else await self._sign_in.renew(operation, held)
+            self._token = renewed or await self._sign_in.fetch(operation)
             return self._token
 
     def discard(self, token: Token) -> None:
@@ -59,45 +59,8 @@ class JamfTokens:
         if self._token is token:
             self._token = None
 
-    async def _fetch(self, operation: str) -> Token:
-        asked_at = self._now()  # before the call, so that a slow answer shortens our use of the token
-        for path in self._paths:
-            answer = await send(
-                self._http,
-                Plane.JAMF,
-                operation,
-                "POST",
-                path,
-                also=frozenset({400, 401, 403, 404}),
-                repeatable=True,
-                data=self._form,
-                headers={"Accept": "application/json"},
-            )
-            if answer.status_code == 404:
-                continue
-            if not answer.is_success:
-                raise PlaneForbidden(Plane.JAMF, operation, _refusal(answer), status=answer.status_code)
-            self._paths = (path, *(other for other in _PATHS if other != path))
-            return _token(operation, answer, asked_at)
-        raise classify(Plane.JAMF, operation, answer)
-
-
-def _token(operation: str, answer: httpx.Response, asked_at: datetime) -> Token:
-    try:
-        body: Any = answer.json()
-        value, lifetime_s = str(body["access_token"]), float(body["expires_in"])
-        fresh_s = min(max(lifetime_s - min(_BUFFER_MAX_S, lifetime_s * _BUFFER_SHARE), 0.0), 86_400.0)
-        return Token(value, asked_at + timedelta(seconds=fresh_s))
-    except (ValueError, TypeError, KeyError) as error:
-        raise PlaneRejected(Plane.JAMF, operation, "the token answer is off its schema") from error
-
-
-def _refusal(answer: httpx.Response) -> str:
-    """The refusal in RFC 6749's word, of which only the code is taken: the rest may repeat what we sent."""
-    try:
-        body: Any = answer.json()
-    except ValueError:
-        body = None
-    code = body.get("error") if isinstance(body, dict) else None
-    known = isinstance(code, str) and code.replace("_", "").isalpha() and len(code) <= 40
-    return f"no token: {code}" if known else f"no token: {answer.status_code}"
+    async def aclose(self) -> None:
+        """End what we hold, for ways in whose tokens would outlive us."""
+        held, self._token = self._token, None
+        if held is not None and self._now() < held.ends_at:
+            await self._sign_in.revoke(held)

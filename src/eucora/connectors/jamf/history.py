@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from xml.etree.ElementTree import Element
 
 from eucora.application.planes import Observation, Offer
+from eucora.connectors.jamf.moments import zoned
 from eucora.connectors.jamf.rounds import RoundPolicy
 from eucora.domain.planes import InstallState
 
 COMPLETED, FAILED = "completed", "failed"
 _EPOCHS = ("date_completed_epoch", "date_time_epoch")  # milliseconds since 1970, UTC
+_DIGITS_MAX = 15  # beyond the year 9999, and of a number that long nothing else is looked at
 _STAMPS = ("date_completed_utc", "date_time_utc", "date_completed", "date_time")
 
 
@@ -125,18 +127,11 @@ def _observation(device_id: str, run: PolicyRun, state: InstallState, last_check
 def _time_of(log: Element) -> datetime | None:
     for tag in _EPOCHS:
         text = (log.findtext(tag) or "").strip()
-        if text.isdecimal() and 0 < int(text) < 253_402_300_800_000:  # up to the end of year 9999
+        if (
+            text.isdecimal() and len(text) <= _DIGITS_MAX and 0 < int(text) < 253_402_300_800_000
+        ):  # up to the end of year 9999
             return datetime.fromtimestamp(int(text) / 1000, UTC)
     for tag in _STAMPS:
         if (at := zoned((log.findtext(tag) or "").strip())) is not None:
             return at
     return None
-
-
-def zoned(text: str) -> datetime | None:
-    """An ISO 8601 time in UTC; None for anything else, and for a time without a zone, which names no instant."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at.astimezone(UTC) if at.tzinfo else None

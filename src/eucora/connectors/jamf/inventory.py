@@ -1,106 +1,204 @@
-"""Computer groups and computers of Jamf Pro.
+"""Computers of Jamf Pro: those of a group, one by serial number or UDID, and those that have news.
 
-Source: Jamf Pro API 11.30.1, computers-inventory v4 (v3 before it); Classic API, computergroups.
+Source: Jamf Pro API 11.30.1, computers-inventory v4; v3 where a server does not know that yet, in which the time of the
+last check-in has another name.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
 from typing import Any, Final
-from xml.etree.ElementTree import Element
 
-from eucora.application.planes import Device, GroupNotFound, PlaneRejected
-from eucora.connectors.jamf.api import JamfApi, off_schema, segment
-from eucora.connectors.jamf.history import zoned
+from eucora.application.planes import Device, PlaneRejected
+from eucora.connectors.jamf.api import JamfApi, off_schema
+from eucora.connectors.jamf.lists import Page, pages, text_literal
+from eucora.connectors.jamf.moments import written, zoned
 from eucora.domain.planes import Plane
 
-_PATHS: Final = ("/api/v4/computers-inventory", "/api/v3/computers-inventory")
-_SECTIONS: Final = ("GENERAL", "HARDWARE", "OPERATING_SYSTEM")
-_PAGE_SIZE: Final = 200
-_PAGES_MAX: Final = 2_000  # 400,000 computers
+_V4: Final = "/api/v4/computers-inventory"
+_V3: Final = "/api/v3/computers-inventory"
+SECTIONS: Final = ("GENERAL", "HARDWARE", "OPERATING_SYSTEM")
 _SWEEPS_MAX: Final = 3
+_ASKED_BY_ID_MAX: Final = 1_000  # computers; a sweep reads two hundred in one request
+_IDS_AT_ONCE: Final = 100  # in one filter, whose address stays under 1,000 characters
+# A node of the cluster shows another's news up to a minute late; the rest is for a server whose clock we do not know.
+OVERLAP: Final = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
-class ComputerGroup:
-    """A static or smart group and the ids of the computers in it."""
+class News(StrEnum):
+    """What counts as news of a computer: that it checked in (every quarter of an hour), or that it sent inventory."""
 
-    id: str
-    name: str
-    computers: Collection[str]
+    CHECK_IN = "check_in"
+    REPORT = "report"
+
+
+_FIELDS: Final[Mapping[tuple[str, News], str]] = {
+    (_V4, News.CHECK_IN): "general.lastCheckIn",
+    (_V3, News.CHECK_IN): "general.lastContactTime",
+    (_V4, News.REPORT): "general.reportDate",
+    (_V3, News.REPORT): "general.reportDate",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Computer:
-    """A computer of the inventory. ``managed`` False: it is on record, but takes no policy."""
+    """A computer of the inventory. ``managed`` False: it is on record, but takes no policy.
+
+    ``reported_at`` (UTC) is when it last sent inventory. ``sections`` are those asked for, as Jamf wrote them.
+    """
 
     device: Device
     managed: bool
+    udid: str = ""
+    reported_at: datetime | None = None
+    sections: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-async def find_group(api: JamfApi, group: str) -> ComputerGroup:
-    """The group of that id or, failing that, of that name. Raises GroupNotFound."""
-    document: Element | None = None
-    if group.isascii() and group.isdecimal():
-        document = await api.get_xml(f"/JSSResource/computergroups/id/{group}", "computer_group")
-    if document is None and group.strip():
-        document = await api.get_xml(f"/JSSResource/computergroups/name/{segment(group)}", "computer_group")
-    if document is None:
-        raise GroupNotFound(Plane.JAMF, group)
-    group_id = (document.findtext("id") or "").strip()
-    if not group_id.isdecimal():
-        raise off_schema(api.operation, "a group without id")
-    members = (computer.findtext("id") for computer in document.iterfind("computers/computer"))
-    return ComputerGroup(
-        id=group_id,
-        name=(document.findtext("name") or "").strip(),
-        computers=list(dict.fromkeys(member.strip() for member in members if member)),
-    )
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Computers with news, and from when to ask the next time, once all pages of this time were read."""
+
+    computers: Sequence[Computer]
+    next_since: datetime
 
 
 async def computers(api: JamfApi, wanted: Collection[str]) -> Mapping[str, Computer]:
-    """The computers of the inventory whose id is ``wanted``, in one paged sweep over all of them.
+    """The computers of the inventory whose id is ``wanted``: asked for by id when they are few, else in a paged sweep.
 
     A computer that is deleted while we page moves another over a page's edge, out of our sight, and the total count
     shrinks; the sweep is then made again.
     """
-    for number in range(1, _SWEEPS_MAX + 1):
-        for path in _PATHS:
-            swept = await _sweep(api, path, frozenset(wanted))
-            if swept is not None:
-                break
-        else:
-            raise PlaneRejected(Plane.JAMF, api.operation, "no known version of computers-inventory", status=404)
-        found, shrank = swept
-        if not shrank or len(found) == len(set(wanted)) or number == _SWEEPS_MAX:
-            break
+    ids = frozenset(id_ for id_ in wanted if id_.isascii() and id_.isdecimal())
+    if len(ids) <= _ASKED_BY_ID_MAX and (named := await _by_id(api, sorted(ids, key=int))) is not None:
+        return named
+    found: dict[str, Computer] = {}
+    async for number, page in _swept(api, SECTIONS, lambda _: "", done=lambda: len(found) == len(ids)):
+        if number == 0:  # of a further sweep too, which is not to keep what was deleted since
+            found.clear()
+        _sort_out(api, page, ids, found)
     return found
 
 
-async def _sweep(api: JamfApi, path: str, wanted: Collection[str]) -> tuple[dict[str, Computer], bool] | None:
-    """What was found, and whether the inventory shrank meanwhile; None when the server does not know ``path``."""
+async def _by_id(api: JamfApi, ids: Sequence[str]) -> dict[str, Computer] | None:
+    """None when the server passes over the filter, which would make each piece a sweep of its own."""
     found: dict[str, Computer] = {}
-    seen, total_first = 0, 0
-    for page in range(_PAGES_MAX):
-        body = await api.get_json(
-            path, {"section": list(_SECTIONS), "page": page, "page-size": _PAGE_SIZE, "sort": "id:asc"}
-        )
-        if body is None:
-            if page:
-                raise off_schema(api.operation, "an inventory that ends in the middle")
-            return None
-        results, total = body.get("results"), body.get("totalCount")
-        if not isinstance(results, list) or not isinstance(total, int):
-            raise off_schema(api.operation, "an inventory page without results or totalCount")
-        total_first = total_first if page else total
-        seen += len(results)
-        for row in results:
-            computer = _computer(api.operation, row)
-            if computer.device.id in wanted:
-                found[computer.device.id] = computer
-        # a server may give fewer rows than asked for, so a short page is no end
-        if not results or seen >= total:
-            return found, total < total_first
-    raise PlaneRejected(Plane.JAMF, api.operation, f"the inventory has more than {_PAGES_MAX} pages")
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        piece = ids[start : start + _IDS_AT_ONCE]
+        async with aclosing(_versioned(api, SECTIONS, partial(_among, piece))) as read:
+            async for _, page in read:
+                if page.total > len(piece):
+                    return None
+                _sort_out(api, page, frozenset(piece), found)
+    return found
+
+
+def _among(ids: Sequence[str], path: str) -> str:
+    return f"id=in=({','.join(ids)})"
+
+
+def _sort_out(api: JamfApi, page: Page, ids: Collection[str], found: dict[str, Computer]) -> None:
+    for row in page.rows:
+        computer = _computer(api.operation, row)
+        if computer.device.id in ids:
+            found[computer.device.id] = replace(computer, sections={})  # the rows of a large group are heavy
+
+
+async def computer_with_serial(api: JamfApi, serial: str, sections: Sequence[str] = SECTIONS) -> Computer | None:
+    """The computer with that serial number, whatever its case; ``sections`` must have HARDWARE. None: not on record."""
+    return await _one(api, "hardware.serialNumber", serial, sections, lambda computer: computer.device.serial)
+
+
+async def computer_with_udid(api: JamfApi, udid: str, sections: Sequence[str] = SECTIONS) -> Computer | None:
+    """The computer with that UDID, whatever its case. None: not on record."""
+    return await _one(api, "udid", udid, sections, lambda computer: computer.udid)
+
+
+async def computers_since(
+    api: JamfApi,
+    since: datetime | None,
+    *,
+    now: Callable[[], datetime],
+    news: News = News.CHECK_IN,
+    sections: Sequence[str] = SECTIONS,
+) -> AsyncIterator[Since]:
+    """The computers with news from ``since`` (UTC) on, a page at a time; None: all of them.
+
+    Computers come again, harmlessly: those that changed their page, and those of the overlap. ``next_since`` lies that
+    overlap before the server's own time of the first answer (``now`` where it tells none), so a computer that checks in
+    while we read is in the next round at the latest. Give sections with GENERAL in them: it has the times.
+    """
+    asked_at = now()
+    first_at: datetime | None = None
+
+    def wanted(path: str) -> str:
+        return "" if since is None else f"{_FIELDS[path, news]}>={text_literal(written(since))}"
+
+    async for _, page in _swept(api, sections, wanted):
+        first_at = first_at or page.at or asked_at
+        rows = (_computer(api.operation, row) for row in page.rows)
+        # a server may pass over a filter, so each computer is held against it
+        fresh = [computer for computer in rows if since is None or not _stale(computer, news, since)]
+        yield Since(fresh, first_at - OVERLAP)
+
+
+def _stale(computer: Computer, news: News, since: datetime) -> bool:
+    at = computer.device.last_check_in if news is News.CHECK_IN else computer.reported_at
+    return at is not None and at < since
+
+
+async def _one(
+    api: JamfApi, name: str, value: str, sections: Sequence[str], key: Callable[[Computer], str]
+) -> Computer | None:
+    """The one that checked in last, should there be several. A filter may be passed over, so the records decide."""
+    found: list[Computer] = []
+    if value.strip():
+        async for _, page in _swept(api, sections, lambda _: f"{name}=={text_literal(value)}"):
+            rows = (_computer(api.operation, row) for row in page.rows)
+            found += [computer for computer in rows if key(computer).casefold() == value.casefold()]
+    return max(found, key=_last_seen, default=None)
+
+
+def _last_seen(computer: Computer) -> float:
+    seen = computer.device.last_check_in
+    return seen.timestamp() if seen else 0.0
+
+
+async def _swept(
+    api: JamfApi, sections: Sequence[str], wanted: Callable[[str], str], done: Callable[[], bool] = lambda: False
+) -> AsyncIterator[tuple[int, Page]]:
+    """(number, page) of every page of the inventory; all of them again, from 0, when it shrank and we are not ``done``.
+
+    ``wanted`` gives the filter for a path.
+    """
+    for _ in range(_SWEEPS_MAX):
+        total_first = total = 0
+        async for number, page in _versioned(api, sections, wanted):
+            total_first, total = (total_first if number else page.total), page.total
+            yield number, page
+        if total >= total_first or done():
+            return
+
+
+async def _versioned(
+    api: JamfApi, sections: Sequence[str], wanted: Callable[[str], str]
+) -> AsyncGenerator[tuple[int, Page], None]:
+    for path in (_V4, _V3):
+        params: dict[str, Any] = {"section": list(sections)}
+        if query := wanted(path):
+            params["filter"] = query
+        number = 0
+        try:
+            async for page in pages(api, path, params):
+                yield number, page
+                number += 1
+            return
+        except PlaneRejected as error:
+            if number or error.status != 404:
+                raise
+    raise PlaneRejected(Plane.JAMF, api.operation, "no known version of computers-inventory", status=404)
 
 
 def _computer(operation: str, row: Any) -> Computer:
@@ -117,6 +215,9 @@ def _computer(operation: str, row: Any) -> Computer:
             last_check_in=zoned(str(checked_in)),
         ),
         managed=_section(general, "remoteManagement").get("managed") is not False,
+        udid=str(row.get("udid") or ""),
+        reported_at=zoned(str(general.get("reportDate") or "")),
+        sections=row,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 UNINSTALL_SUFFIX: Final = " uninstall"
 _NAME_MAX, _VERSION_MAX = 120, 60  # characters; with the short key the whole stays under Jamf's 255
+_GROUP_MAX: Final = 255
 # Names stand in the paths of Classic requests: a slash or a semicolon there is taken for structure by the servlet
 # container even when percent-encoded.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\;?#%&*\"]+")  # the last two have a meaning in RSQL
@@ -33,6 +34,12 @@ def policy_names(name: str, version: str, key: str, number: int) -> tuple[str, s
     release = release_name(name, version, key)
     install = release if number == 1 else f"{release} round {number}"
     return install, install + UNINSTALL_SUFFIX
+
+
+def group_name(name: str) -> str:
+    """``name`` itself where Jamf's paths can carry it, else what they can carry of it and its short key."""
+    plain = _plain(name, _GROUP_MAX)
+    return plain if plain == name else f"{plain[: _GROUP_MAX - 30].strip()} [{short_key(name)}]"
 
 
 def version_in(package_name: str, name: str, key: str) -> str:

@@ -9,7 +9,6 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from eucora.application.planes import PlaneUnavailable
-from eucora.connectors.errors import classify
 from eucora.connectors.jamf.api import JamfApi, off_schema, segment
 from eucora.connectors.jamf.pace import SPREADING, Sleep
 from eucora.connectors.jamf.policy import Policy, PolicySpec, ScopedGroup, new_policy, with_group, without_groups
@@ -94,7 +93,7 @@ async def _found_or_created(api: JamfApi, spec: PolicySpec, group: ScopedGroup, 
         answer = await api.write_xml("POST", f"{_POLICIES}/id/0", new_policy(spec, group), also=_CONFLICT)
         if answer.is_success:
             return None
-    raise classify(Plane.JAMF, api.operation, answer)
+    raise api.refusal(answer)
 
 
 async def _confirmed(api: JamfApi, name: str, shows: Callable[[Policy], bool], sleep: Sleep) -> Policy:

@@ -12,8 +12,8 @@ from typing import Any, Final
 import httpx
 
 from eucora.application.planes import PlaneRejected, PlaneUnavailable, Publication, Published
-from eucora.connectors.errors import classify
 from eucora.connectors.jamf.api import JamfApi, off_schema, segment
+from eucora.connectors.jamf.lists import pages, text_literal
 from eucora.connectors.jamf.names import content_name, release_name
 from eucora.connectors.jamf.pace import SPREADING, TRANSFER, Sleep
 from eucora.domain.planes import Plane
@@ -23,6 +23,7 @@ _PAGE_SIZE: Final = 100
 _PAGES_MAX: Final = 200
 _READ_ONLY: Final = frozenset({"id", "indexed", "cloudTransferStatus", "size"})
 _READY: Final = "READY"
+_LOOKS_AT_OLD_NEWS: Final = 7  # of TRANSFER: the first minute, in which the nodes of a cluster may differ
 _SHA256_NAMES: Final = frozenset({"SHA256", "SHA_256", "SHA-256"})
 # The server answers an upload when it has passed the file on, which takes it longer than an ordinary call.
 _UPLOAD_TIMEOUT: Final = httpx.Timeout(60.0, read=900.0, pool=None)
@@ -50,7 +51,7 @@ class PackageRecord:
 
 async def find_package(api: JamfApi, key: str) -> PackageRecord | None:
     """The record that carries ``key``; the filter only narrows the search, the record itself decides."""
-    return await _first_carrying(api, f'notes=="{key}"', key)
+    return await _first_carrying(api, f"notes=={text_literal(key)}", key)
 
 
 async def publish_package(api: JamfApi, publication: Publication, sleep: Sleep) -> Published:
@@ -59,11 +60,12 @@ async def publish_package(api: JamfApi, publication: Publication, sleep: Sleep) 
     created = False
     if record is None:
         record, created = await _create(api, publication, sleep)
-    if record.digest != publication.content_sha256 or record.failed:
+    sent = record.digest != publication.content_sha256 or record.failed
+    if sent:
         await _upload(api, record, publication)
         await _sign_off(api, record.id, publication.content_sha256)
         created = True
-    await _settle(api, record.id, publication.content_sha256, sleep)
+    await _settle(api, record.id, publication.content_sha256, sleep, sent=sent)
     return Published(ref=record.id, content_version=publication.content_sha256, created=created)
 
 
@@ -88,7 +90,7 @@ async def _create(api: JamfApi, publication: Publication, sleep: Sleep) -> tuple
     if answer.is_success:
         return _record(api.operation, {**body, "id": api.object_in(answer).get("id")}), True
     if not _is_duplicate(answer):
-        raise classify(Plane.JAMF, api.operation, answer)
+        raise api.refusal(answer)
     async for _ in SPREADING.looks(sleep):
         found = await find_package(api, publication.key) or await _named(api, body["packageName"], publication.key)
         if found is not None:
@@ -98,7 +100,7 @@ async def _create(api: JamfApi, publication: Publication, sleep: Sleep) -> tuple
 
 async def _named(api: JamfApi, name: Any, key: str) -> PackageRecord | None:
     """The record of that name, if it is ours. Raises PlaneRejected when it is somebody else's."""
-    async for record in _listed(api, f'packageName=="{name}"'):
+    async for record in _listed(api, f"packageName=={text_literal(str(name))}"):
         if record.carries(key):
             return record
         if record.name == name:
@@ -132,12 +134,15 @@ async def _sign_off(api: JamfApi, package_id: str, digest: str) -> None:
     await api.call("PUT", f"{_PACKAGES}/{segment(package_id)}", json=body)
 
 
-async def _settle(api: JamfApi, package_id: str, digest: str, sleep: Sleep) -> None:
-    """Wait until the distribution point has the file and the record names our digest."""
+async def _settle(api: JamfApi, package_id: str, digest: str, sleep: Sleep, *, sent: bool) -> None:
+    """Wait until the distribution point has the file and the record names our digest.
+
+    ``sent``: the file went up just now, so a node may still tell of the transfer before it, which failed.
+    """
     record: PackageRecord | None = None
-    async for _ in TRANSFER.looks(sleep):
+    async for look in TRANSFER.looks(sleep):
         record = await _get(api, package_id)
-        if record is None:
+        if record is None or (record.failed and sent and look < _LOOKS_AT_OLD_NEWS):
             continue
         if record.failed:
             raise PlaneUnavailable(Plane.JAMF, api.operation, f"the transfer of package {package_id} failed")
@@ -163,20 +168,9 @@ async def _first_carrying(api: JamfApi, filter_: str, key: str) -> PackageRecord
 
 
 async def _listed(api: JamfApi, filter_: str) -> AsyncIterator[PackageRecord]:
-    seen = 0
-    for page in range(_PAGES_MAX):
-        body = await api.get_json(
-            _PACKAGES, {"filter": filter_, "sort": "id:asc", "page": page, "page-size": _PAGE_SIZE}
-        )
-        results, total = (body or {}).get("results"), (body or {}).get("totalCount")
-        if not isinstance(results, list) or not isinstance(total, int):
-            raise off_schema(api.operation, "a package list without results or totalCount")
-        for row in results:
+    async for page in pages(api, _PACKAGES, {"filter": filter_}, size=_PAGE_SIZE, pages_max=_PAGES_MAX):
+        for row in page.rows:
             yield _record(api.operation, row)
-        seen += len(results)
-        if not results or seen >= total:
-            return
-    raise PlaneRejected(Plane.JAMF, api.operation, f"the package list has more than {_PAGES_MAX} pages")
 
 
 def _record(operation: str, row: Any) -> PackageRecord:
@@ -197,7 +191,7 @@ def _record(operation: str, row: Any) -> PackageRecord:
 def _is_duplicate(answer: httpx.Response) -> bool:
     try:
         body: Any = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     errors = body.get("errors") if isinstance(body, dict) else None
     return isinstance(errors, list) and any(

@@ -7,9 +7,12 @@ from typing import Final
 
 import httpx
 
+from eucora.application.checkups import CheckupFinding
 from eucora.application.planes import (
     Assigned,
     Assignment,
+    Gathered,
+    Gathering,
     Group,
     Inspection,
     Observation,
@@ -21,16 +24,21 @@ from eucora.application.planes import (
     Withdrawal,
     Withdrawn,
 )
+from eucora.application.tokens import TokenShelf
 from eucora.connectors.correlation import correlation
+from eucora.connectors.gate import Gate
 from eucora.connectors.jamf.api import CONNECTIONS_MAX, JamfApi
 from eucora.connectors.jamf.auth import JamfTokens
+from eucora.connectors.jamf.checkup import check_up
+from eucora.connectors.jamf.groups import find_group, gather_group
 from eucora.connectors.jamf.history import policy_runs, verdict
-from eucora.connectors.jamf.inventory import Computer, computers, find_group
+from eucora.connectors.jamf.inventory import Computer, computers
 from eucora.connectors.jamf.names import policy_names, release_name, version_in
 from eucora.connectors.jamf.offers import offer, take_back
 from eucora.connectors.jamf.packages import find_package, publish_package
 from eucora.connectors.jamf.policy import PolicySpec, ScopedGroup
 from eucora.connectors.jamf.rounds import RoundPolicy, find_round_policies, read_rounds
+from eucora.connectors.jamf.sign_in import Credentials
 from eucora.domain.planes import Plane
 
 _BATCH: Final = 100  # devices whose histories are read before their states are handed on
@@ -42,7 +50,8 @@ class JamfPlane:
     """``PlanePort`` for one Jamf Pro server. Nothing of a rollout is kept here: a new object goes on where one stopped.
 
     ``http`` is the server's own client from ``upstream_client`` (its base URL is the server's, its cookie jar the
-    plane's alone, at most ``CONNECTIONS_MAX`` connections). ``now`` gives UTC; ``sleep`` takes seconds.
+    plane's alone, at most ``CONNECTIONS_MAX`` connections). ``now`` gives UTC; ``sleep`` takes seconds. Over ``shelf``
+    replicas stay with one node of the cluster.
     """
 
     plane: Plane = Plane.JAMF
@@ -51,14 +60,14 @@ class JamfPlane:
         self,
         http: httpx.AsyncClient,
         *,
-        client_id: str,
-        client_secret: str,
+        credentials: Credentials,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        shelf: TokenShelf | None = None,
     ) -> None:
         self._http, self._sleep = http, sleep
-        self._tokens = JamfTokens(http, client_id=client_id, client_secret=client_secret, now=now)
-        self._gate = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._tokens = JamfTokens(http, credentials, now=now, sleep=sleep, shelf=shelf)
+        self._gate = Gate(CONNECTIONS_MAX)
 
     async def resolve(self, group: str, *, correlation_id: str) -> Group:
         """The managed computers of a group, given by id or name. Raises GroupNotFound."""
@@ -68,6 +77,14 @@ class JamfPlane:
             inventory = await computers(api, found.computers) if found.computers else {}
         devices = [inventory[id_].device for id_ in found.computers if id_ in inventory and inventory[id_].managed]
         return Group(ref=found.id, name=found.name, devices=devices, unenrolled=len(found.computers) - len(devices))
+
+    async def gather(self, gathering: Gathering, *, correlation_id: str) -> Gathered:
+        """A static computer group of the gathering's name with exactly its devices; see ``groups`` for what it raises.
+
+        A Classic group has no room for the key, so the name alone tells whose group it is.
+        """
+        with correlation(correlation_id):
+            return await gather_group(self._api("gather"), gathering, self._sleep)
 
     async def publish(self, publication: Publication, *, correlation_id: str) -> Published:
         """One package record for the key, with exactly the content of the publication."""
@@ -109,9 +126,12 @@ class JamfPlane:
         asked = [id_ for id_ in dict.fromkeys(watch.devices) if _may_have_news(inventory.get(id_), watch.since)]
         for start in range(0, len(asked), _BATCH):
             with correlation(correlation_id):
-                batch = await self._histories(api, asked[start : start + _BATCH], inventory, policies, watch.offer)
+                wanted = asked[start : start + _BATCH]
+                batch, failure = await self._histories(api, wanted, inventory, policies, watch.offer)
             if batch:
                 yield batch
+            if failure is not None:
+                raise failure
 
     async def withdraw(self, withdrawal: Withdrawal, *, correlation_id: str) -> Withdrawn:
         """Take groups out of the scopes of the release's policies; a policy that no group is left in is turned off."""
@@ -145,8 +165,14 @@ class JamfPlane:
         held = version if ours else version_in(record.name, name, key)
         return Inspection(record.id, held, record.digest, groups, wide, tuple(dict.fromkeys(excluded)))
 
+    async def check_up(self, *, correlation_id: str) -> Sequence[CheckupFinding]:
+        """Findings on sign-in, version and privileges; nothing is changed."""
+        with correlation(correlation_id):
+            return await check_up(self._api("check_up"))
+
     async def aclose(self) -> None:
-        """Close the client's connections."""
+        """End an account's token, and close the client's connections."""
+        await self._tokens.aclose()
         await self._http.aclose()
 
     def _api(self, operation: str) -> JamfApi:
@@ -159,7 +185,11 @@ class JamfPlane:
         inventory: Mapping[str, Computer],
         policies: Sequence[RoundPolicy],
         offered: Offer,
-    ) -> Sequence[Observation]:
+    ) -> tuple[Sequence[Observation], Exception | None]:
+        """What was read, and what kept the rest from being read: with a request for each computer of a large ring one
+        of them fails every time, and a look that lost the others by it would never come to an end.
+        """
+
         async def history(device_id: str) -> Observation | None:
             if not device_id.isdecimal():
                 return None  # no id of Jamf's; it must not become a part of a path
@@ -171,13 +201,15 @@ class JamfPlane:
             seen = computer.device.last_check_in if computer else None
             return verdict(device_id, policy_runs(document), policies, offered, seen)
 
+        failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 reads = [group.create_task(history(device)) for device in devices]
         except ExceptionGroup as failures:
             # the port promises one PlaneError; the others of the group fell to the same cause or were cancelled
-            raise failures.exceptions[0] from None
-        return [seen for read in reads if (seen := read.result()) is not None]
+            failure = failures.exceptions[0]
+        done = [read for read in reads if not read.cancelled() and read.exception() is None]
+        return [seen for read in done if (seen := read.result()) is not None], failure
 
 
 def _identity(release: Assignment | Watch | Withdrawal) -> tuple[str, str, str]:

@@ -89,13 +89,15 @@ class Policy:
 
 
 def new_policy(spec: PolicySpec, group: ScopedGroup) -> Element:
-    """The document that creates the policy, scoped to ``group`` alone."""
+    """The document that creates the policy, scoped to ``group`` alone; a run of it ends with fresh inventory."""
     root = Element("policy")
     _write_switches(root, spec)
     scope = SubElement(root, "scope")
     SubElement(scope, "all_computers").text = "false"
     _add_group(SubElement(scope, "computer_groups"), group)
     _write_work(root, Element("policy"), spec)
+    # Only here: whether a computer sends inventory after a run is load, and for the people of the server to change.
+    SubElement(SubElement(root, "maintenance"), "recon").text = "true"
     return root
 
 
