@@ -1,10 +1,13 @@
 """The shared request budget: a burst at once, then one by one, over all replicas together."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eucora.store.budget import SharedBudget
+from eucora.application.budgets import BudgetPaused
+from eucora.application.lanes import Lane
+from eucora.store.budget import PATIENCE_S, SharedBudget
 from eucora.store.database import Pool
 
 SLOW = 1 / 3600  # requests a second: none is earned back while a test runs
@@ -22,11 +25,11 @@ async def refuse(seconds: float) -> None:
     raise Waited(seconds)
 
 
-async def granted(budget: SharedBudget, key: str, *, burst: int) -> int:
+async def granted(budget: SharedBudget, key: str, *, burst: int, lane: Lane = Lane.HALT) -> int:
     """Requests let through before the budget first asks to wait."""
     for count in range(burst + 5):
         try:
-            await budget.acquire(key, per_s=SLOW, burst=burst)
+            await budget.acquire(key, per_s=SLOW, burst=burst, lane=lane)
         except Waited:
             return count
     raise AssertionError("the budget has no end")
@@ -41,14 +44,14 @@ async def test_the_wait_is_until_the_next_request_is_earned(pool: Pool) -> None:
     budget = SharedBudget(pool, refuse)
     await granted(budget, "intune", burst=3)
     with pytest.raises(Waited) as asked:
-        await budget.acquire("intune", per_s=SLOW, burst=3)
+        await budget.acquire("intune", per_s=SLOW, burst=3, lane=Lane.HALT)
     assert 3_500 < asked.value.seconds <= 3_600
 
 
 async def test_replicas_share_one_budget(pool: Pool) -> None:
     replicas = [SharedBudget(pool, refuse) for _ in range(4)]
     results = await asyncio.gather(
-        *(replica.acquire("intune", per_s=SLOW, burst=5) for replica in replicas for _ in range(5)),
+        *(replica.acquire("intune", per_s=SLOW, burst=5, lane=Lane.HALT) for replica in replicas for _ in range(5)),
         return_exceptions=True,
     )
     assert sum(result is None for result in results) == 5
@@ -73,3 +76,108 @@ async def test_after_the_wait_the_request_goes(pool: Pool) -> None:
         await budget.acquire("intune", per_s=SLOW, burst=1)
     assert len(waits) >= 3
     assert all(0 < wait <= 3_600 for wait in waits)
+
+
+class Hall:
+    """Replicas around one budget of ten a second and twenty at once, on a clock that only they turn by waiting."""
+
+    KEY, PER_S, BURST = "jamf:contoso", 10.0, 20
+
+    def __init__(self, pool: Pool) -> None:
+        self.at = datetime(2026, 3, 2, 12, tzinfo=UTC)
+        self.start = self.at
+        self.patient = SharedBudget(pool, self.wait, self.now)
+        self.hasty = SharedBudget(pool, refuse, self.now)
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def wait(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+    @property
+    def elapsed_s(self) -> float:
+        return (self.at - self.start).total_seconds()
+
+    async def take(self, lane: Lane, *, budget: SharedBudget | None = None) -> None:
+        await (budget or self.patient).acquire(self.KEY, per_s=self.PER_S, burst=self.BURST, lane=lane)
+
+    async def at_once(self, lane: Lane) -> int:
+        """How many go in this lane before one has to wait."""
+        for count in range(self.BURST + 1):
+            try:
+                await self.take(lane, budget=self.hasty)
+            except Waited:
+                return count
+        raise AssertionError("more than the burst")
+
+
+@pytest.mark.parametrize(
+    ("lane", "at_once"), [(Lane.HALT, 20), (Lane.ROLLBACK, 18), (Lane.ROLLOUT, 15), (Lane.INVENTORY, 10)]
+)
+async def test_a_lane_may_use_its_share_of_the_burst(pool: Pool, lane: Lane, at_once: int) -> None:
+    assert await Hall(pool).at_once(lane) == at_once
+
+
+async def test_however_much_inventory_queues_a_halt_goes_at_once(pool: Pool) -> None:
+    hall = Hall(pool)
+    for _ in range(50):
+        await hall.take(Lane.INVENTORY)
+    assert hall.elapsed_s > 3, "inventory has been waiting for long"
+    before = hall.elapsed_s
+    assert await hall.at_once(Lane.HALT) >= 9
+    assert hall.elapsed_s == before
+
+
+async def test_while_halts_queue_inventory_gets_nothing(pool: Pool) -> None:
+    hall = Hall(pool)
+    await hall.at_once(Lane.HALT)
+    for _ in range(30):
+        await hall.take(Lane.HALT)
+        with pytest.raises(Waited):
+            await hall.take(Lane.INVENTORY, budget=hall.hasty)
+
+
+async def test_lanes_change_nothing_in_the_average(pool: Pool) -> None:
+    hall = Hall(pool)
+    for number in range(120):
+        await hall.take(Lane(number % 4))
+    sent_at_least_s = (120 - Hall.BURST) / Hall.PER_S
+    assert hall.elapsed_s >= sent_at_least_s
+
+
+async def test_when_one_replica_was_throttled_nobody_sends_until_then_and_then_one_by_one(pool: Pool) -> None:
+    hall = Hall(pool)
+    await hall.take(Lane.ROLLOUT)
+    await hall.patient.slow_down(hall.KEY, seconds=7, per_s=hall.PER_S, burst=hall.BURST)
+    with pytest.raises(Waited) as asked:
+        await hall.take(Lane.HALT, budget=hall.hasty)
+    assert asked.value.seconds == pytest.approx(7, abs=0.001)
+    await hall.wait(7)
+    assert await hall.at_once(Lane.HALT) == 1
+    await hall.wait(0.1)
+    assert await hall.at_once(Lane.HALT) == 1
+
+
+async def test_a_shorter_word_does_not_end_a_longer_pause(pool: Pool) -> None:
+    hall = Hall(pool)
+    for seconds in (9, 2):
+        await hall.patient.slow_down(hall.KEY, seconds=seconds, per_s=hall.PER_S, burst=hall.BURST)
+    await hall.take(Lane.HALT)
+    assert hall.elapsed_s == pytest.approx(9, abs=0.01)
+
+
+async def test_behind_a_long_pause_nobody_waits(pool: Pool) -> None:
+    hall = Hall(pool)
+    await hall.patient.slow_down(hall.KEY, seconds=PATIENCE_S + 110, per_s=hall.PER_S, burst=hall.BURST)
+    with pytest.raises(BudgetPaused) as paused:
+        await hall.take(Lane.HALT)
+    assert paused.value.retry_after_s == pytest.approx(PATIENCE_S + 110, abs=0.01)
+    assert hall.elapsed_s == 0
+
+
+async def test_how_far_a_budget_is_spent_can_be_read(pool: Pool) -> None:
+    hall = Hall(pool)
+    for _ in range(5):
+        await hall.take(Lane.HALT)
+    assert await hall.patient.ahead_s([hall.KEY, "never-used"]) == {hall.KEY: pytest.approx(0.5)}

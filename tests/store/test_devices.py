@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,6 +86,18 @@ async def test_rings_intents_and_planes_have_cohorts_of_their_own(table: Postgre
     assert await watched(table, Offer.INSTALL) == ["a", "b"]
     with pytest.raises(ValueError, match="devices of another plane than intune: m"):
         await table.freeze(INTENT, Ring.GLOBAL, Plane.INTUNE, [device("m", plane=Plane.JAMF)])
+
+
+async def test_the_frozen_devices_of_a_group_are_those_that_were_resolved_from_it(table: PostgresDevices) -> None:
+    assert await table.frozen_of(INTENT, RING, Plane.INTUNE, "group-1") == []
+    cohort = [device("c"), device("a"), replace(device("b"), group="group-2"), replace(device("a"), group="group-2")]
+    await table.freeze(INTENT, RING, Plane.INTUNE, cohort)
+    await table.freeze(INTENT, Ring.PILOT, Plane.INTUNE, [device("p")])
+    await table.freeze(INTENT, RING, Plane.JAMF, [device("m", plane=Plane.JAMF)])
+    await table.freeze(INTENT, RING, Plane.INTUNE, [device("z")])  # a second resolution
+    assert await table.frozen_of(INTENT, RING, Plane.INTUNE, "group-1") == ["a", "c"]
+    assert await table.frozen_of(INTENT, RING, Plane.INTUNE, "group-2") == ["b"]  # a device is frozen for one group
+    assert await table.frozen_of("intent-2", RING, Plane.INTUNE, "group-1") == []
 
 
 async def test_older_news_changes_nothing(table: PostgresDevices) -> None:

@@ -39,6 +39,7 @@ async def test_killed_connections_lose_nothing_and_double_nothing(database: Data
     raised: Counter[str] = Counter()
     kill_at = {number * WRITERS * APPENDS // (KILLS + 1) for number in range(1, KILLS + 1)}
     killed: list[int] = []
+    killing = asyncio.Lock()  # the owner has one connection, and a second writer may want to kill while one waits on it
     try:
         async with asyncio.timeout(60):
 
@@ -58,7 +59,8 @@ async def test_killed_connections_lose_nothing_and_double_nothing(database: Data
                         told[text] = done.position
                         if len(told) in kill_at:
                             kill_at.remove(len(told))
-                            killed.append(await owner.fetchval(TERMINATE))
+                            async with killing:
+                                killed.append(await owner.fetchval(TERMINATE))
 
             async with asyncio.TaskGroup() as group:
                 for writer in range(WRITERS):

@@ -27,6 +27,10 @@ where not exists (select from ring_cohort c where c.intent_id = $1 and c.ring = 
 on conflict do nothing
 """
 _COHORT = "select device_id, site_class from ring_cohort where intent_id = $1 and ring = $2 and plane = $3"
+_FROZEN_OF = """
+select device_id from ring_cohort where intent_id = $1 and ring = $2 and plane = $3 and group_ref = $4
+order by device_id
+"""
 
 
 def _verified(released_at: str, offered_at: str) -> str:
@@ -173,6 +177,10 @@ class PostgresDevices:
                 if attempt == FREEZE_ATTEMPTS_MAX:
                     raise
         raise AssertionError("FREEZE_ATTEMPTS_MAX must be at least 1")
+
+    async def frozen_of(self, intent_id: str, ring: Ring, plane: Plane, group: str) -> Sequence[str]:
+        rows = await self._pool.fetch(_FROZEN_OF, intent_id, int(ring), plane.value, group)
+        return [row["device_id"] for row in rows]
 
     async def watched(
         self,

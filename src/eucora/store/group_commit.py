@@ -36,7 +36,7 @@ _ON_RECORD = "select position from event where id = any($1) order by position"
 
 @dataclass(slots=True, eq=False)
 class Append:
-    """One append on its way. ``heads`` are the streams it touches with the version that each must stand at."""
+    """One append on its way. ``heads``: the streams that it writes to or rests on, and where each must stand."""
 
     heads: Sequence[tuple[str, int]]
     entries: Sequence[Entry]
@@ -47,7 +47,7 @@ class Append:
 
     @property
     def claims(self) -> set[object]:
-        """What it wants for itself: its streams, its idempotency key, the end of its job."""
+        """What it wants for itself: its streams, those it rests on too, its idempotency key, the end of its job."""
         claims: set[object] = {stream for stream, _ in self.heads}
         if self.reply is not None:
             claims.add((self.reply.owner, self.reply.key))
@@ -57,7 +57,8 @@ class Append:
 
     @property
     def alone(self) -> bool:
-        return len(self.entries) == 1 and not self.jobs and self.lease is None and self.reply is None
+        one = len(self.entries) == 1 and len(self.heads) == 1  # a second head is a stream that it rests on
+        return one and not self.jobs and self.lease is None and self.reply is None
 
 
 class GroupCommit:

@@ -14,6 +14,7 @@ import asyncpg
 import orjson
 
 from eucora.application.ports import Lease
+from eucora.application.priorities import ROLLOUT
 from eucora.store.database import Pool
 
 _CLAIM = """
@@ -83,6 +84,7 @@ class Job:
     correlation_id: str
     intent_id: str
     causation_id: UUID | None
+    priority: int = ROLLOUT
 
     @property
     def last_attempt(self) -> bool:
@@ -183,4 +185,5 @@ def _job(row: asyncpg.Record, worker: str) -> Job:
         correlation_id=row["correlation_id"],
         intent_id=row["intent_id"],
         causation_id=row["causation_id"],
+        priority=row["priority"],
     )

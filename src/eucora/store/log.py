@@ -56,6 +56,9 @@ class EventLog:
     ) -> Appended:
         """Append all or nothing, with the jobs, the reply and the end of the job that go with it.
 
+        The versions are compared after the counter of positions is taken, so nothing comes between that and the commit:
+        also not to the stream of a write without events, on which the others rest.
+
         Raises:
             StreamConflict: a stream no longer stands where the decision left it.
             LeaseLost: the job belongs to another worker by now.

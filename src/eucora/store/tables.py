@@ -123,6 +123,79 @@ rate_bucket = sa.Table(
     comment="Shared request budgets (GCRA): the theoretical arrival time of the next request.",
 )
 
+token_cache = sa.Table(
+    "token_cache",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("sealed", BYTEA),
+    sa.Column("renew_at", _utc),
+    sa.Column("expires_at", _utc),
+    sa.Column("generation", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("renewer", sa.Text),
+    sa.Column("renewer_until", _utc),
+    comment="Access tokens to vendors, unreadable without the credential that they were had for, and who renews one.",
+)
+
+circuit = sa.Table(
+    "circuit",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("period", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("opened_at", _utc, nullable=False),
+    sa.Column("closed_at", _utc),
+    sa.Column("probe_at", _utc),
+    sa.Column("probing_until", _utc),
+    sa.Column("recorded", sa.Boolean, nullable=False),
+    sa.Index("circuit_unrecorded", "key", postgresql_where=sa.text("not recorded")),
+    comment="Circuits shared by all replicas. Open while probe_at is set; period grows with every change.",
+)
+
+upstream_report = sa.Table(
+    "upstream_report",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("replica", sa.Text, primary_key=True),
+    sa.Column("at", _utc, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("in_flight", sa.Integer, nullable=False),
+    sa.Column("waiting", sa.Integer, nullable=False),
+    sa.Column("last_error", sa.Text, nullable=False),
+    sa.Column("last_error_at", _utc),
+    sa.Column("last_success_at", _utc),
+    comment="How each replica fares with each upstream, by its own latest word.",
+)
+
+held_request = sa.Table(
+    "held_request",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("entity", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("body", BYTEA),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("lane", sa.SmallInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("asked_at", _utc, nullable=False),
+    sa.Column("expires_at", _utc),
+    sa.Column("claimed_until", _utc),
+    sa.Column("outcome", sa.Text),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("ended_at", _utc),
+    sa.CheckConstraint("state in ('asking', 'open', 'ended')", name="held_request_state"),
+    sa.Index("held_request_living", "key", unique=True, postgresql_where=sa.text("state <> 'ended'")),
+    sa.Index("held_request_entity", "tenant", "entity", postgresql_where=sa.text("state <> 'ended'")),
+    sa.Index("held_request_code", "code", postgresql_where=sa.text("state = 'ended'")),
+    comment="Writes that a plane holds back for an approval of its own, byte for byte; never one whose body is secret.",
+)
+
 installation = sa.Table(
     "installation",
     metadata,

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from eucora.application import rollout
+from eucora.application import plane_approvals, rollout
 from eucora.application.execute import execute
+from eucora.application.held_requests import PlaneAwaitingApproval, on_behalf_of
+from eucora.application.lanes import lane, lane_of
 from eucora.application.planes import PlaneError, PlaneUnavailable
 from eucora.application.ports import Context, Lease, LeaseLost, StreamConflict
 from eucora.application.react import react
@@ -119,7 +121,8 @@ class EffectsWorker:
             correlation_id=job.correlation_id, intent_id=job.intent_id, job=job.kind, attempt=job.attempt
         ):
             try:
-                await self._run(job)
+                with lane(lane_of(job.priority)):
+                    await self._run(job)
             except LeaseLost:
                 _log.warning("lease_lost")  # another worker has it: whatever was missing, it will do
             except Exception as error:
@@ -139,11 +142,27 @@ class EffectsWorker:
             return
         task = await rollout.task_for(self.world, job.payload, job.correlation_id)
         try:
-            work = await TASKS[job.kind](task)
+            with on_behalf_of(plane_approvals.purpose_of(task, job.kind)):
+                await plane_approvals.look_first(task, job.kind)
+                work = await TASKS[job.kind](task)
+        except PlaneAwaitingApproval as waiting:
+            await self._wait_for_approval(job, task, waiting, context)
+            return
         except PlaneError as error:
+            await plane_approvals.settle(task, job.kind, context)
             await self._plane_failed(job, task, error, context)
             return
+        await plane_approvals.settle(task, job.kind, context, ended=work.again_at is None)
         await self._finish(job, task, work, context)
+
+    async def _wait_for_approval(
+        self, job: Job, task: rollout.Task, waiting: PlaneAwaitingApproval, context: Context
+    ) -> None:
+        """Nothing failed: the job comes back as often as it takes, and uses up no attempt."""
+        await plane_approvals.settle(task, job.kind, context, waiting=waiting)
+        await plane_approvals.put_on_record(task, job.kind, waiting, context)
+        again_at, payload = plane_approvals.asked_after(job.payload, waiting, self.world.clock.now())
+        await self.queue.postpone(job.lease, again_at, payload)
 
     async def _finish(self, job: Job, task: rollout.Task, work: Work, context: Context) -> None:
         """Put the outcome on record. The job's end goes with the last append, so that neither stands alone."""
