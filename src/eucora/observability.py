@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line, and traces where an exporter is configured."""
+"""Logs as one JSON object a line, and traces and metrics where an exporter is configured."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import structlog
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
@@ -59,6 +59,21 @@ def configure_traces(service: str) -> bool:
     provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
     trace.set_tracer_provider(provider)
     AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]  # the package carries no types
+    return True
+
+
+def configure_metrics(service: str) -> bool:
+    """Metrics as ``OTEL_METRICS_EXPORTER`` asks: ``console`` writes them to standard error once a minute, else none.
+
+    Whether metrics are on. The instruments of the connectors (``eucora.upstream.*``) follow the provider set here.
+    """
+    if os.environ.get("OTEL_METRICS_EXPORTER", "none") != "console":
+        return False
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+
+    reader = PeriodicExportingMetricReader(ConsoleMetricExporter(out=sys.stderr))
+    metrics.set_meter_provider(MeterProvider([reader], Resource.create({"service.name": service})))
     return True
 
 

@@ -12,13 +12,19 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 SECRETS = (
     "INTUNE_CLIENT_SECRET",
+    "INTUNE_CLIENT_CERTIFICATE_PASSPHRASE",
     "JAMF_CLIENT_SECRET",
+    "JAMF_PASSWORD",
+    "KANDJI_API_TOKEN",
     "EUCORA_DATABASE_URL",
     "EUCORA_MIGRATION_DATABASE_URL",
     "EUCORA_S3_ACCESS_KEY_ID",
     "EUCORA_S3_SECRET_ACCESS_KEY",
 )
 FILE_MAX = 64 * 1024  # bytes a secret file may have
+INTUNE_CREDENTIALS: Final = (
+    "one of INTUNE_CLIENT_SECRET, INTUNE_CLIENT_CERTIFICATE_FILE and INTUNE_FEDERATED_TOKEN_FILE"
+)
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 # Source: Amazon S3 User Guide, "Bucket naming rules"; read 2026-11-22. A prefix is folders of unreserved characters.
 BUCKET_URL: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
@@ -87,13 +93,25 @@ class Settings(BaseSettings):
 
     intune_tenant_id: str | None = Field(None, validation_alias="INTUNE_TENANT_ID")
     intune_client_id: str | None = Field(None, validation_alias="INTUNE_CLIENT_ID")
+    # One of these three proves who we are.
     intune_client_secret: SecretStr | None = Field(None, validation_alias="INTUNE_CLIENT_SECRET")
+    intune_client_certificate_file: Path | None = Field(None, validation_alias="INTUNE_CLIENT_CERTIFICATE_FILE")
+    intune_federated_token_file: Path | None = Field(None, validation_alias="INTUNE_FEDERATED_TOKEN_FILE")
+    intune_client_certificate_passphrase: SecretStr | None = Field(
+        None, validation_alias="INTUNE_CLIENT_CERTIFICATE_PASSPHRASE"
+    )
     intune_graph_url: str | None = Field(None, validation_alias="INTUNE_GRAPH_URL")
     intune_login_url: str | None = Field(None, validation_alias="INTUNE_LOGIN_URL")
 
     jamf_server_url: str | None = Field(None, validation_alias="JAMF_SERVER_URL")
     jamf_client_id: str | None = Field(None, validation_alias="JAMF_CLIENT_ID")
     jamf_client_secret: SecretStr | None = Field(None, validation_alias="JAMF_CLIENT_SECRET")
+    # An account in place of an API client, for servers where none can be made.
+    jamf_username: str | None = Field(None, validation_alias="JAMF_USERNAME")
+    jamf_password: SecretStr | None = Field(None, validation_alias="JAMF_PASSWORD")
+
+    kandji_api_url: str | None = Field(None, validation_alias="KANDJI_API_URL")
+    kandji_api_token: SecretStr | None = Field(None, validation_alias="KANDJI_API_TOKEN")
 
     @classmethod
     def settings_customise_sources(
@@ -106,7 +124,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _FromFiles(settings_cls)
 
-    @field_validator("oidc_issuer", "intune_graph_url", "intune_login_url", "jamf_server_url", "s3_endpoint_url")
+    @field_validator(
+        "oidc_issuer", "intune_graph_url", "intune_login_url", "jamf_server_url", "kandji_api_url", "s3_endpoint_url"
+    )
     @classmethod
     def _web_address(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
@@ -138,6 +158,14 @@ class Settings(BaseSettings):
             ) from None
         return value
 
+    @field_validator("kandji_api_token")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        # It goes out in a header as it is: a line break or a pair of quotes would come back as a refusal, or worse.
+        if value is not None and re.fullmatch(r"[A-Za-z0-9._~+/=-]+", value.get_secret_value()) is None:
+            raise ValueError("is no API token: letters, digits and -._~+/= only, without spaces or quotes")
+        return value
+
     @field_validator("artifact_store_url")
     @classmethod
     def _bucket(cls, value: str | None) -> str | None:
@@ -158,13 +186,10 @@ class Settings(BaseSettings):
             {
                 "INTUNE_TENANT_ID": self.intune_tenant_id,
                 "INTUNE_CLIENT_ID": self.intune_client_id,
-                "INTUNE_CLIENT_SECRET": self.intune_client_secret,
+                INTUNE_CREDENTIALS: self._intune_credential(),
             },
-            {
-                "JAMF_SERVER_URL": self.jamf_server_url,
-                "JAMF_CLIENT_ID": self.jamf_client_id,
-                "JAMF_CLIENT_SECRET": self.jamf_client_secret,
-            },
+            self._jamf(),
+            {"KANDJI_API_URL": self.kandji_api_url, "KANDJI_API_TOKEN": self.kandji_api_token},
             {
                 "EUCORA_S3_ACCESS_KEY_ID": self.s3_access_key_id,
                 "EUCORA_S3_SECRET_ACCESS_KEY": self.s3_secret_access_key,
@@ -175,6 +200,36 @@ class Settings(BaseSettings):
             if missing and len(missing) < len(group):
                 raise ValueError(f"{', '.join(missing)} missing: set all of {', '.join(group)}, or none of them")
         return self
+
+    def _intune_credential(self) -> str | None:
+        """The name of the one credential that is set; None without one. Raises ValueError when there are several."""
+        credentials: Mapping[str, object] = {
+            "INTUNE_CLIENT_SECRET": self.intune_client_secret,
+            "INTUNE_CLIENT_CERTIFICATE_FILE": self.intune_client_certificate_file,
+            "INTUNE_FEDERATED_TOKEN_FILE": self.intune_federated_token_file,
+        }
+        given = [name for name, value in credentials.items() if value is not None]
+        if len(given) > 1:
+            raise ValueError(
+                f"{' and '.join(given)} are set: keep one of them, it is how we sign in to Microsoft Entra"
+            )
+        if self.intune_client_certificate_passphrase is not None and self.intune_client_certificate_file is None:
+            raise ValueError("INTUNE_CLIENT_CERTIFICATE_PASSPHRASE is set without INTUNE_CLIENT_CERTIFICATE_FILE")
+        return given[0] if given else None
+
+    def _jamf(self) -> Mapping[str, object]:
+        """What the way into Jamf Pro that is used takes. Raises ValueError when both are set, or neither."""
+        client = {"JAMF_CLIENT_ID": self.jamf_client_id, "JAMF_CLIENT_SECRET": self.jamf_client_secret}
+        account = {"JAMF_USERNAME": self.jamf_username, "JAMF_PASSWORD": self.jamf_password}
+        ways = f"either {' and '.join(client)}, an API client's, or {' and '.join(account)}, an account's"
+        used = [way for way in (client, account) if any(value is not None for value in way.values())]
+        if len(used) == 2:
+            raise ValueError(f"Jamf Pro has two ways in: set {ways}, not both")
+        if self.jamf_server_url is not None and not used:
+            raise ValueError(f"JAMF_SERVER_URL is set without a way in: set {ways}")
+        if self.jamf_username and ":" in self.jamf_username:  # it would end the name there (RFC 7617, section 2)
+            raise ValueError("JAMF_USERNAME: a name with a colon cannot sign in")
+        return {"JAMF_SERVER_URL": self.jamf_server_url, **(used[0] if used else client)}
 
     @property
     def database(self) -> str | None:

@@ -46,10 +46,11 @@ async def test_fifty_kills_lose_nothing_and_repeat_nothing(database: Database, p
         try:
             async with httpx.AsyncClient(trust_env=False) as http:
                 people = {name: Person(house, http, token) for name, token in secrets.items()}
+                pack = await assemble(people["packager"], build_inputs(tmp_path / "inputs").low)
                 load = Load(people["operator"])
                 writers = [asyncio.create_task(load.write()) for _ in range(3)]
                 killer = asyncio.create_task(kill_again_and_again(house, load))
-                intent = await roll_out(people, build_inputs(tmp_path / "inputs").low, lab)
+                intent = await roll_out(people, pack, lab)
                 await killer
                 done = await people["publisher"].until(
                     f"/deployment-intents/{intent}", lambda answer: answer["status"] == "completed"
@@ -90,7 +91,7 @@ class Load:
     async def write(self) -> None:
         while not self.enough.is_set():
             report = {
-                "application_id": "printer-driver",
+                "application_id": "field-notes",
                 "severity": "p4",
                 "kind": "other",
                 "attributable": "no",
@@ -116,12 +117,11 @@ async def kill_again_and_again(house: KilledHouse, load: Load) -> None:
         house.kill(order.choice(["serve", "work"]))
 
 
-async def roll_out(people: dict[str, Person], inputs: ApplicationInputs, lab: LabAddresses) -> str:
+async def roll_out(people: dict[str, Person], pack: str, lab: LabAddresses) -> str:
     """The main job, lab to canary on both planes; what is asked while a process is down is asked again."""
     packager, publisher = people["packager"], people["publisher"]
     await people["admin"].post("/gate-policies", {"policy": POLICY, "reason": "short soaks for a test"})
     await people["cab"].post("/gate-policies/brisk/activations")
-    pack = await assemble(packager, inputs)
     rings = [{"ring": ring, "targets": [target(plane, ring) for plane in ("intune", "jamf")]} for ring in (0, 1)]
     asked = {
         "evidence_pack": pack,

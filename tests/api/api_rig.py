@@ -18,6 +18,8 @@ from eucora.application.planes import (
     Assigned,
     Assignment,
     Device,
+    Gathered,
+    Gathering,
     Group,
     GroupNotFound,
     Inspection,
@@ -55,11 +57,13 @@ class TwinPlane:
 
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
-        self.breaker_state = "closed"
         self.failure: Exception | None = None
         self.offers: dict[str, set[str]] = {}
+        self.gathered: dict[str, set[str]] = {}
+        self.resolved: list[str] = []
 
     async def resolve(self, group: str, *, correlation_id: str) -> Group:
+        self.resolved.append(group)
         if self.failure is not None:
             raise self.failure
         if group == "empty":
@@ -68,6 +72,12 @@ class TwinPlane:
             raise GroupNotFound(self.plane, group)
         names = [f"{group}-device-{number:02}" for number in range(DEVICES)]
         return Group(group, group, [Device(name, name, name.upper(), "1", None) for name in names])
+
+    async def gather(self, gathering: Gathering, *, correlation_id: str) -> Gathered:
+        there = {device.id for device in (await self.resolve(gathering.source, correlation_id=correlation_id)).devices}
+        created = gathering.name not in self.gathered
+        self.gathered.setdefault(gathering.name, {*gathering.devices} & there)
+        return Gathered(gathering.name, created, len({*gathering.devices} - there))
 
     async def publish(self, publication: Publication, *, correlation_id: str) -> Published:
         created = publication.key not in self.offers

@@ -91,6 +91,23 @@ async def test_a_group_that_is_left_out_is_a_removal(packager: Session, folder: 
     assert planned.removals == 1
 
 
+async def test_another_share_of_a_group_is_a_change_and_the_same_is_none(packager: Session, folder: Path) -> None:
+    def by_shares(cut: int) -> Intended:
+        cuts = ((1, {"from": 0, "to": cut}), (2, {"from": cut, "to": 100}))
+        shares = [{"ring": n, "targets": [{"plane": "jamf", "group": "ring-4", "share": one}]} for n, one in cuts]
+        return intent_in(folder, rollout=INTENT["rollout"] | {"rings": [INTENT["rollout"]["rings"][0], *shares]})
+
+    await submit(packager, by_shares(30), await plan(packager, by_shares(30)))
+    assert (await plan(packager, by_shares(30))).changes == []
+    planned = await plan(packager, by_shares(60))
+    assert sorted((change.action, change.before or change.after) for change in planned.changes) == [
+        (Action.ADD, "ring 1, jamf group ring-4 (online, 0–60 %)"),
+        (Action.ADD, "ring 2, jamf group ring-4 (online, 60–100 %)"),
+        (Action.REMOVE, "ring 1, jamf group ring-4 (online, 0–30 %)"),
+        (Action.REMOVE, "ring 2, jamf group ring-4 (online, 30–100 %)"),
+    ]
+
+
 async def test_every_kind_of_change_is_named(packager: Session, folder: Path) -> None:
     await submit(packager, intent_in(folder), await plan(packager, intent_in(folder)))
     (folder / "notes.pkg").write_bytes(package("2.0"))
@@ -164,6 +181,42 @@ def test_a_broken_file_is_refused_with_field_and_way_out(folder: Path, text: str
     assert told in message
     assert message.startswith(str(path))
     assert "\n" not in message
+
+
+def shared(*targets: tuple[int, str, tuple[int, int] | None]) -> list[dict[str, Any]]:
+    """A lab of its own, and the rings with these groups of Jamf, each with its share."""
+    lab = {"ring": 0, "targets": [{"plane": "jamf", "group": "9"}]}
+    return [lab] + [
+        {"ring": ring, "targets": [{"plane": "jamf", "group": group} | (
+            {} if share is None else {"share": {"from": share[0], "to": share[1]}}
+        )]}
+        for ring, group, share in targets
+    ]  # fmt: skip
+
+
+UNFIT = {
+    "shares that overlap": (shared((1, "3", (0, 10)), (2, "3", (5, 50))), "0–10 % and 5–50 %"),
+    "one group under two spellings": (shared((1, "3", None), (2, "03", None)), "group 3 on jamf is a target 2 times"),
+    "one group with a blank": (shared((1, " 3", (0, 10)), (2, "3", (9, 50))), "0–10 % and 9–50 %"),
+    "a share that ends at 0": (shared((1, "3", (0, 0))), "share.to: a share ends at 1 to 100 whole percent"),
+    "a share that ends before it begins": (shared((1, "3", (50, 5))), "share: a share begins below where it ends"),
+    "a ring left out": (shared((2, "3", None)), "leave no ring out"),
+}
+
+
+@pytest.mark.parametrize(("rings", "told"), UNFIT.values(), ids=UNFIT)
+def test_rings_that_the_service_would_refuse_are_refused_before_it_is_asked(
+    folder: Path, rings: list[dict[str, Any]], told: str
+) -> None:
+    with pytest.raises(IntentFileInvalid) as refused:
+        intent_in(folder, rollout=INTENT["rollout"] | {"rings": rings})
+    assert told in str(refused.value)
+    assert "Value error" not in str(refused.value)
+
+
+def test_neighbouring_shares_of_one_group_are_taken(folder: Path) -> None:
+    rings = shared((1, "3", (0, 10)), (2, "3", (10, 50)))
+    assert intent_in(folder, rollout=INTENT["rollout"] | {"rings": rings}).rollout()["rings"] is not None
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../secret.json", "sub/../../secret.json", "link.json", "a\0b"])

@@ -288,6 +288,7 @@ async def test_invalid_fields_are_pointed_at_and_not_repeated(rig: Rig) -> None:
 
 
 async def test_an_incident_with_less_than_no_devices(rig: Rig) -> None:
+    await rig.pack()
     answer = await rig.post("/incidents", OPERATOR, incident_body(affected_devices=-1))
     problem(answer, 422, "affected-devices-invalid")
 

@@ -193,3 +193,12 @@ async def test_a_condition_that_could_never_be_kept_is_refused_with_the_vote(
     told = problem(await cast(rig, review, CAB, conditions=[condition]), 422, "condition-invalid")
     assert told["errors"][0]["pointer"] == "#/conditions"
     assert (await rig.get(f"/cab-reviews/{review}")).json()["approvals"] == 0
+
+
+async def test_text_conditions_that_could_not_be_recorded_together_are_refused_with_field_and_limit(rig: Rig) -> None:
+    review = await reviewed(rig)
+    texts = [{"kind": "text", "value": f"{number}{'界' * 3_999}"} for number in range(2)]
+    told = problem(await cast(rig, review, CAB, conditions=texts), 422, "conditions-too-long")
+    assert told["errors"][0]["pointer"] == "#/conditions"
+    assert told["size"] > told["size_max"] == 20_000
+    assert (await rig.get(f"/cab-reviews/{review}")).json()["approvals"] == 0

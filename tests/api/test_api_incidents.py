@@ -65,6 +65,7 @@ async def test_devices_that_have_not_answered_are_pending(rig: Rig) -> None:
 
 
 async def test_a_communication_log_grows_also_after_the_resolution(rig: Rig) -> None:
+    await rig.pack()
     incident_id = await rig.made("/incidents", OPERATOR, incident_body())
     path = f"/incidents/{incident_id}"
     assert (await rig.post(f"{path}/notes", OPERATOR, {"text": "vendor called"})).status_code == 201
@@ -83,7 +84,23 @@ async def test_a_communication_log_grows_also_after_the_resolution(rig: Rig) -> 
     assert told["errors"][0]["pointer"] == "#/text"
 
 
+@pytest.mark.parametrize(("named", "nearest"), [("Notes ", "notes"), ("edge", ""), ("", "")])
+async def test_an_incident_about_software_that_was_never_here_is_refused(rig: Rig, named: str, nearest: str) -> None:
+    await rig.pack()
+    answer = await rig.post("/incidents", OPERATOR, incident_body(application_id=named, severity="p1"))
+    told = problem(answer, 422, "application-unknown")
+    assert (told["errors"][0]["pointer"], told["nearest"]) == ("#/application_id", nearest)
+
+
+async def test_an_incident_without_a_description_is_told_where_to_write_it(rig: Rig) -> None:
+    await rig.pack()
+    told = problem(await rig.post("/incidents", OPERATOR, incident_body(description=" ")), 422, "reason-missing")
+    assert told["errors"][0]["pointer"] == "#/description"
+    assert "reason" not in told["detail"]
+
+
 async def test_a_resolved_incident_is_reopened(rig: Rig) -> None:
+    await rig.pack()
     incident_id = await rig.made("/incidents", OPERATOR, incident_body())
     path = f"/incidents/{incident_id}"
     problem(await rig.post(f"{path}/reopenings", OPERATOR, {"reason": "x"}), 409, "incident-not-resolved")

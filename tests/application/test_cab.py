@@ -113,6 +113,7 @@ async def test_what_the_voter_saw_is_on_record_by_digest(house: Rollouts) -> Non
     opened, cast = await story(house, review)
     assert isinstance(opened, cab_review.CabReviewOpened)
     assert isinstance(cast, cab_review.CabVoteCast)
+    assert opened.declared_scope.startswith("not declared")
     assert len(cast.grounds) == 64
     assert cast.grounds == opened.grounds
 
@@ -125,21 +126,22 @@ async def test_a_delegate_votes_for_the_delegator_and_neither_votes_again(house:
     await vote(house, review, SANA, delegation=delegation)
     with pytest.raises(cab_review.DelegatorVoteUsed):
         await vote(house, review, CARLA, saw=2)
-    with pytest.raises(cab_delegation.DelegationNotInForce):
+    with pytest.raises(cab_review.DelegationNotInForce):
         await vote(house, review, CHEN, saw=2, delegation=delegation)  # it was not lent to him
-    cast, refused = (await story(house, review))[1:]
+    cast, refused, not_lent = (await story(house, review))[1:]
     assert isinstance(cast, cab_review.CabVoteCast)
     assert (cast.voter, cast.on_behalf_of, cast.delegation_id) == (SANA.id, CARLA.id, delegation)
     assert refused == cab_review.CabVoteRefused(CARLA.id, "delegator_voted", START)
+    assert not_lent == cab_review.CabVoteRefused(CHEN.id, "delegation_not_in_force", START, CARLA.id)
 
 
 async def test_a_delegation_holds_between_its_times_and_expires_by_a_job(house: Rollouts) -> None:
     review = await house.submit(await proposed(house))
     delegation = await lend(house, CARLA, SANA, begin_h=1, days=1)
-    with pytest.raises(cab_delegation.DelegationNotInForce):
+    with pytest.raises(cab_review.DelegationNotInForce):
         await vote(house, review, SANA, delegation=delegation)
     await house.let_pass(25)
-    with pytest.raises(cab_delegation.DelegationNotInForce):
+    with pytest.raises(cab_review.DelegationNotInForce):
         await vote(house, review, SANA, delegation=delegation)
     events = (await house.world.store.read(cab_delegation.DECIDER.stream(delegation))).events
     assert [type(event) for event in events] == [
@@ -154,7 +156,7 @@ async def test_a_revoked_delegation_lends_nothing(house: Rollouts) -> None:
     with pytest.raises(cab_delegation.DelegationNotYours):
         await cab_delegations.revoke_delegation(house.world, house.as_(CHEN), delegation, "not mine")
     await cab_delegations.revoke_delegation(house.world, house.as_(CARLA), delegation, "back early")
-    with pytest.raises(cab_delegation.DelegationNotInForce):
+    with pytest.raises(cab_review.DelegationNotInForce):
         await vote(house, review, SANA, delegation=delegation)
 
 
@@ -187,7 +189,7 @@ async def test_delegations_made_in_the_same_moment_make_no_chain(house: Rollouts
         house.world.store, cab_delegation.DECIDER, "d-2", unaware,
         context=house.as_(CHEN).context(), at=now, react=react,
     )  # fmt: skip
-    with pytest.raises(cab_delegation.LenderMayNotVoteForAnother):
+    with pytest.raises(cab_review.LenderMayNotVoteForAnother):
         await vote(house, review, CHEN, delegation=carla_to_chen)
     await vote(house, review, SANA, delegation="d-2")  # Chen's own vote is his to lend
     await cab_delegations.revoke_delegation(house.world, house.as_(CHEN), "d-2", "back early")

@@ -14,6 +14,7 @@ from eucora.application.deployment_intents import IntentRequest, TargetRequest
 from eucora.application.execute import load
 from eucora.application.incident_jobs import JOBS
 from eucora.application.incidents import (
+    ApplicationUnknown,
     DevicesUncounted,
     IncidentRequest,
     RolloutOfAnotherApplication,
@@ -132,8 +133,27 @@ async def test_an_incident_that_names_the_application_only_halts_whatever_of_it_
     assert [(await house.state(intent)).status for intent in both] == [IntentStatus.HALTED] * 2
 
 
+@pytest.mark.parametrize(
+    ("named", "nearest"), [("field_notes", "field-notes"), ("Field-Notes", "field-notes"), ("printer", ""), ("", "")]
+)
+async def test_an_incident_about_no_application_of_ours_is_refused_and_told_the_nearest(
+    house: Rollouts, named: str, nearest: str
+) -> None:
+    """It would be on record as a P1, and halt nobody."""
+    await house.assemble(house.inputs.low, LOW)  # known from its evidence on, before anybody proposes it
+    with pytest.raises(ApplicationUnknown) as refused:
+        await incidents.report_incident(
+            house.world, house.as_(OPERATOR), replace(P1, application_id=named, affected_devices=3)
+        )
+    assert refused.value.facts["nearest"] == nearest
+    assert (f"did you mean {nearest}?" in str(refused.value)) is bool(nearest)
+    known = replace(P1, affected_devices=3)
+    assert (await incidents.report_incident(house.world, house.as_(OPERATOR), known)).position is not None
+
+
 async def test_an_incident_of_another_application_halts_nothing(house: Rollouts) -> None:
     both = await two_of_one_release(house)
+    await house.assemble(house.inputs.high, HIGH)
     stranger = replace(P1, application_id="edge-tunnel", affected_devices=3)
     await incidents.report_incident(house.world, house.as_(OPERATOR), stranger)
     await house.worker.settle()
@@ -213,6 +233,7 @@ async def test_a_rolled_back_rollout_is_not_proposed_for_rollback(house: Rollout
 
 
 async def test_an_open_p1_is_brought_to_mind_every_day_until_it_is_resolved(house: Rollouts) -> None:
+    await house.assemble(house.inputs.low, LOW)
     report = replace(P1, affected_devices=3)
     incident_id = (await incidents.report_incident(house.world, house.as_(OPERATOR), report)).id
     await house.let_pass(75, step_s=3600)

@@ -232,6 +232,7 @@ async def in_session(house: Rollouts, by: Person, session: str) -> Caller:
 
 
 async def test_what_is_done_in_a_session_carries_its_mark_and_nothing_else_does(house: Rollouts) -> None:
+    await house.assemble(house.inputs.high, HIGH)
     session = await open_session(house)
     caller = await in_session(house, OPERATOR, session)
     await incidents.report_incident(house.world, caller, SLOW)

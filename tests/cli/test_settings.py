@@ -6,7 +6,7 @@ import pytest
 
 from eucora.settings import SettingsInvalid, read_settings
 
-NAMES = ("EUCORA_", "INTUNE_", "JAMF_")
+NAMES = ("EUCORA_", "INTUNE_", "JAMF_", "KANDJI_")
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +43,9 @@ def test_nothing_set_is_a_machine_of_its_own() -> None:
         ("INTUNE_GRAPH_URL", "ftp://graph"),
         ("INTUNE_GRAPH_URL", "https://graph.example:port"),
         ("JAMF_SERVER_URL", "http://jamf.example.org"),
+        ("KANDJI_API_URL", "http://example.api.kandji.io"),
+        ("KANDJI_API_TOKEN", '"s3cret"'),
+        ("KANDJI_API_TOKEN", "s3cret\nX-Other: 1"),
         ("EUCORA_JOB_LEASE_S", "0"),
     ],
 )
@@ -104,7 +107,10 @@ def test_a_lease_that_is_none_is_told_in_plain_words(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("given", "missing"),
     [
-        ({"INTUNE_TENANT_ID": "t", "INTUNE_CLIENT_ID": "c"}, "INTUNE_CLIENT_SECRET"),
+        (
+            {"INTUNE_TENANT_ID": "t", "INTUNE_CLIENT_ID": "c"},
+            "one of INTUNE_CLIENT_SECRET, INTUNE_CLIENT_CERTIFICATE_FILE and INTUNE_FEDERATED_TOKEN_FILE",
+        ),
         ({"JAMF_CLIENT_SECRET": "s3cret"}, "JAMF_SERVER_URL, JAMF_CLIENT_ID"),
     ],
 )

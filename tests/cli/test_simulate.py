@@ -116,6 +116,26 @@ def test_a_bad_release_is_halted_and_the_same_wish_gives_the_same_bytes(
     assert simulated(*wish) == first
 
 
+def test_shares_of_one_group_are_lived_through_on_one_group_of_the_fleet(
+    tmp_path: Path, inputs: ApplicationInputs
+) -> None:
+    path = intent_file(tmp_path, inputs)
+    document = yaml.safe_load(path.read_text())
+    document["rollout"]["rings"] = [
+        {
+            "ring": ring,
+            "targets": [{"plane": plane, "group": "all", "share": {**share}} for plane in ("intune", "jamf")],
+        }
+        for ring, share in enumerate(({"from": 0, "to": 30}, {"from": 30, "to": 100}))
+    ]
+    path.write_text(yaml.safe_dump(document))
+    told = json.loads(simulated("-f", str(path), "--days", "1"))
+    assert told["refused"] == ""
+    (lab,) = told["rings"]
+    assert 14 < lab["devices"] < 50  # about 30 of the 100 in the fleet's group of the last ring that shares
+    assert lab["installed"] > 14
+
+
 def test_what_the_service_would_refuse_is_told_and_ends_with_1(tmp_path: Path, inputs: ApplicationInputs) -> None:
     path = intent_file(tmp_path, inputs)
     document = yaml.safe_load(path.read_text())

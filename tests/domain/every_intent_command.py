@@ -13,6 +13,7 @@ from eucora.domain.deployment_intent import DECIDER as INTENT
 from eucora.domain.deployment_intent import commands as c
 from eucora.domain.deployment_intent import events as e
 from eucora.domain.deployment_intent.events import ChangeKind
+from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalOutcome
 from eucora.domain.exception_types import ExceptionFact, ExceptionKind, ExceptionStatus
 from eucora.domain.grounds import Grounds
 from eucora.domain.people import Scope
@@ -174,6 +175,8 @@ def _facts() -> list[c.Command]:
                 c.RecordAssigned(ring, on, "group-0", "app", "install", NOON),
                 c.RecordWithdrawn(on, ("group-0",), NOON),
                 c.RecordOperationFailed(ring, on, "publish", "transient", "503", 8, NOON),
+                c.AwaitPlaneApproval(ring, on, "publish", "code-1", "queued", NOON),
+                c.SettlePlaneApproval(ring, on, "publish", "code-1", PlaneApprovalOutcome.APPROVED, "a", "ok", NOON),
                 c.RecordPreviousOffered(ring, on, "group-0", "before", NOON),
             ]
         facts += [i.measure(ring), i.measure(ring, i.reading(10, 10))]

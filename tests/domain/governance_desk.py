@@ -250,21 +250,26 @@ class Desk(RuleBasedStateMachine):
                 self.vote(review_id, voter, kind, conditions=conditions if kind is cab.Vote.APPROVE else ())
 
     @precondition(lambda self: self.model.reviews)
-    @rule(data=st.data(), by=people, what=st.sampled_from(["withdraw", "revoke", "revoke", "judge", "judge"]))
+    @rule(data=st.data(), by=people, what=st.sampled_from(["withdraw", "revoke", "judge", "judge", "condemn"]))
     def reviews_end(self, data: st.DataObject, by: str, what: str) -> None:
         self.count()
         id, at = self.some_review(data), self.house.tick()
         book = self.model.reviews[id]
         had, owed, used = book.outcome, book.debt_due_at is not None and not book.judged, book.votes
+        involved = self.house.conflicts(book.opened.intent_id)
         commands: dict[str, cab.Command] = {
             "withdraw": cab.WithdrawReview(by, "a new version", at),
             "revoke": cab.RevokeApproval(by, "a flaw", at),
-            "judge": cab.CloseRetrospective(cab.RetrospectiveVerdict.JUSTIFIED, "it was right", by, at),
+            "judge": cab.CloseRetrospective(cab.RetrospectiveVerdict.JUSTIFIED, "it was right", by, at, involved),
+            "condemn": cab.CloseRetrospective(
+                cab.RetrospectiveVerdict.NOT_JUSTIFIED, "nobody attacked", by, at, involved
+            ),
         }
         answer = self.house.ask(cab.DECIDER, id, commands[what])
-        asked = (book.opened.opened_by, self.model.intents[book.opened.intent_id].requester)
-        part = by in asked or any(by in (one.voter, one.on_behalf_of) for one in used)
-        allowed = {"withdraw": had is None, "revoke": had in cab.APPROVALS, "judge": owed and not part}
+        parts = self.model.parts(self.model.intents[book.opened.intent_id], by)
+        part = by == book.opened.opened_by or bool(parts) or any(by in (one.voter, one.on_behalf_of) for one in used)
+        judged = owed and not part
+        allowed = {"withdraw": had is None, "revoke": had in cab.APPROVALS, "judge": judged, "condemn": judged}
         assert bool(answer.events) is allowed[what], f"{what}: {answer.refusal}"
         self.house.deliver()
 

@@ -150,8 +150,12 @@ class Ledger:
                 book.outcome, book.revoked = cab.Outcome.REVOKED, True
             case cab.CabRetrospectiveOpened(at=at):
                 book.debt_due_at = at + timedelta(hours=72)
-            case cab.CabRetrospectiveClosed():
+            case cab.CabRetrospectiveOverdue():
+                book.outcome, book.revoked = cab.Outcome.REVOKED, True
+            case cab.CabRetrospectiveClosed(verdict=verdict):
                 book.judged = True
+                if verdict is cab.RetrospectiveVerdict.NOT_JUSTIFIED:
+                    book.outcome, book.revoked = cab.Outcome.REVOKED, True
 
     def _exception(self, id: str, event: object) -> None:
         if isinstance(event, ex.ExceptionRequested):
@@ -234,6 +238,7 @@ def _fields(terms: ex.Terms) -> dict[str, object]:
 
 
 def _movements(book: IntentBook, event: object) -> None:
+    _cut_short(book, event)
     match event:
         case e.RolloutStarted(by=by):
             book.phase, book.ring = "rolling", Ring.LAB
@@ -265,6 +270,11 @@ def _movements(book: IntentBook, event: object) -> None:
             book.phase = "rolled_back"
         case e.DeploymentCompleted():
             book.phase = "completed"
+
+
+def _cut_short(book: IntentBook, event: object) -> None:
+    if isinstance(event, e.RolloutHalted | e.RolloutAborted | e.RollbackStarted) and book.rehearsal == "running":
+        book.rehearsal = "failed"
 
 
 def _devices(book: IntentBook, event: object) -> None:

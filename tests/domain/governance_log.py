@@ -116,6 +116,16 @@ class Log:
         for event in events:
             known = {job.dedupe_key for job in self.jobs} - {None}
             self.jobs += [job for job in self._follows(state, event) if job.dedupe_key not in known]
+        if isinstance(state, cab.CabReview):
+            self._tell_at_once(events)
+
+    def _tell_at_once(self, events: Sequence[object]) -> None:
+        """What CAB says against a release is on record for its intent with the review: no worker is waited for."""
+        against = any(isinstance(one, cab.CabReviewDecided) and one.outcome is cab.Outcome.REJECTED for one in events)
+        kinds = {"revoke_approval"} | ({"record_cab_decision"} if against else set())
+        for job in [one for one in self.jobs if one.kind in kinds]:
+            self.jobs.remove(job)
+            self._run(job.kind, job.payload)
 
     def _follows(self, state: object, event: object) -> Sequence[NewJob]:
         match state:

@@ -155,11 +155,12 @@ class RolloutModel(Ledger):
         book, at, to_ring = self.intents[id], command.at, command.to_ring
         if book.ring is None:
             return frozenset({refusals.IllegalTransition})
-        if to_ring <= book.ring:
-            return None
         found: set[type[DomainError]] = set() if command.automatic else self.publisher(book, command.by, at)
         if command.automatic and not (command.by == e.SERVICE and book.setup.policy.of(book.ring).automatic):
             found.add(refusals.AutomationNotAllowed)
+        if to_ring <= book.ring:
+            repeat = to_ring == book.ring and to_ring > Ring.LAB
+            return frozenset(found or {refusals.RingOutOfOrder}) if found or not repeat else None
         if book.phase in ("paused", "halted"):
             found.add(refusals.RolloutNotMoving)
         elif book.phase != "rolling":
@@ -233,10 +234,12 @@ class RolloutModel(Ledger):
         if book.phase == "halted" and book.called_at is not None and not book.decided:
             found.add(refusals.CabMustDecide)
         found |= self.approval(book, book.ring, at)
+        if (stale := self.stale(id, at)) and book.ring is not Ring.LAB:
+            found.add(grounds_refusals.GroundsChanged)
         about = [one for one in self.incidents.values() if one.about(id, book.setup.version)]
         harmed = command.measurement is not None and halts(book.setup.policy, book.ring, command.measurement)
         if command.measurement is not None and progress.frozen_at is not None:
-            missing = self.unmet(id, book.ring, command.measurement, at) & HARM
+            missing = self.unmet(id, book.ring, command.measurement, at, void=stale) & HARM
             # Success that can still be reached is no harm.
             for gate, minimum in self._rates(book):
                 if gate in missing and not self._out_of_reach(command.measurement, minimum):

@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+from governance_books import IntentBook
 from governance_cast import ACTIVATORS, CAB, EVE, HOUR, OPS, OWEN, PAUL, ROSA, SEC
 from governance_desk import TEXT, people, some_intent
+from governance_invariants import SOAK_HOURS
 from governance_rollouts import Rollouts, started
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -17,7 +19,6 @@ from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.rings import Ring
 
 P1 = inc.IncidentSeverity.P1
-SOAKS = {Ring.LAB: 24, Ring.CANARY: 24, Ring.PILOT: 48, Ring.DEPARTMENT: 72, Ring.GLOBAL: 168}
 
 
 class Governance(Rollouts):
@@ -140,11 +141,15 @@ class Governance(Rollouts):
         self.get_going(id, by)
 
     def further(self, id: str) -> None:
-        if self.ready_to_leave(id):
-            following = self.model.intents[id].next
-            if following is not None:
-                self.promote(id, following, PAUL, read=False)  # refused where CAB put a condition in words
-                self.promote(id, following, PAUL)
+        if not self.ready_to_leave(id, soak=False):
+            return
+        book = self.model.intents[id]
+        if book.next is not None and self.promote(id, book.next, PAUL).events:
+            return  # the soak was waived; else it is all that is missing, and enough to be refused
+        self.soak(book)
+        if (following := book.next) is not None:
+            self.promote(id, following, PAUL, read=False)  # refused where CAB put a condition in words
+            self.promote(id, following, PAUL)
 
     def ready_to_leave(
         self, id: str, *, failures: int = 0, soak: bool = True, rehearse: bool = True, silent: int = 0
@@ -173,12 +178,16 @@ class Governance(Rollouts):
         self.house.fleet.finish(id, ring, failures, silent, self.house.now)
         self.measure(id, ring)
         if soak:
-            asked = [96] if any(one.kind is ConditionKind.MIN_SOAK_HOURS for one in _conditions(book)) else []
-            self.house.now += timedelta(hours=max([SOAKS[ring], *asked]))
-            self.house.deliver()
+            self.soak(book)
         if book.next is not None:
             self.cab_says_yes(id, book.next)
         return book.phase == "rolling"
+
+    def soak(self, book: IntentBook) -> None:
+        if book.ring is not None:
+            asked = [96] if any(one.kind is ConditionKind.MIN_SOAK_HOURS for one in _conditions(book)) else []
+            self.house.now += timedelta(hours=max([SOAK_HOURS[book.ring], *asked]))
+            self.house.deliver()
 
     def cab_says_yes(self, id: str, ring: Ring) -> None:
         book = self.model.intents[id]

@@ -30,7 +30,7 @@ from eucora.domain.governance_types import ExceptionLimits
 from eucora.domain.people import Scope
 from eucora.domain.rings import Ring
 
-GATES = ["success_rate", "soak", "change_window", "time_to_compliance", "p1_p2_incidents", "approval"]
+GATES = ["success_rate", "soak", "change_window", "time_to_compliance", "p1_p2_incidents"]
 SEVERITIES = [inc.IncidentSeverity.P1, inc.IncidentSeverity.P2, inc.IncidentSeverity.P3]
 
 

@@ -75,6 +75,7 @@ TARGET_CHANGES = {
     "devices": 9,
     "site_class": SiteClass.AIR_GAPPED,
     "critical": True,
+    "share": (0, 10),
 }
 
 
@@ -83,6 +84,15 @@ def test_every_field_of_a_target_is_bound(name: str) -> None:
     changed = replace(WINDOWS, **{name: TARGET_CHANGES[name]})
     plan = RingPlan((RingSpec(Ring.LAB, (changed, MACS)), CANARY))
     assert bind(PACK, (EXE, PKG), plan, "1.0", GATE_POLICY_1_0).digest != BOUND.digest
+
+
+def test_another_share_is_another_plan_and_no_share_is_bound_as_before_there_were_any() -> None:
+    def with_share(share: tuple[int, int] | None) -> str:
+        plan = RingPlan((RingSpec(Ring.LAB, (replace(WINDOWS, share=share), MACS)), CANARY))
+        return bind(PACK, (EXE, PKG), plan, "1.0", GATE_POLICY_1_0).ring_plan
+
+    assert with_share(None) == "867c2411e042add9ad4d8d23666c800d6d77728f2244c98b9ad59a617e64a6e6"
+    assert len({with_share(share) for share in (None, (0, 100), (0, 10), (0, 11), (1, 10))}) == 5
 
 
 POLICY_CHANGES = {

@@ -27,6 +27,7 @@ from cab_people import (
 from given import Given, given
 
 from eucora.domain import cab_review as cab
+from eucora.domain.cab_delegation import Delegated
 from eucora.domain.cab_review import DECIDER, Ineligible, Outcome, Urgency, Vote, clocks, ineligible_persons
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.errors import DomainError, RefusedOnRecord
@@ -136,8 +137,33 @@ def test_a_refused_vote_changes_nothing_for_the_others() -> None:
 
 def test_a_person_votes_once() -> None:
     once = opened().and_when(vote(ANN))
+    refused = once.when(vote(ANN, Vote.REJECT, saw=2)).then_refuses(cab.AlreadyVoted)
+    assert isinstance(refused, RefusedOnRecord)
+    assert refused.record == cab.CabVoteRefused(ANN, "already_voted", SOON)
+
+
+def test_the_same_vote_again_is_no_attempt_and_leaves_no_trace() -> None:
+    once = opened().and_when(vote(ANN))
     once.when(vote(ANN)).then()
-    once.when(vote(ANN, Vote.REJECT, saw=2)).then_refuses(cab.AlreadyVoted)
+    once.when(vote(ANN, reason=f" {vote(ANN).reason} ")).then()
+
+
+@pytest.mark.parametrize(
+    ("facts", "refusal", "rule"),
+    [
+        ({"lent": False}, cab.DelegationNotInForce, "delegation_not_in_force"),
+        ({"own_lent": Delegated("d-2", ANN, CLEO, NOON, DUE)}, cab.LenderMayNotVoteForAnother, "lender"),
+    ],
+)
+def test_a_vote_that_nobody_lent_is_on_record_and_the_repeat_of_one_that_was_is_not(
+    facts: dict[str, object], refusal: type[DomainError], rule: str
+) -> None:
+    for_another = lent(ANN, BEN)
+    unlent: cab.CastVote = replace(for_another, **facts)  # type: ignore[arg-type]  # the fields stand above
+    refused = opened().when(unlent).then_refuses(refusal)
+    assert isinstance(refused, RefusedOnRecord)
+    assert refused.record == cab.CabVoteRefused(ANN, rule, SOON, BEN)
+    opened().and_when(for_another).when(unlent).then()
 
 
 def test_a_vote_has_a_reason() -> None:
@@ -390,3 +416,19 @@ def test_the_vote_of_a_person_who_published_meanwhile_does_not_count_towards_the
     assert isinstance(decided, cab.CabReviewDecided)
     assert (decided.outcome, decided.reason) == (cab.Outcome.APPROVED, "2 of 2 approving votes")
     assert review.and_when(vote(BEN, saw=2)).state.outcome is cab.Outcome.APPROVED
+
+
+def test_an_emergency_approval_is_revoked_with_the_verdict_against_it_or_with_its_lapse() -> None:
+    urgent = opened(EMERGENCY).and_when(vote(ANN))
+    judge = cab.CloseRetrospective(cab.RetrospectiveVerdict.NOT_JUSTIFIED, "nobody attacked", DAN, SOON)
+    lapse = cab.LapseRetrospective(NOON + timedelta(days=10))
+    for end in (judge, lapse):
+        ended = urgent.and_when(end)
+        assert ended.state.outcome is Outcome.REVOKED
+        ended.when(cab.RevokeApproval(BEN, "a flaw", SOON)).then()
+        reason = cab.taken_back(ended.history[-1])
+        assert reason is not None
+        assert "emergency change" in reason
+    fine = urgent.and_when(replace(judge, verdict=cab.RetrospectiveVerdict.JUSTIFIED))
+    assert fine.state.outcome is Outcome.APPROVED
+    assert [event for event in fine.history if cab.taken_back(event) is not None] == []

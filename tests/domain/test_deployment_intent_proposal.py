@@ -77,8 +77,16 @@ def ring(number: Ring, *targets: RingTarget) -> RingSpec:
     return RingSpec(number, targets)
 
 
-def on(group: str, devices: int = 5, plane: Plane = Plane.INTUNE) -> RingTarget:
-    return RingTarget(plane, group, devices)
+def on(
+    group: str, devices: int = 5, plane: Plane = Plane.INTUNE, *, share: tuple[int, int] | None = None
+) -> RingTarget:
+    return RingTarget(plane, group, devices, share=share)
+
+
+def shared(*shares: tuple[int, int] | None, group: str = "b") -> RingPlan:
+    """A lab of its own, and one group for all rings from canary on, a share of it in each."""
+    rings = [ring(Ring(number), on(group, share=share)) for number, share in enumerate(shares, start=1)]
+    return RingPlan((ring(Ring.LAB, on("lab")), *rings))
 
 
 @pytest.mark.parametrize(
@@ -96,11 +104,52 @@ def on(group: str, devices: int = 5, plane: Plane = Plane.INTUNE) -> RingTarget:
             RingPlan((ring(Ring.LAB, on("a")), ring(Ring.CANARY, on("b"), on("c", plane=Plane.JAMF)))),
             "jamf is missing in the lab (0): add a group of jamf to ring 0",
         ),
+        (RingPlan((ring(Ring.LAB, on("a"), on("a")),)), "group a on intune is a target of ring 0 more than once: keep"),
+        (
+            RingPlan((ring(Ring.LAB, on("a", share=(0, 10)), on("a", share=(10, 20))),)),
+            "group a on intune is a target of ring 0 more than once: keep one",
+        ),
+        (shared((-1, 10)), "group b on intune in ring 1 has the share -1–10 %: begin at 0 or later"),
+        (shared((0, 101)), "has the share 0–101 %"),
+        (shared((10, 10)), "has the share 10–10 %"),
+        (shared((50, 10)), "has the share 50–10 %"),
+        (shared((0, 11), (10, 50)), "has devices in two rings (0–11 % and 10–50 %): begin each share where the one"),
+        (shared((10, 50), (0, 11)), "has devices in two rings (0–11 % and 10–50 %)"),
+        (shared((0, 100), (50, 60)), "has devices in two rings (0–100 % and 50–60 %)"),
+        (shared((0, 10), None), "group b on intune is a target as a whole and by shares"),
+        (shared((0, 10), (10, 50), None), "group b on intune is a target as a whole and by shares"),
+        (shared(None, None), "is a target 2 times: keep one, or give each ring a share of it"),
+        (
+            RingPlan((ring(Ring.LAB, on("a", devices=0, share=(3, 4))),)),
+            "group a on intune in ring 0 holds no device in its share of 3–4 %: make it larger",
+        ),
     ],
 )
 def test_a_plan_that_cannot_be_carried_out_is_refused(bad: RingPlan, told: str) -> None:
     refusal = NOTHING.when(propose(ring_plan=bad)).then_refuses(RingPlanInvalid)
     assert told in refusal.message
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        shared((0, 10), (10, 50), (50, 100)),
+        shared((50, 100), (0, 10), (10, 50)),  # in whatever order
+        shared((0, 10), (90, 100)),  # a part of the group never gets it
+        shared((0, 100)),
+        shared(None),
+    ],
+)
+def test_a_group_may_stand_in_several_rings_with_shares_that_have_nothing_in_common(good: RingPlan) -> None:
+    (event, *_) = NOTHING.when(propose(ring_plan=good)).events()
+    assert isinstance(event, DeploymentIntentProposed)
+    assert event.ring_plan == good
+
+
+def test_the_same_name_on_the_other_plane_is_another_group() -> None:
+    lab = ring(Ring.LAB, on("a"), on("a", plane=Plane.JAMF, share=(0, 50)))
+    both = RingPlan((lab, ring(Ring.CANARY, on("a", plane=Plane.JAMF, share=(50, 100)))))
+    assert NOTHING.when(propose(ring_plan=both)).events()
 
 
 def test_a_later_ring_may_leave_a_plane_out_that_the_lab_has() -> None:

@@ -36,7 +36,14 @@ from eucora.application.react import react
 from eucora.domain.cab_review import Outcome
 from eucora.domain.deployment_intent import DECIDER
 from eucora.domain.deployment_intent import commands as c
-from eucora.domain.deployment_intent.events import SERVICE, PublishRefused, RolloutHalted, RolloutResumed
+from eucora.domain.deployment_intent.events import (
+    SERVICE,
+    ApprovalGroundsChanged,
+    PublishRefused,
+    RolloutHalted,
+    RolloutResumed,
+)
+from eucora.domain.deployment_intent.grounds_refusals import GroundsChanged
 from eucora.domain.deployment_intent.refusals import (
     ApprovalExpired,
     ApprovalMissing,
@@ -51,8 +58,10 @@ from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.gate_types import IncidentFacts
 from eucora.domain.grounds import Grounds
 from eucora.domain.rings import Ring
+from eucora.domain.risk_types import FindingCounts
 
 SECOND = timedelta(seconds=1)
+CRITICAL = Grounds(findings=FindingCounts(critical=1), critical_findings=("CVE-2026-9",))
 BREACH = Grounds(incidents=IncidentFacts(attributable_security=1))
 STOPS = {"pause": pause(), "pause by an incident": c.PauseRollout(SERVICE, "incident n-1", LATER), "halt": halt()}
 EVERY_STOP = pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
@@ -64,6 +73,31 @@ def test_nothing_goes_on_while_an_incident_is_open_against_the_release(stop: c.C
     stopped.when(resume(grounds=P1)).then_refuses(ResumeNotSafe)
     stopped.when(resume(grounds=BREACH)).then_refuses(ResumeNotSafe)
     assert stopped.and_when(resume()).state.status is IntentStatus.ROLLING_OUT
+
+
+@EVERY_STOP
+def test_what_an_approval_rested_on_is_looked_at_before_the_ring_goes_on(stop: c.Command) -> None:
+    """A change that came while it stood still sends it back to CAB, and its second try says what is missing."""
+    stopped = in_ring(proposed(LOW), Ring.CANARY).and_when(stop)
+    refusal = stopped.when(resume(grounds=CRITICAL)).then_refuses(GroundsChanged)
+    assert isinstance(refusal.record, ApprovalGroundsChanged)
+    assert "CVE-2026-9" in refusal.record.reasons[0]
+    back = given(DECIDER, *stopped.history, refusal.record)
+    assert back.state.status is stopped.state.status
+    back.when(resume(grounds=CRITICAL)).then_refuses(ApprovalMissing)
+    asked = back.and_when(replace(request("r-9"), grounds=CRITICAL))
+    yes = asked.and_when(decision(asked, review="r-9"))
+    assert yes.and_when(resume(grounds=CRITICAL)).state.status is IntentStatus.ROLLING_OUT
+
+
+@EVERY_STOP
+def test_the_lab_goes_on_and_what_is_beyond_it_has_to_be_approved_anew(stop: c.Command) -> None:
+    stopped = in_lab(proposed(LOW)).and_when(stop)
+    on = stopped.and_when(resume(grounds=CRITICAL))
+    assert on.state.status is IntentStatus.ROLLING_OUT
+    assert on.state.needs_review
+    assert [type(event) for event in on.history[len(stopped.history) :]].count(ApprovalGroundsChanged) == 1
+    assert stopped.and_when(resume()).state.approval is not None
 
 
 @EVERY_STOP

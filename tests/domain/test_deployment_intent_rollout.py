@@ -145,8 +145,14 @@ def test_a_ring_is_left_with_its_reading_its_gate_run_and_the_promotion_on_recor
 
 
 def test_a_promotion_already_made_is_not_made_again() -> None:
-    in_ring(proposed(), Ring.PILOT).when(promote(Ring.CANARY)).then()
     in_ring(proposed(), Ring.PILOT).when(promote(Ring.PILOT)).then()
+    stranger = replace(promote(Ring.PILOT), in_scope=False)
+    in_ring(proposed(), Ring.PILOT).when(stranger).then_refuses(OutsidePublisherScope)
+
+
+def test_a_ring_that_was_left_is_not_promoted_to_and_the_lab_is_opened_by_the_start() -> None:
+    in_ring(proposed(), Ring.PILOT).when(promote(Ring.CANARY)).then_refuses(RingOutOfOrder)
+    in_lab(proposed()).when(promote(Ring.LAB)).then_refuses(RingOutOfOrder)
 
 
 @pytest.mark.parametrize("to_ring", [Ring.PILOT, Ring.GLOBAL])

@@ -40,6 +40,7 @@ from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent import DECIDER
 from eucora.domain.deployment_intent import commands as c
 from eucora.domain.deployment_intent import events as e
+from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalOutcome
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.errors import DomainError, RefusedOnRecord
 from eucora.domain.gate_types import Verdict
@@ -55,6 +56,7 @@ REVIEWS = ["r-1", "r-2"]
 READINGS = [*[reading()] * 9, reading(5, 0, 15), reading(17, 3), reading(18, 2)]
 GROUNDS = [*[Grounds()] * 18, P1, P1, Grounds(score=Decimal(99)), Grounds(findings=BAD, critical_findings=("CVE-1",))]
 CONDITIONS: list[tuple[Condition, ...]] = [(), (), (max_ring(Ring.PILOT),), (text("call first"),)]
+APPROVED = PlaneApprovalOutcome.APPROVED
 OUTCOMES = [*[Outcome.APPROVED] * 9, *Outcome]
 CONTENTS = [*[EXE] * 9, "f" * 64]
 INTUNE = Plane.INTUNE
@@ -104,6 +106,10 @@ def _onward(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
 
 def _aside(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
     ring, measurement, incidents = choice.of(RINGS), choice.of(READINGS), choice.of(GROUNDS)
+    if choice.of([True, *[False] * 7]):
+        if state.awaiting:
+            return c.SettlePlaneApproval(ring, INTUNE, "publish", "code-1", APPROVED, "ada", "fits", at)
+        return c.AwaitPlaneApproval(state.ring or Ring.LAB, INTUNE, "publish", "code-1", "queued", at)
     person = choice.of([PAUL, PAT, e.SERVICE])
     options: list[c.Command] = [
         c.StartRollout(choice.of(PUBLISHERS), choice.of([True, False]), at),

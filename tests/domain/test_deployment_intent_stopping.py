@@ -60,7 +60,7 @@ from eucora.domain.deployment_intent.refusals import (
     RingNotMeasured,
     RollbackNotMeasured,
 )
-from eucora.domain.deployment_intent.state import IntentStatus
+from eucora.domain.deployment_intent.state import IntentStatus, Rehearsal
 from eucora.domain.gate_types import IncidentFacts
 from eucora.domain.grounds import Grounds
 from eucora.domain.planes import Plane
@@ -136,8 +136,35 @@ def test_a_pause_is_recorded_once_and_a_halt_outweighs_it() -> None:
     paused.when(pause()).then()
     paused.when(halt()).then(RolloutHalted(Ring.LAB, "operator", "too many calls", PAUL, LATER, 0))
     halted = paused.and_when(halt())
-    halted.when(pause()).then()
-    halted.when(halt(reason="still too many")).then()
+    halted.when(pause()).then_refuses(IllegalTransition)
+    halted.when(halt()).then()
+
+
+def test_another_reason_to_pause_or_to_halt_is_on_record_beside_the_first() -> None:
+    paused = in_lab(proposed()).and_when(pause())
+    paused.when(replace(pause(), reason="the vendor asks for it")).then(
+        RolloutPaused(PAUL, "the vendor asks for it", LATER)
+    )
+    paused.when(replace(pause(), reason=" ")).then_refuses(ReasonMissing)
+    halted = in_lab(proposed()).and_when(halt())
+    more = replace(halt(reason="SECURITY: do not resume"), by=ROSA)
+    halted.when(more).then(RolloutHalted(Ring.LAB, "operator", "SECURITY: do not resume", ROSA, LATER, 0))
+    both = halted.and_when(more)
+    assert both.state.stop_reason == f"too many calls; halted by {ROSA} as well: SECURITY: do not resume"
+    for known in (halt(), more):
+        both.when(known).then()
+    both.when(halt(reason="")).then_refuses(ReasonMissing)
+    assert both.and_when(resume(), halt()).state.stop_reason == "too many calls"
+
+
+def test_a_reason_that_a_person_adds_takes_nothing_from_the_halt_by_an_incident() -> None:
+    both = in_lab(proposed()).and_when(halt("incident", "P1: no network"), halt(reason="me too"))
+    both.when(resume()).then_refuses(CabMustDecide)
+    both.when(halt("incident", "P1: no network")).then()
+
+
+def test_a_rollback_under_way_is_not_halted_by_a_person() -> None:
+    in_lab(proposed()).and_when(ROLL_BACK).when(halt()).then_refuses(IllegalTransition)
 
 
 @pytest.mark.parametrize("command", [pause(), halt(), resume(), ROLL_BACK])
@@ -229,7 +256,6 @@ def test_an_incident_outweighs_another_halt_and_each_incident_counts() -> None:
     first = halted.and_when(halt("incident", "P1: no network"))
     first.when(resume()).then_refuses(CabMustDecide)
     first.when(halt("incident", "P1: no network")).then()
-    first.when(halt("operator", "me too")).then()
     (second,) = first.when(halt("incident", "P1: no printers")).events()
     assert isinstance(second, RolloutHalted)
 
@@ -240,8 +266,9 @@ def test_an_abort_ends_a_halted_rollout() -> None:
 
 
 def test_a_rollback_needs_no_gate_and_no_approval() -> None:
-    for stop in ((), (pause(),), (halt("incident", "P1"),)):
-        story = in_ring(proposed(RISKY), Ring.CANARY).and_when(measure(Ring.CANARY, BAD), *stop)
+    canary = in_ring(proposed(RISKY), Ring.CANARY)
+    halted = canary.and_when(measure(Ring.CANARY, BAD))
+    for story in (halted, canary.and_when(pause()), halted.and_when(halt("incident", "P1"))):
         story.when(ROLL_BACK).then(RollbackStarted(PAUL, "crashes at start", LATER))
 
 
@@ -284,10 +311,19 @@ def test_a_rollout_that_is_not_rolled_back_has_no_tail() -> None:
     in_lab(proposed()).when(tail(0, 20)).then()
 
 
-def test_a_rehearsal_still_counts_when_the_rollout_was_halted_meanwhile() -> None:
+@pytest.mark.parametrize("stop", [halt(), ABORT, ROLL_BACK], ids=name)
+def test_a_stop_ends_a_rehearsal_that_runs_and_it_proved_nothing(stop: c.Command) -> None:
     begun, done = rehearse()
-    lab = proposed().and_when(start(), freeze(Ring.LAB), begun, halt())
-    assert lab.when(done).events()
+    lab = proposed().and_when(start(), freeze(Ring.LAB), begun, stop)
+    assert lab.state.rehearsal is Rehearsal.FAILED
+    lab.when(done).then()
+
+
+def test_a_pause_only_interrupts_a_rehearsal() -> None:
+    begun, done = rehearse()
+    paused = proposed().and_when(start(), freeze(Ring.LAB), begun, pause())
+    assert paused.state.rehearsal is Rehearsal.RUNNING
+    assert paused.and_when(resume(), done).state.rehearsal is Rehearsal.PASSED
 
 
 def test_a_publisher_whose_scope_is_elsewhere_does_not_resume() -> None:

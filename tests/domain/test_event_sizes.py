@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
+import pytest
+from cab_people import OPEN, vote
 from given import given
 from intents import (
     LATER,
@@ -31,6 +33,7 @@ from intents import (
 
 from eucora.application.ports import Context
 from eucora.codec.envelope import ENTRY_MAX, seal
+from eucora.domain import cab_review as cab
 from eucora.domain.cab_review import Outcome
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent import DECIDER
@@ -41,6 +44,7 @@ from eucora.domain.deployment_intent.events import (
     DeploymentIntentProposed,
     Event,
     GateRunCompleted,
+    RingPromoted,
     RolloutHalted,
 )
 from eucora.domain.deployment_intent.grounds import changes_since
@@ -63,6 +67,10 @@ CONTEXT = Context(actor=PERSON, correlation_id="c" * 128, causation_id=UUID(int=
 
 def size(event: Event) -> int:
     """Bytes of its entry. Sealing refuses one that is too large, so a size is the answer that it fits."""
+    return sealed(event)
+
+
+def sealed(event: object) -> int:
     stream = f"deployment_intent-{UUID(int=2)}"
     return len(seal(event, id=UUID(int=3), stream=stream, version=10**9, at=NOON, context=CONTEXT).body)
 
@@ -164,6 +172,45 @@ def test_a_gate_run_under_every_condition_that_a_board_can_set_fits() -> None:
     told = lab.and_when(decision(lab, Outcome.APPROVED_WITH_CONDITIONS, *conditions()))
     run = only(told.when(measure(Ring.LAB, grounds=worst())).events(), GateRunCompleted)
     assert size(run) <= ENTRY_MAX
+
+
+def test_what_a_board_decides_under_the_longest_conditions_fits_and_so_does_the_promotion_that_rests_on_it() -> None:
+    """Fifteen voters, twenty conditions each: as much text as is kept, and limits in the rest."""
+    texts = [Condition(ConditionKind.TEXT, f"{number}{WIDE * 1_660}") for number in range(4)]
+    assert cab.TEXTS_MAX - 100 < sum(len(text.value.encode()) for text in texts) < cab.TEXTS_MAX
+    voters = [f"{PERSON[:-2]}{number:02}" for number in range(15)]
+    told = [tuple([*texts, *conditions()][20 * number : 20 * number + 20]) for number in range(15)]
+    review = given(cab.DECIDER).and_when(replace(OPEN, quorum=15))
+    reason = WIDE * PROSE
+    for number, voter in enumerate(voters, start=1):
+        review = review.and_when(vote(voter, cab.Vote.APPROVE, *told[number - 1], saw=number, reason=reason))
+    decided = only(review.history, cab.CabReviewDecided)
+    assert len(decided.conditions) == 300
+    assert 38_000 < max(sealed(event) for event in review.history) <= ENTRY_MAX
+    lab = in_lab(proposed(RISKY)).and_when(request())
+    approval = lab.when(decision(lab, Outcome.APPROVED_WITH_CONDITIONS, *decided.conditions)).events()
+    assert max(size(event) for event in approval) <= ENTRY_MAX
+    read = tuple(condition.value for condition in decided.conditions if condition.kind is ConditionKind.TEXT)
+    assert {*read} == {text.value for text in texts}
+    promoted = RingPromoted(Ring.LAB, Ring.CANARY, PERSON, False, LATER, read)
+    assert size(promoted) <= ENTRY_MAX
+
+
+@pytest.mark.parametrize("voters", [1, 2])
+def test_text_conditions_that_would_not_fit_together_are_refused_where_they_are_set(voters: int) -> None:
+    half = cab.TEXTS_MAX // 2 - 4  # two of them with the quotes and the comma around them are as much as is kept
+    first, second = (Condition(ConditionKind.TEXT, letter * half) for letter in "ab")
+    one_more = replace(second, value=f"{second.value}bb")
+    before = given(cab.DECIDER).and_when(replace(OPEN, quorum=15))
+    conditions: tuple[Condition, ...] = (first,)
+    if voters == 2:
+        before, conditions = before.and_when(vote("ann", cab.Vote.APPROVE, first)), ()
+    assert before.when(vote("ben", cab.Vote.APPROVE, *conditions, second, saw=voters)).events()
+    too_long = vote("ben", cab.Vote.APPROVE, *conditions, one_more, saw=voters)
+    refusal = before.when(too_long).then_refuses(cab.ConditionsTooLong)
+    assert refusal.facts == {"size": cab.TEXTS_MAX + 1, "size_max": cab.TEXTS_MAX}
+    again = Condition(ConditionKind.TEXT, first.value)  # what another voter asked for already takes no room
+    assert before.when(vote("ben", cab.Vote.APPROVE, first, again, saw=voters)).events()
 
 
 def test_scan_after_scan_the_changes_stay_small_and_the_basis_keeps_what_is_known_now() -> None:

@@ -31,8 +31,6 @@ MODULES = (
 BEFORE_THE_DECISION = {
     "BreakGlassNeedsPerson",
     "BreakGlassNotOpen",
-    "DelegationNotInForce",
-    "LenderMayNotVoteForAnother",
     "NoPreviousRelease",
     "NotAnActivator",
 }
@@ -43,8 +41,8 @@ NOT_STARTED = {"proposed", "awaiting_cab", "approved"}
 LAWFUL = {
     c.StartRollout: NOT_STARTED | STARTED,  # once it is open, asking again changes nothing
     c.PromoteRing: UNDER_WAY,
-    c.PauseRollout: UNDER_WAY,
-    c.HaltRollout: UNDER_WAY | {"rolling_back"},
+    c.PauseRollout: UNDER_WAY - {"halted"},
+    c.HaltRollout: UNDER_WAY,
     c.ResumeRollout: UNDER_WAY,
     c.AbortRollout: NOT_STARTED | UNDER_WAY | {"aborted"},
     c.StartRollback: UNDER_WAY | {"aborted", "completed", "rolling_back", "rolled_back"},

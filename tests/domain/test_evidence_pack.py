@@ -149,7 +149,11 @@ def test_the_digest_is_over_canonical_json_that_keeps_letters_as_they_are() -> N
         ),
         (
             replace(ASSEMBLE, installs=(replace(WINDOWS, detection=Detection("receipt", name="org.example")), MACOS)),
-            "a detection by file or registry or msi for intune",
+            "a detection by file or registry or msi or script for intune",
+        ),
+        (
+            replace(ASSEMBLE, installs=(replace(WINDOWS, detection=Detection("script", name="detect.ps1")), MACOS)),
+            "the script of the detection for intune",
         ),
         (
             replace(ASSEMBLE, installs=(replace(WINDOWS, detection=Detection("file", name="app.exe")), MACOS)),

@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eucora.domain.exception_needs import ExceptionNeed, excepted, lapsed, needs_of, scope_words, told, waived
+from eucora.domain.exception_needs import (
+    ExceptionNeed,
+    declared_scope,
+    excepted,
+    lapsed,
+    needs_of,
+    scope_words,
+    told,
+    waived,
+)
 from eucora.domain.exception_types import ExceptionFact, ExceptionKind, ExceptionStatus
 from eucora.domain.people import Scope
 from eucora.domain.risk_types import FindingCounts
@@ -79,3 +88,21 @@ def test_a_pack_that_lists_no_ids_keeps_its_own_count() -> None:
 
 def test_a_scope_is_written_as_exceptions_name_it() -> None:
     assert scope_words(Scope("retail", "emea")) == "retail/emea/*"
+
+
+@pytest.mark.parametrize(
+    ("home", "sentence"),
+    [
+        (None, "not declared, so nobody looked whether the target retail/emea/store crosses"),
+        (
+            Scope("retail", "emea"),
+            "declared by the requester as retail/emea/*; the target retail/emea/store lies inside",
+        ),
+        (
+            Scope("retail", "apac"),
+            "declared by the requester as retail/apac/*; the target retail/emea/store lies outside",
+        ),
+    ],
+)
+def test_where_the_application_belongs_is_told_as_what_it_is_somebodys_word(home: Scope | None, sentence: str) -> None:
+    assert declared_scope(home, Scope("retail", "emea", "store")).startswith(sentence)

@@ -21,7 +21,7 @@ from eucora.domain.gate_types import (
     SuccessRule,
     Verdict,
 )
-from eucora.domain.gates import evaluate, replay, unreadable
+from eucora.domain.gates import GATES, NEVER_OVERRIDDEN, OVERRIDABLE, evaluate, replay, unreadable
 from eucora.domain.planes import Plane, SiteClass
 from eucora.domain.policies import GATE_POLICY_1_0
 from eucora.domain.rings import Counts, Measurement, Ring
@@ -604,9 +604,23 @@ def test_a_run_is_as_bad_as_its_worst_gate_and_says_why(policy: GatePolicy, ring
     assert run.verdict is max(counted, key=SEVERITY.index)
     assert not any(result.overridden_by for result in run.results if result.verdict in (PASSED, ERROR))
     assert not gate(run, "approval").overridden_by
-    assert len({result.gate for result in run.results}) == len(run.results)
+    assert [result.gate for result in run.results] == [
+        name for name in GATES if name in {result.gate for result in run.results}
+    ]
     assert all(result.value and result.threshold and result.reason for result in run.results)
     assert run == evaluate(policy, ring, given_facts) == replay(run, policy)
+
+
+def test_every_gate_that_is_named_can_be_judged() -> None:
+    """What may be overridden is named in one place; a name that no run ever has would be a promise that never holds."""
+    conditions = (
+        Condition(ConditionKind.MIN_SUCCESS_RATE, "0.9"),
+        Condition(ConditionKind.MAX_RING, "3"),
+        Condition(ConditionKind.MONITOR_UNTIL, "2026-03-01T00:00:00+00:00"),
+    )
+    run = evaluate(STRICT, Ring.CANARY, facts(conditions=conditions))
+    assert tuple(result.gate for result in run.results) == GATES
+    assert set(GATES) - set(OVERRIDABLE) == NEVER_OVERRIDDEN
 
 
 @settings(max_examples=40)

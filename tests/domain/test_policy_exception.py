@@ -116,6 +116,11 @@ RULES: dict[str, Case] = {
                     ex.SubjectInvalid),
     "7.gate": Case(NOTHING, ask(replace(terms_of(ExceptionKind.GATE_OVERRIDE), subjects=("Success rate",))),
                    ex.SubjectInvalid),
+    **{
+        f"7.gate {gate}": Case(NOTHING, ask(replace(terms_of(ExceptionKind.GATE_OVERRIDE), subjects=("soak", gate))),
+                               refused)
+        for gate, refused in (("approval", ex.SubjectInvalid), ("bogus_gate", ex.SubjectInvalid), ("overlap", None))
+    },
     "7.override without ring": Case(NOTHING, ask(replace(terms_of(ExceptionKind.GATE_OVERRIDE), ring=None)),
                                     ex.OverrideIncomplete),
     "7.override without intent": Case(NOTHING, ask(replace(terms_of(ExceptionKind.GATE_OVERRIDE), intent_id="")),

@@ -17,6 +17,7 @@ from intents import (
     in_lab,
     measure,
     on_both,
+    plan,
     promote,
     propose,
     proposed,
@@ -24,15 +25,16 @@ from intents import (
     start,
 )
 
+from eucora.domain.assignment import WHOLE
 from eucora.domain.deployment_intent import DECIDER
 from eucora.domain.grounds import CalendarState, Grounds, Overlap
 from eucora.domain.planes import Plane, SiteClass
-from eucora.domain.rings import CohortCount, Measurement, Ring
-from eucora.domain.rollout_plan import Action, Former, Place, RingDevices, RolloutPlan
+from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan, RingSpec, RingTarget
+from eucora.domain.rollout_plan import Action, Former, RingDevices, RolloutPlan, Slot
 from eucora.domain.rollout_plan import plan as plan_of
 
 INTUNE, JAMF = Plane.INTUNE, Plane.JAMF
-COUNTED = {(INTUNE, f"group-{ring:d}"): 21 for ring in Ring}
+COUNTED = {(ring, INTUNE, f"group-{ring:d}"): 21 for ring in Ring}
 STORY = proposed(LOW, last=Ring.CANARY)
 
 
@@ -41,7 +43,7 @@ def of(
     grounds: Grounds = NOTHING,
     *,
     former: Former | None = None,
-    counted: Mapping[Place, int] | None = None,
+    counted: Mapping[Slot, int] | None = None,
     measurement: Measurement | None = None,
 ) -> RolloutPlan:
     assert story.state.proposed is not None
@@ -53,13 +55,44 @@ def of(
 def test_groups_are_added_changed_or_left_behind_by_the_former_release() -> None:
     risky = proposed(RISKY).state.proposed
     assert risky is not None
-    former = Former("i-0", "2.0", risky.risk, frozenset({(INTUNE, "group-1"), (JAMF, "old")}))
+    former = Former("i-0", "2.0", risky.risk, frozenset({(INTUNE, "group-1", WHOLE), (JAMF, "old", WHOLE)}))
     changes = of(former=former).changes
     assert [(one.action, one.plane, one.group, one.from_version, one.to_version) for one in changes] == [
         (Action.ADD, INTUNE, "group-0", "", "2.1"),
         (Action.CHANGE, INTUNE, "group-1", "2.0", "2.1"),
         (Action.REMOVE, JAMF, "old", "2.0", ""),
     ]
+
+
+def test_shares_are_changed_as_far_as_the_former_release_had_their_devices() -> None:
+    risky = proposed(RISKY).state.proposed
+    assert risky is not None
+    tenth, rest = (RingTarget(INTUNE, "office", 5, share=share) for share in ((0, 10), (10, 50)))
+    rings = (RingSpec(Ring.CANARY, (tenth,)), RingSpec(Ring.PILOT, (rest,)))
+    story = given(DECIDER).and_when(propose(ring_plan=RingPlan((plan(Ring.LAB).rings[0], *rings))))
+    for held, changes in (
+        (frozenset({(INTUNE, "office", WHOLE)}), [
+            (Action.ADD, "group-0", Ring.LAB, None), (Action.CHANGE, "office", Ring.CANARY, (0, 10)),
+            (Action.CHANGE, "office", Ring.PILOT, (10, 50)), (Action.REMOVE, "office", None, (50, 100)),
+        ]),
+        (frozenset({(INTUNE, "office", (0, 10)), (INTUNE, "old", (10, 20)), (JAMF, "office", WHOLE)}), [
+            (Action.ADD, "group-0", Ring.LAB, None), (Action.CHANGE, "office", Ring.CANARY, (0, 10)),
+            (Action.ADD, "office", Ring.PILOT, (10, 50)), (Action.REMOVE, "old", None, (10, 20)),
+            (Action.REMOVE, "office", None, None),
+        ]),
+    ):  # fmt: skip
+        told = of(story, former=Former("i-0", "2.0", risky.risk, held)).changes
+        assert [(one.action, one.group, one.ring, one.share) for one in told] == changes
+
+
+def test_each_share_of_a_group_is_counted_in_its_own_ring() -> None:
+    rings = tuple(
+        RingSpec(ring, (RingTarget(INTUNE, "office", 5, share=share),))
+        for ring, share in ((Ring.LAB, (0, 10)), (Ring.CANARY, (10, 100)))
+    )
+    story = given(DECIDER).and_when(propose(ring_plan=RingPlan(rings)))
+    counted = {(Ring.LAB, INTUNE, "office"): 4, (Ring.CANARY, INTUNE, "office"): 38}
+    assert [one.devices for one in of(story, counted=counted).rings] == [4, 38]
 
 
 def test_a_first_release_only_adds_and_has_no_risk_to_compare_with() -> None:
@@ -90,7 +123,7 @@ def test_devices_of_each_ring_are_frozen_or_counted_and_held_against_what_was_ap
 
 
 def test_a_group_that_could_not_be_counted_leaves_its_ring_uncounted() -> None:
-    lab, _ = of(counted={(INTUNE, "group-1"): 20}).rings
+    lab, _ = of(counted={(Ring.CANARY, INTUNE, "group-1"): 20}).rings
     assert (lab.devices, lab.delta) == (None, None)
 
 

@@ -494,6 +494,15 @@ RULES: Final[dict[str, tuple[Row, ...]]] = {
     "5.retrospective.judge": (
         afterwards("a voter", judged(ANN), cab.VoterMayNotJudge),
         afterwards("the requester", judged(ROSA), cab.RequesterMayNotJudge),
+        afterwards("who assembled the evidence", judged(PAT), cab.InvolvedMayNotJudge),
+        afterwards("who registered an artifact", judged(ERIK), cab.InvolvedMayNotJudge),
+        afterwards("who published it before", judged(PAUL), cab.InvolvedMayNotJudge),
+        afterwards("who asked for an exception", judged(EVE), cab.InvolvedMayNotJudge),
+        afterwards(
+            "who published it since",
+            replace(judged(DAN), involved=(cab.Ineligible(DAN, "publisher"),)),
+            cab.InvolvedMayNotJudge,
+        ),
         afterwards("somebody else", judged(DAN), cab.CabRetrospectiveClosed),
         afterwards("the same again", judged(DAN), None, judged(DAN)),
         afterwards("another verdict", judged(CLEO), cab.RetrospectiveClosed, judged(DAN)),

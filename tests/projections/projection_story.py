@@ -23,6 +23,7 @@ from eucora.domain import (
 )
 from eucora.domain.cab_delegation import CabVoteDelegated
 from eucora.domain.conditions import Condition, ConditionKind
+from eucora.domain.connector import CircuitClosed, CircuitOpened
 from eucora.domain.deployment_intent import events as e
 from eucora.domain.drift_compare import DriftKind, Finding, Remedy
 from eucora.domain.findings import ArtifactFacts, ArtifactFormat, Signature
@@ -324,6 +325,12 @@ def window_set(window_id: str, **changes: Any) -> change_window.ChangeWindowCrea
     return replace(event, **changes)
 
 
+OUTAGE: list[object] = [
+    CircuitOpened("graph", "contoso", 5, "503 Service Unavailable", at(700)),
+    CircuitClosed("graph", "contoso", at(700), at(701)),
+]
+
+
 def tell(log: Log) -> None:
     """The whole story: intent i-1 is reviewed, halted in canary and rolled back; i-2 of another application is new."""
     log.add(f"artifact-{WINDOWS}", registered())
@@ -344,3 +351,4 @@ def tell(log: Log) -> None:
         log.add(stream, *events)
     log.add("policy_exception-x-2", asked_for("x-2"))
     log.add("policy_exception-x-2", DEED, break_glass="b-1")
+    log.add("connector-graph:contoso", *OUTAGE, actor=e.SERVICE)

@@ -8,6 +8,7 @@ from projection_story import OPERATOR, VOTER, Log, at, review_opened
 
 from eucora.domain import cab_delegation, cab_review
 from eucora.domain.cab_review import CabReviewOpened
+from eucora.domain.deployment_intent.events import SERVICE
 from eucora.domain.risk_types import BlastRadiusClass
 from eucora.projections.base import DocumentProjection
 from eucora.projections.cab_delegations import CAB_DELEGATIONS, CabDelegations
@@ -113,3 +114,38 @@ def test_a_delegation_is_told_in_sentences() -> None:
     )
     assert sentence(cab_delegation.CabDelegationExpired(at(60))) == "A delegation of a CAB vote expired"
     assert sentence(object()) == ""
+
+
+@pytest.mark.parametrize(
+    ("end", "reason", "by"),
+    [
+        (
+            cab_review.CabRetrospectiveClosed(
+                cab_review.RetrospectiveVerdict.NOT_JUSTIFIED, "nobody attacked", VOTER, at(50)
+            ),
+            "the emergency change was found not justified: nobody attacked",
+            VOTER,
+        ),
+        (
+            cab_review.CabRetrospectiveOverdue(at(60), at(60)),
+            "the emergency change was not reviewed in retrospect in time",
+            SERVICE,
+        ),
+    ],
+)
+async def test_an_approval_in_haste_that_is_gone_reads_revoked(
+    pool: Pool, log: Log, end: cab_review.Event, reason: str, by: str
+) -> None:
+    yes = cab_review.CabReviewDecided(cab_review.Outcome.APPROVED, (), "2 of 2 approving votes", at(0), at(60))
+    first = replace(review_opened("r-1", "i-1"), change_kind=cab_review.EMERGENCY)
+    log.add("cab_review-r-1", first, yes, cab_review.CabRetrospectiveOpened(at(60), at(0)))
+    before = await (await desk(pool, log)).get("r-1")
+    assert before is not None
+    assert (before.status, before.revoked_by) == ("approved", "")
+    late = cab_review.CabRetrospectiveClosed(cab_review.RetrospectiveVerdict.JUSTIFIED, "it was real", VOTER, at(70))
+    log.add("cab_review-r-1", end, late)  # a debt that is paid late is paid, and brings no approval back
+    after = await (await desk(pool, log)).get("r-1")
+    assert after is not None
+    assert (after.status, after.reason, after.revoked_by, after.revoked_at) == ("revoked", reason, by, end.at)
+    assert after.retrospective is not None
+    assert after.retrospective.status == "closed"

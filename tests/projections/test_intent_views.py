@@ -1,5 +1,6 @@
 """What a person reads about an intent, folded from a realistic story."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -22,11 +23,12 @@ from projection_story import (
 from eucora.domain.cab_review import Outcome
 from eucora.domain.deployment_intent import events as e
 from eucora.domain.deployment_intent.evolve import evolve as domain_evolve
+from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalOutcome
 from eucora.domain.deployment_intent.state import DeploymentIntent, IntentStatus
 from eucora.domain.freshness import Basis
 from eucora.domain.gate_types import Verdict
 from eucora.domain.planes import Plane
-from eucora.domain.rings import Ring
+from eucora.domain.rings import KeptGroup, Ring
 from eucora.projections.intent_view import ApprovalStatus, IntentView, evolve
 from eucora.projections.ring_cells import CellStatus, cell
 
@@ -69,7 +71,16 @@ LATE_YES = (
     e.ApprovalGroundsChanged(Ring.CANARY, ("a new finding",), Basis(Decimal(60), 10, ("CVE-1",)), at(40)),
     e.CabApprovalRecorded("r-9", DIGEST, (), at(42), at(900)),
 )
+PER_RING = tuple(
+    event
+    for number, ring in ((1, Ring.CANARY), (2, Ring.PILOT))
+    for event in (
+        e.CabReviewRequested(f"r-{number}", DIGEST, PACKAGER, at(number), ring),
+        e.CabApprovalRecorded(f"r-{number}", DIGEST, (), at(number), at(900), ring),
+    )
+)
 STORIES = {
+    "approved ring by ring": (*PER_RING, e.ApprovalRevoked("r-1", "too early", at(5))),
     "voided": VOIDED,
     "voided while a review was open": LATE_YES,
     "rolled back": (*CANARY_RUN, *ROLLED_BACK),
@@ -102,6 +113,8 @@ def test_the_status_is_the_domains_after_every_event(story: str) -> None:
         assert (view.status, view.ring) == (state.status, state.ring), event
         assert (view.approval.status is ApprovalStatus.APPROVED) == (state.approval is not None), event
         assert view.open_review == (state.open_review or ""), event
+        in_force = [(one.review_id, one.ring) for one in view.approvals if one.status is ApprovalStatus.APPROVED]
+        assert in_force == [(one.review_id or "", one.ring) for one in state.approvals], event
 
 
 def test_an_approval_whose_grounds_changed_is_void_until_cab_decides_anew() -> None:
@@ -120,17 +133,28 @@ def test_a_yes_to_a_review_from_before_the_change_is_shown_as_void() -> None:
 
 
 def test_approvals_for_single_rings_are_revoked_one_by_one() -> None:
-    two = [
-        event
-        for number, ring in ((1, Ring.CANARY), (2, Ring.PILOT))
-        for event in (
-            e.CabReviewRequested(f"r-{number}", DIGEST, PACKAGER, at(number), ring),
-            e.CabApprovalRecorded(f"r-{number}", DIGEST, (), at(number), at(900), ring),
-        )
-    ]
-    assert fold(*two).approval.ring is Ring.PILOT
-    assert fold(*two, e.ApprovalRevoked("r-1", "too early", at(5))).approval.status is ApprovalStatus.APPROVED
-    assert fold(*two, e.ApprovalRevoked("r-2", "too early", at(5))).approval.status is ApprovalStatus.REVOKED
+    assert fold(*PER_RING).approval.ring is Ring.PILOT
+    assert fold(*PER_RING, e.ApprovalRevoked("r-1", "too early", at(5))).approval.status is ApprovalStatus.APPROVED
+    assert fold(*PER_RING, e.ApprovalRevoked("r-2", "too early", at(5))).approval.status is ApprovalStatus.REVOKED
+
+
+def test_every_approval_of_a_ring_is_shown_with_what_became_of_it() -> None:
+    def told(*events: object) -> list[tuple[str, Ring | None, ApprovalStatus, str]]:
+        return [(one.review_id, one.ring, one.status, one.reason) for one in fold(*PER_RING, *events).approvals]
+
+    yes, gone, void = ApprovalStatus.APPROVED, ApprovalStatus.REVOKED, ApprovalStatus.VOID
+    revoked = e.ApprovalRevoked("r-1", "too early", at(5))
+    changed = e.ApprovalGroundsChanged(Ring.LAB, ("it grew",), Basis(Decimal(60), 10), at(6))
+    again = (
+        e.CabReviewRequested("r-3", DIGEST, PACKAGER, at(7), Ring.PILOT),
+        e.CabApprovalRecorded("r-3", DIGEST, (), at(8), at(900), Ring.PILOT),
+    )
+    assert told() == [("r-1", Ring.CANARY, yes, ""), ("r-2", Ring.PILOT, yes, "")]
+    assert told(revoked) == [("r-1", Ring.CANARY, gone, "too early"), ("r-2", Ring.PILOT, yes, "")]
+    ended = [("r-1", Ring.CANARY, gone, "too early"), ("r-2", Ring.PILOT, void, "it grew")]
+    assert told(revoked, changed) == ended
+    assert told(revoked, changed, *again) == [*ended, ("r-3", Ring.PILOT, yes, "")]
+    assert told(*again) == [("r-1", Ring.CANARY, yes, ""), ("r-3", Ring.PILOT, yes, "")]
 
 
 def test_devices_that_install_after_a_halt_are_counted_until_it_is_lifted() -> None:
@@ -191,6 +215,12 @@ def test_a_ring_shows_which_planes_have_no_devices_yet_and_why() -> None:
     assert (cell(whole, whole.rings[0]).status, cell(whole, whole.rings[0]).devices) == (CellStatus.OPEN, 17)
 
 
+def test_a_ring_shows_the_groups_of_ours_that_stand_for_shares() -> None:
+    kept = (KeptGroup("31", "77"),)
+    view = fold(*CANARY_RUN[:3], replace(frozen(Ring.LAB, Plane.JAMF, 9, 7), kept=kept))
+    assert {cohort.plane: cohort.kept for cohort in view.rings[0].cohorts} == {Plane.INTUNE: (), Plane.JAMF: kept}
+
+
 def test_the_hold_says_who_stopped_it_and_why() -> None:
     hold = fold(*CANARY_RUN).hold
     assert hold is not None
@@ -206,6 +236,22 @@ def test_a_success_takes_the_failure_of_the_same_operation_away() -> None:
         ("intune", "done", "app-1"),
         ("jamf", "done", "pkg-7"),
     ]
+
+
+def test_what_waits_for_an_approval_of_the_plane_is_shown_until_it_is_settled_or_done() -> None:
+    waits = e.PlaneApprovalAwaited(Ring.LAB, Plane.JAMF, "publish", "c-1", "queued", at(6))
+    waiting = fold(*CANARY_RUN[:6], waits)  # in place of the failure before
+    assert [(one.plane, one.outcome, one.ref) for one in waiting.operations] == [
+        ("intune", "done", "app-1"),
+        ("jamf", "awaiting_approval", "c-1"),
+    ]
+    lab, canary, _ = waiting.rings
+    assert [cell(waiting, ring).awaiting_approval for ring in (lab, canary)] == [(Plane.JAMF,), ()]
+    ended = e.PlaneApprovalSettled(
+        Ring.LAB, Plane.JAMF, "publish", "c-1", PlaneApprovalOutcome.REJECTED, "Ada", "no", at(7)
+    )
+    for after in (ended, CANARY_RUN[6]):
+        assert "awaiting_approval" not in {one.outcome for one in fold(*CANARY_RUN[:6], waits, after).operations}
 
 
 def test_withdrawing_and_measuring_end_the_failures_to_do_so() -> None:

@@ -25,11 +25,12 @@ from projection_story import (
 from eucora.domain import cab_review, change_window, incident
 from eucora.domain.conditions import Condition, ConditionKind
 from eucora.domain.deployment_intent import events as e
+from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalOutcome as Outcome
 from eucora.domain.freshness import Basis
 from eucora.domain.gate_types import Verdict
 from eucora.domain.people import Scope
 from eucora.domain.planes import Plane, SiteClass
-from eucora.domain.rings import Ring
+from eucora.domain.rings import KeptGroup, Ring
 from eucora.projections.summaries import summary
 
 WEEKEND = change_window.WindowTimes(
@@ -62,6 +63,10 @@ SAID: list[tuple[object, str]] = [
     ),
     (frozen(Ring.LAB, Plane.JAMF, 0, 7), "The device list of ring 0 (lab) on jamf was frozen: 7 devices"),
     (
+        replace(frozen(Ring.LAB, Plane.JAMF, 0, 7), kept=(KeptGroup("31", "77"),)),
+        "The device list of ring 0 (lab) on jamf was frozen: 7 devices, 1 share kept in groups of our own",
+    ),
+    (
         e.CohortRefused(Ring.PILOT, Plane.JAMF, "g-1", "holds no device", at(0)),
         "Ring 2 (pilot) could not be opened on jamf: group g-1 holds no device",
     ),
@@ -81,6 +86,22 @@ SAID: list[tuple[object, str]] = [
     (
         e.PlaneOperationFailed(Ring.LAB, Plane.JAMF, "publish", "transient", "503", 8, at(0)),
         "Publish on jamf gave up after 8 attempts: 503",
+    ),
+    (
+        e.PlaneApprovalAwaited(Ring.LAB, Plane.INTUNE, "remediate_drift", "c-1", "POST is queued", at(0), at(9)),
+        "Remediate drift on intune waits for a second administrator there (request c-1)",
+    ),
+    (
+        e.PlaneApprovalAwaited(Ring.LAB, Plane.INTUNE, "assign", "", "the object is held", at(0)),
+        "Assign on intune waits for a second administrator there",
+    ),
+    (
+        e.PlaneApprovalSettled(Ring.LAB, Plane.INTUNE, "assign", "c-1", Outcome.REJECTED, "Ada", "not now", at(0)),
+        "Assign on intune was rejected there by Ada (request c-1): not now",
+    ),
+    (
+        e.PlaneApprovalSettled(Ring.LAB, Plane.INTUNE, "assign", "c-1", Outcome.EXPIRED, "", "", at(0)),
+        "Assign on intune expired there (request c-1)",
     ),
     (
         measured(Ring.LAB, 0, counts(Plane.INTUNE, 8, 1, 1), counts(Plane.JAMF, 9, 1)),

@@ -13,6 +13,7 @@ from eucora.api import (
     cab_delegations,
     cab_reviews,
     change_windows,
+    connectors,
     deployment_intents,
     drift,
     evidence,
@@ -66,7 +67,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     service_tokens.router,
     audit_feed.router,
     operations.jobs,
-    operations.connectors,
+    connectors.connectors,
     people.router,
     health.router,
 )

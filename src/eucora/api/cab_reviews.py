@@ -123,8 +123,11 @@ class ChangeBody(Told):
 class ReviewBody(Told):
     """One review. ``status``: open, or how it ended. ``version`` is the ETag that a vote names as seen.
 
+    ``declared_scope``: where the application belongs, by the requester's word and so no fact; empty in older reviews.
     ``ring`` null: every ring that needs CAB. ``grounds``: digest of everything a voter is shown. ``changes``: since the
     last review of the same intent. ``changed_since``: what happened after the version that was asked for, else null.
+    ``precedents``: what was decided about the same release before, a clause each. ``asked_for_changes``: who did so of
+    exactly this content; unless each of them says yes now, one more vote than ``quorum`` is needed.
     """
 
     id: str
@@ -144,6 +147,9 @@ class ReviewBody(Told):
     rules: ReviewRules
     grounds: str
     changes: tuple[str, ...]
+    declared_scope: str
+    precedents: tuple[str, ...]
+    asked_for_changes: tuple[str, ...]
     conflicts: tuple[ConflictBody, ...]
     ineligible: tuple[Ineligible, ...]
     urgency: Urgency
@@ -246,11 +252,11 @@ async def cast_vote(
 
 
 @router.post("/{review_id}/withdrawals", status_code=201, responses=REFUSALS)
-@permits(Role.PACKAGING_ENGINEER)
+@permits(Role.PACKAGING_ENGINEER, Role.PLATFORM_ADMIN)
 async def withdraw_review(
     review_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: CallerDep
 ) -> ReceiptBody:
-    """Take the question back."""
+    """Take the question back: who asked it, who proposed the release, or a platform admin."""
     written = await cab_reviews.withdraw(house.deps.world, caller, str(review_id), body.reason)
     return await receipt(house, response, written)
 

@@ -18,6 +18,7 @@ from eucora.api.intent_answers import (
 )
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
+from eucora.api.shares import ShareAsked
 from eucora.api.words import Digest, Line, Moment, Version
 from eucora.application.deployment_intents import IntentRequest, TargetRequest, propose
 from eucora.application.explain import explain
@@ -34,12 +35,20 @@ router = noun("deployment-intents")
 
 
 class TargetAsked(Asked):
-    """One group of one plane, by the plane's own id of it."""
+    """One group of one plane, by the plane's own id of it, or a share of its devices."""
 
     plane: Plane
     group: Line
     site_class: SiteClass = SiteClass.ONLINE
     critical: bool = False
+    share: Annotated[
+        ShareAsked | None,
+        Field(description="Null: the whole group. A group in several rings needs a share in each; they do not overlap"),
+    ] = None
+
+    def to_request(self) -> TargetRequest:
+        share = None if self.share is None else self.share.share
+        return TargetRequest(self.plane, self.group, self.site_class, self.critical, share)
 
 
 class RingAsked(Asked):
@@ -96,10 +105,7 @@ class IntentAsked(RolloutAsked):
     evidence_pack: Digest
 
     def to_request(self) -> IntentRequest:
-        rings = tuple(
-            (one.ring, tuple(TargetRequest(t.plane, t.group, t.site_class, t.critical) for t in one.targets))
-            for one in self.rings
-        )
+        rings = tuple((one.ring, tuple(target.to_request() for target in one.targets)) for one in self.rings)
         home = self.application_scope
         return IntentRequest(
             evidence_pack=self.evidence_pack,
@@ -199,7 +205,7 @@ async def list_plane_operations(
     page: PagingDep,
     intent_id: Id,
     plane: Plane | None = None,
-    outcome: Annotated[str | None, Query(pattern="^(done|failed|mismatch)$")] = None,
+    outcome: Annotated[str | None, Query(pattern="^(done|failed|mismatch|awaiting_approval)$")] = None,
 ) -> Listing[OperationBody]:
     """What was done on the planes for the intent, newest first."""
     found = await house.reads.operations.page(

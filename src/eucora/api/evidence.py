@@ -82,11 +82,12 @@ class DetectionAsked(Asked):
     """How a device tells that the release is there.
 
     file: ``path`` folder, ``name`` file, ``value`` version or empty. registry: ``path`` key, ``name`` value name,
-    ``value`` expected or empty. msi: ``name`` product code, ``value`` version. receipt: ``name`` package id, ``value``
-    version.
+    ``value`` expected or empty. msi: ``name`` product code, ``value`` version. script: ``name`` what it is called,
+    ``value`` the PowerShell, which ends with 0 and writes something where the release is there. receipt: ``name``
+    package id, ``value`` version.
     """
 
-    kind: Annotated[str, Field(pattern="^(file|registry|msi|receipt)$")]
+    kind: Annotated[str, Field(pattern="^(file|registry|msi|script|receipt)$")]
     path: Prose = ""
     name: Prose = ""
     value: Prose = ""

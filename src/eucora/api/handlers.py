@@ -1,6 +1,7 @@
 """Every exception that may leave a route, as the problem that the caller is told."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import asyncpg
@@ -20,6 +21,7 @@ from eucora.codec.canonical import NotCanonical
 from eucora.codec.envelope import EntryTooLarge
 from eucora.domain.errors import DomainError
 from eucora.domain.findings import UnreadableEvidence
+from eucora.domain.reasons import ReasonMissing
 from eucora.projections.cursors import ProjectionBehind
 from eucora.projections.paging import BadCursor
 from eucora.store.database import CONNECTION_LOST
@@ -106,6 +108,8 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Refused(problem=problem):
             return problem
+        case ReasonMissing(field=field):
+            return Problem(replace(REFUSALS[ReasonMissing], pointer=f"#/{field}"), error.message, error.facts)
         case DomainError():
             return Problem(REFUSALS[type(error)], error.message, error.facts)
         case UnreadableEvidence():
@@ -192,7 +196,7 @@ def _invalid(errors: Sequence[Any]) -> Problem:
 
 def _field(error: Any) -> dict[str, str]:
     place, path = str(error["loc"][0]), [str(part) for part in error["loc"][1:]]
-    told = {"detail": str(error["msg"]), "code": str(error["type"])}
+    told = {"detail": str(error["msg"]).removeprefix("Value error, "), "code": str(error["type"])}
     if place == "body":
         escaped = [part.replace("~", "~0").replace("/", "~1") for part in path]
         return told | {"pointer": "#" + "".join(f"/{part}" for part in escaped)}

@@ -9,12 +9,14 @@ from fastapi import Request
 from eucora.api.auth.authenticator import Authenticator
 from eucora.api.auth.keys import OidcSettings
 from eucora.api.cursors import Cursors
+from eucora.application.connector_health import ConnectorHealth
 from eucora.application.world import World
 from eucora.projections.artifacts import Artifacts, EvidencePacks
 from eucora.projections.break_glass import BreakGlassSessions
 from eucora.projections.cab_delegations import CabDelegations
 from eucora.projections.cab_desk import CabDesk
 from eucora.projections.change_windows import ChangeWindows
+from eucora.projections.connectors import Connectors
 from eucora.projections.drift import DriftFindings
 from eucora.projections.gate_policies import GatePolicies
 from eucora.projections.governance_policies import GovernancePolicies
@@ -65,7 +67,7 @@ class ApiDeps:
     """Handed in by bootstrap.
 
     ``cursor_key``: at least 16 secret bytes, the same in every replica. ``revision``: of the schema that this version
-    needs. ``oidc`` None: only service tokens are accepted.
+    needs. ``oidc`` None: only service tokens are accepted. ``health`` None: nobody knows how the upstreams fare.
     """
 
     world: World
@@ -78,6 +80,7 @@ class ApiDeps:
     cursor_key: bytes
     revision: str
     version: str
+    health: ConnectorHealth | None = None
 
 
 class Reads:
@@ -93,7 +96,7 @@ class Reads:
         self.policy_exceptions, self.break_glass = PolicyExceptions(pool), BreakGlassSessions(pool)
         self.gate_policies, self.tokens = GatePolicies(pool), Tokens(pool)
         self.governance_policies, self.risk_models = GovernancePolicies(pool), RiskModels(pool)
-        self.trust_maturity = Maturity(pool)
+        self.trust_maturity, self.connectors = Maturity(pool), Connectors(pool)
 
 
 @dataclass(slots=True)

@@ -6,23 +6,24 @@ from decimal import Decimal
 from typing import Any
 
 from eucora.api.asking import Told
+from eucora.api.shares import ShareTold
 from eucora.application.explain import Explained
 from eucora.domain.deployment_intent.events import Binding, ChangeKind, Purpose, Release
 from eucora.domain.deployment_intent.refusals import IntentUnknown
 from eucora.domain.deployment_intent.state import ENDED, IntentStatus, next_ring
 from eucora.domain.deployment_intent.tail import HaltTail
 from eucora.domain.exception_needs import ExceptionNeed
-from eucora.domain.gate_types import GatePolicy, Verdict
+from eucora.domain.gate_types import GatePolicy, GateRun, Verdict
 from eucora.domain.people import Scope
 from eucora.domain.planes import InstallState, Plane, SiteClass
-from eucora.domain.rings import Ring
+from eucora.domain.rings import Measurement, Ring
 from eucora.domain.risk_types import ApprovalRoute, BlastRadiusClass, RiskAssessment
 from eucora.projections.intent_view import (
     Approval,
     ApprovalStatus,
     Hold,
+    PlaneCohort,
     Rehearsal,
-    RingView,
     Rollback,
 )
 from eucora.projections.plane_operations import PlaneOperation
@@ -49,8 +50,43 @@ class IntentLine(Told):
     updated_at: datetime
 
 
+class TargetBody(Told):
+    """One group on one plane, or a share of it. ``devices``: counted when the plan was proposed."""
+
+    plane: Plane
+    group: str
+    devices: int
+    site_class: SiteClass
+    critical: bool
+    share: ShareTold
+
+
+class RingBody(Told):
+    """One ring of the plan, with the latest that is known of it. ``opened_at`` null: not reached.
+
+    ``cohorts``: one a plane, with the groups of our own that hold the devices of shares (``kept``).
+    """
+
+    ring: Ring
+    targets: tuple[TargetBody, ...]
+    opened_at: datetime | None
+    opened_by: str
+    opened_automatically: bool
+    frozen_at: datetime | None
+    cohorts: tuple[PlaneCohort, ...]
+    measurement: Measurement | None
+    measured_at: datetime | None
+    gate_run: GateRun | None
+    left_at: datetime | None
+
+
 class IntentDetail(Told):
-    """One intent. ``ring``: the open one, null before the lab; ``rings``: all of the plan with the latest known."""
+    """One intent. ``ring``: the open one, null before the lab; ``rings``: all of the plan with the latest known.
+
+    ``approval``: where the latest stands. ``approvals``: those that were given and not replaced, with what ended them,
+    the newest last; where the policy wants one for each ring several hold at once. ``declared_scope``: whose word
+    ``application_scope`` is, and where the target lies; the devices that are hit are counted, and not declared.
+    """
 
     id: str
     version: int
@@ -71,7 +107,7 @@ class IntentDetail(Told):
     rejected_by: str
     acknowledged: tuple[str, ...]
     ring: Ring | None
-    rings: tuple[RingView, ...]
+    rings: tuple[RingBody, ...]
     operations: tuple[PlaneOperation, ...]
     hold: Hold | None
     rehearsal: Rehearsal | None
@@ -85,6 +121,8 @@ class IntentDetail(Told):
     changes: tuple[str, ...]
     halt_tail: HaltTail | None
     refusals: int
+    approvals: tuple[Approval, ...]
+    declared_scope: str
 
 
 class TimelineBody(Told):

@@ -31,7 +31,7 @@ class PromotionAsked(Asked):
     model_config = ConfigDict(json_schema_extra={"examples": [{"to_ring": 1, "acknowledged": []}]})
 
     to_ring: Ring
-    acknowledged: Annotated[tuple[Prose, ...], Field(max_length=50)] = ()
+    acknowledged: Annotated[tuple[Prose, ...], Field(max_length=300)] = ()  # what fifteen voters can ask for
 
 
 class ReasonAsked(Asked):

@@ -1,20 +1,18 @@
-"""Routes for those who run the service: the work that waits or was given up, and the planes."""
+"""Routes for those who run the service: the work that waits or was given up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 
 from eucora.api.asking import HouseDep, Listing, PagingDep, RepeatableDep, Told
 from eucora.api.problems import Problem, Refused, Row, problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import noun, permits
 from eucora.domain.people import Role
-from eucora.domain.planes import Plane
 from eucora.projections.paging import decode_cursor, encode_cursor
 
 jobs = noun("operations/jobs", "operations")
-connectors = noun("connectors", "operations")
 UNKNOWN = Row(404, "dead-job-unknown", "There is no dead job of this id")
 State = Literal["ready", "running", "dead"]
 
@@ -42,21 +40,6 @@ class RetryBody(Told):
     state: str
 
 
-class ConnectorBody(Told):
-    """A plane that this installation is connected to. ``breaker``: closed, open or half_open; null where unknown."""
-
-    plane: Plane
-    breaker: str | None
-
-
-@runtime_checkable
-class ShowsBreaker(Protocol):
-    """A plane that tells the worst state of its circuit breakers."""
-
-    @property
-    def breaker_state(self) -> str: ...
-
-
 @jobs.get("")
 @permits(Role.PLATFORM_ADMIN, Role.ENDPOINT_OPERATOR, Role.AUDITOR)
 async def list_jobs(
@@ -77,14 +60,3 @@ async def retry_job(house: HouseDep, caller: RepeatableDep, job_id: Annotated[in
     if not await house.deps.jobs.revive(job_id, house.deps.world.clock.now()):
         raise Refused(Problem(UNKNOWN, f"No dead job has the id {job_id}; list the dead ones and name one of them."))
     return RetryBody(id=job_id, state="ready")
-
-
-@connectors.get("")
-@readers()
-async def list_connectors(house: HouseDep) -> Sequence[ConnectorBody]:
-    """The planes that are connected."""
-    planes = sorted(house.deps.world.planes.items())
-    return [
-        ConnectorBody(plane=name, breaker=plane.breaker_state if isinstance(plane, ShowsBreaker) else None)
-        for name, plane in planes
-    ]

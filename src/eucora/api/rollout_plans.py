@@ -9,6 +9,7 @@ from eucora.api.deployment_intents import IntentAsked
 from eucora.api.house import House
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
+from eucora.api.shares import ShareTold
 from eucora.application.execute import load
 from eucora.application.rollout_plans import plan_of, preview
 from eucora.domain import evidence_pack
@@ -23,7 +24,7 @@ CANDIDATES_MAX = 20  # so many intents of the application are looked through for
 
 
 class GroupChangeBody(Told):
-    """What happens to one group. ``ring`` is null for a removal."""
+    """What happens to one group. ``ring`` is null for a removal, ``share`` for the whole group."""
 
     action: Action
     plane: Plane
@@ -31,16 +32,21 @@ class GroupChangeBody(Told):
     ring: Ring | None
     from_version: str
     to_version: str
+    share: ShareTold
 
 
 class RingDevicesBody(Told):
-    """Devices of one ring: ``planned`` when it was proposed, and now; null: a plane did not answer."""
+    """Devices of one ring: ``planned`` when it was proposed, and now; null: a plane did not answer.
+
+    ``warning``: the ring is far smaller or larger than such a ring usually is; it is not refused. Empty: it is not.
+    """
 
     ring: Ring
     planned: int
     devices: int | None
     delta: int | None
     frozen: bool
+    warning: str
 
 
 class OverlapBody(Told):

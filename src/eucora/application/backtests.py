@@ -116,6 +116,7 @@ async def recorded_proposal(world: World, record: RolloutRecord) -> Proposal | s
         maturity=event.maturity,
         crosses=home is not None and not home.covers(event.scope),
         not_in_force=event.not_in_force,
+        precedents=event.precedents,
     )
     governance = event.governance or GOVERNANCE_1_0
     return Proposal(record.intent_id, record.position, facts, governance, event.risk, event.route, record.outcome)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from eucora.application.execute import folded, load
+from eucora.application.ports import History
 from eucora.application.world import World
 from eucora.domain import cab_review, policy_exception
 from eucora.domain.cab_review import Ineligible
@@ -22,21 +23,29 @@ PUBLISHING: Final = RolloutStarted | RingPromoted | RolloutResumed  # who did on
 
 async def conflicts_now(world: World, intent_id: str, at: datetime) -> tuple[Ineligible, ...]:
     """Publishers who moved the rollout, and askers of live exceptions that name it or that it rests on."""
-    history = await world.store.read(INTENT.stream(intent_id))
+    return await conflicts_in(world, await world.store.read(INTENT.stream(intent_id)), at)
+
+
+async def conflicts_in(world: World, history: History, at: datetime) -> tuple[Ineligible, ...]:
+    """The same by an intent's stream as it was read, for who asserts beside his append that it still stands so."""
     moved = [event.by for event in history.events if isinstance(event, PUBLISHING)]
-    state = folded(INTENT, history)
-    asked = [person async for person in _askers(world, state, at)]
+    asked = [person async for person in _askers(world, folded(INTENT, history), at)]
     return (
         *(Ineligible(person, "publisher") for person in dict.fromkeys(moved) if person != SERVICE),
         *(Ineligible(person, "requested_exception") for person in dict.fromkeys(asked)),
     )
 
 
-async def voters_of(world: World, intent: DeploymentIntent) -> tuple[str, ...]:
-    """Who voted in a review of the intent, open or decided, and on whose behalf; each person once."""
+async def reviews_of(world: World, intent: DeploymentIntent) -> tuple[History, ...]:
+    """The streams of the intent's reviews, open or decided. A publisher's move rests on them: see ``voters_in``."""
+    return tuple([await world.store.read(cab_review.DECIDER.stream(review_id)) for review_id in intent.reviews])
+
+
+def voters_in(reviews: Sequence[History]) -> tuple[str, ...]:
+    """Who voted in the reviews, and on whose behalf; each person once."""
     voters: dict[str, None] = {}
-    for review_id in intent.reviews:
-        for vote in (await load(world.store, cab_review.DECIDER, review_id)).votes:
+    for review in reviews:
+        for vote in folded(cab_review.DECIDER, review).votes:
             voters |= dict.fromkeys(filter(None, (vote.voter, vote.on_behalf_of)))
     return tuple(voters)
 

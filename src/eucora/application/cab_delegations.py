@@ -1,5 +1,6 @@
 """Use cases: lend one's vote, take it back, and vote under what was lent."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -8,7 +9,7 @@ from eucora.application.execute import load
 from eucora.application.policies import governance_for
 from eucora.application.world import Caller, Receipt, World, require
 from eucora.domain import cab_delegation
-from eucora.domain.cab_delegation import DelegationNotInForce, LenderMayNotVoteForAnother
+from eucora.domain.cab_delegation import Delegated
 from eucora.domain.people import Role
 
 # The other roles exist to be kept apart from approving; lending somebody a vote does not change that.
@@ -59,22 +60,30 @@ async def revoke_delegation(world: World, caller: Caller, delegation_id: str, re
     return await _run(world, caller, delegation_id, command, now)
 
 
-async def delegator_of(world: World, caller: Caller, delegation_id: str) -> str:
-    """Whose vote the caller may cast now under the delegation.
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What a delegation gives a person now: the review decides on it, and puts on record what it refuses.
 
-    Raises:
-        RoleMissing: the caller holds no role that may look after a vote.
-        DelegationNotInForce: unknown, ended, not begun, or lent to somebody else.
-        LenderMayNotVoteForAnother: the caller has lent his own vote; two delegations made at once can do that.
+    ``delegator``: whose vote it is about, empty for a delegation that nobody made. ``holds``: whether the person may
+    cast it. ``own_lent``: the delegation in force by which he lent his own; two that are made at once can do that.
     """
+
+    delegator: str
+    holds: bool
+    own_lent: Delegated | None
+
+
+OWN: Final = Lent("", holds=True, own_lent=None)  # who votes for himself needs nothing lent
+
+
+async def lent_by(world: World, caller: Caller, delegation_id: str, at: datetime) -> Lent:
+    """What the delegation gives the caller at ``at``. Raises RoleMissing: he may look after no vote at all."""
     require(caller.person, "vote_as_delegate", *DELEGATES)
-    state, now = await load(world.store, cab_delegation.DECIDER, delegation_id), world.clock.now()
-    if state.granted is None or not state.lends(caller.person.id, now):
-        raise DelegationNotInForce(delegation_id)
-    for other in await world.facts.delegations(caller.person.id):
-        if other.delegator == caller.person.id and other.in_force(now):
-            raise LenderMayNotVoteForAnother(other)
-    return state.granted.delegator
+    state = await load(world.store, cab_delegation.DECIDER, delegation_id)
+    known = await world.facts.delegations(caller.person.id)
+    own = [one for one in known if one.delegator == caller.person.id and one.in_force(at)]
+    delegator = "" if state.granted is None else state.granted.delegator
+    return Lent(delegator, state.lends(caller.person.id, at), own[0] if own else None)
 
 
 async def _run(

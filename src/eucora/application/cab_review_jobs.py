@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from eucora.application.execute import execute, load
 from eucora.application.ports import Context, Lease
 from eucora.application.react import react
+from eucora.application.revocations import decision_of, told_with
 from eucora.application.world import World
 from eucora.domain import cab_delegation, cab_review
-from eucora.domain.cab_review import APPROVALS
 from eucora.domain.deployment_intent import commands
 from eucora.domain.deployment_intent.decide import DECIDER
 
@@ -18,7 +19,7 @@ Payload = Mapping[str, Any]
 
 async def record_cab_decision(world: World, payload: Payload, context: Context, lease: Lease) -> bool:
     """Tell the intent how its review ended. Whether an append ended the job (it did not when it was on record)."""
-    return await _intent(world, payload["intent_id"], await _decision(world, payload["review_id"]), context, lease)
+    return await _intent(world, payload["intent_id"], await decision_of(world, payload["review_id"]), context, lease)
 
 
 async def revoke_approval(world: World, payload: Payload, context: Context, lease: Lease) -> bool:
@@ -27,7 +28,7 @@ async def revoke_approval(world: World, payload: Payload, context: Context, leas
     The decision goes first, if it is not on record yet: this job is the more urgent one, and a revocation of what
     nobody knows would be forgotten, and the approval recorded after it.
     """
-    decision = await _decision(world, payload["review_id"])
+    decision = await decision_of(world, payload["review_id"])
     await execute(
         world.store, DECIDER, payload["intent_id"], decision, context=context, at=world.clock.now(), react=react
     )
@@ -64,30 +65,6 @@ async def expire_delegation(world: World, payload: Payload, context: Context, le
     return done.position is not None
 
 
-async def _decision(world: World, review_id: str) -> commands.RecordCabDecision:
-    history = await world.store.read(cab_review.DECIDER.stream(review_id))
-    decided = opened = None
-    voters: dict[str, None] = {}
-    for event in history.events:
-        if isinstance(event, cab_review.CabReviewOpened):
-            opened = event
-        elif isinstance(event, cab_review.CabVoteCast):
-            voters |= dict.fromkeys(filter(None, (event.voter, event.on_behalf_of)))
-        elif isinstance(event, cab_review.CabReviewDecided):
-            decided = event
-    if opened is None or decided is None:
-        raise AssertionError(f"review {review_id} has no decision, yet a job says so")
-    return commands.RecordCabDecision(
-        review_id=opened.review_id,
-        outcome=decided.outcome,
-        binding=opened.binding,
-        conditions=decided.conditions if decided.outcome in APPROVALS else (),
-        at=decided.at,
-        expires_at=decided.approval_expires_at,
-        voters=tuple(voters),
-    )
-
-
 async def _intent(world: World, id: str, command: commands.Command, context: Context, lease: Lease) -> bool:
     done = await execute(
         world.store, DECIDER, id, command, context=context, at=world.clock.now(), react=react, finishes=lease
@@ -101,8 +78,9 @@ async def _review(world: World, payload: Payload, command: cab_review.Command, c
     if state.opened is not None:
         context = replace(context, intent_id=state.opened.intent_id)  # so that it stands in the intent's timeline
     done = await execute(
-        world.store, cab_review.DECIDER, id, command, context=context, at=world.clock.now(), react=react, finishes=lease
-    )
+        world.store, cab_review.DECIDER, id, command,
+        context=context, at=world.clock.now(), react=react, finishes=lease, beside=partial(told_with, world),
+    )  # fmt: skip
     return done.position is not None
 
 

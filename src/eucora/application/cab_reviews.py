@@ -1,13 +1,18 @@
 """Use cases: vote, withdraw, revoke, and judge an emergency change afterwards."""
 
-from eucora.application.cab_conflicts import conflicts_now
-from eucora.application.cab_delegations import delegator_of
-from eucora.application.execute import Executed, execute
+from functools import partial
+
+from eucora.application.cab_conflicts import conflicts_in
+from eucora.application.cab_delegations import OWN, lent_by
+from eucora.application.execute import Executed, PerTry, Resting, execute, load
+from eucora.application.ports import History
 from eucora.application.react import react
+from eucora.application.revocations import told_with
 from eucora.application.world import Caller, Receipt, World, require
 from eucora.domain import cab_review
-from eucora.domain.cab_review import CabReview, CabReviewOpened, RetrospectiveVerdict, Vote
+from eucora.domain.cab_review import CabReview, CabReviewOpened, RetrospectiveVerdict, ReviewNotYours, Vote
 from eucora.domain.conditions import Condition
+from eucora.domain.deployment_intent import DECIDER as INTENT
 from eucora.domain.people import Role
 
 
@@ -27,35 +32,49 @@ async def vote(
     With ``delegation_id`` it is the delegator's vote that is cast.
 
     Raises:
-        RoleMissing, DelegationNotInForce, and what the decider refuses.
+        RoleMissing, and what the decider refuses.
     """
-    on_behalf_of = await delegator_of(world, caller, delegation_id) if delegation_id else ""
+    now = world.clock.now()
     if not delegation_id:
         require(caller.person, "vote", Role.CAB_APPROVER)
-    opened, now = await _opened(world, review_id), world.clock.now()
-    command = cab_review.CastVote(
-        voter=caller.person.id,
-        vote=vote,
-        reason=reason,
-        conditions=conditions,
-        saw=saw,
-        at=now,
-        on_behalf_of=on_behalf_of,
-        delegation_id=delegation_id,
-        ineligible=await conflicts_now(world, opened.intent_id, now) if opened else (),
-    )
-    return await _run(world, caller, review_id, command, opened.intent_id if opened else "")
+
+    async def asked(state: CabReview) -> Resting[cab_review.Command]:
+        lent = await lent_by(world, caller, delegation_id, now) if delegation_id else OWN
+        intents = await _intents_of(world, state)
+        command = cab_review.CastVote(
+            voter=caller.person.id,
+            vote=vote,
+            reason=reason,
+            conditions=conditions,
+            saw=saw,
+            at=now,
+            on_behalf_of=lent.delegator,
+            delegation_id=delegation_id,
+            ineligible=tuple([one for intent in intents for one in await conflicts_in(world, intent, now)]),
+            lent=lent.holds,
+            own_lent=lent.own_lent,
+        )
+        return Resting(command, intents)
+
+    return await _run(world, caller, review_id, PerTry(asked), await _intent_of(world, review_id))
 
 
 async def withdraw(world: World, caller: Caller, review_id: str, reason: str) -> Receipt:
-    """Take the question back."""
-    require(caller.person, "withdraw_review", Role.PACKAGING_ENGINEER)
+    """Take the question back: who asked it, who proposed the release, or a platform admin.
+
+    Raises:
+        RoleMissing, ReviewNotYours, and what the decider refuses.
+    """
+    require(caller.person, "withdraw_review", Role.PACKAGING_ENGINEER, Role.PLATFORM_ADMIN)
+    opened = (await load(world.store, cab_review.DECIDER, review_id)).opened
+    if opened and caller.person.id not in opened.requesters and not caller.person.holds(Role.PLATFORM_ADMIN):
+        raise ReviewNotYours
     command = cab_review.WithdrawReview(caller.person.id, reason, world.clock.now())
     return await _run(world, caller, review_id, command, await _intent_of(world, review_id))
 
 
 async def revoke(world: World, caller: Caller, review_id: str, reason: str) -> Receipt:
-    """Take an approval back; the rollout that rests on it is halted."""
+    """Take an approval back; the rollout that rests on it is halted in the same append."""
     require(caller.person, "revoke_approval", Role.CAB_APPROVER)
     command = cab_review.RevokeApproval(caller.person.id, reason, world.clock.now())
     return await _run(world, caller, review_id, command, await _intent_of(world, review_id))
@@ -64,27 +83,40 @@ async def revoke(world: World, caller: Caller, review_id: str, reason: str) -> R
 async def close_retrospective(
     world: World, caller: Caller, review_id: str, *, verdict: RetrospectiveVerdict, findings: str
 ) -> Receipt:
-    """Judge an emergency change afterwards: somebody who neither voted for it nor asked for it."""
+    """Judge an emergency change afterwards: somebody who had no part in it (see ``retrospective.close``)."""
     require(caller.person, "close_retrospective", Role.CAB_APPROVER)
-    command = cab_review.CloseRetrospective(verdict, findings, caller.person.id, world.clock.now())
-    return await _run(world, caller, review_id, command, await _intent_of(world, review_id))
+    now = world.clock.now()
+
+    async def asked(state: CabReview) -> Resting[cab_review.Command]:
+        intents = await _intents_of(world, state)
+        involved = tuple([one for intent in intents for one in await conflicts_in(world, intent, now)])
+        return Resting(cab_review.CloseRetrospective(verdict, findings, caller.person.id, now, involved), intents)
+
+    return await _run(world, caller, review_id, PerTry(asked), await _intent_of(world, review_id))
 
 
-async def _run(world: World, caller: Caller, review_id: str, command: cab_review.Command, intent_id: str) -> Receipt:
+async def _run(
+    world: World,
+    caller: Caller,
+    review_id: str,
+    command: cab_review.Command | PerTry[CabReview, cab_review.Command],
+    intent_id: str,
+) -> Receipt:
     done: Executed[CabReview] = await execute(
         world.store, cab_review.DECIDER, review_id, command,
         context=caller.context(intent_id), at=world.clock.now(), react=react, reply=caller.reply_for(review_id),
+        beside=partial(told_with, world),
     )  # fmt: skip
     return Receipt(review_id, done.version, done.position)
 
 
-async def _opened(world: World, review_id: str) -> CabReviewOpened | None:
-    history = await world.store.read(cab_review.DECIDER.stream(review_id))
-    first = history.events[0] if history.events else None
-    return first if isinstance(first, CabReviewOpened) else None
+async def _intents_of(world: World, review: CabReview) -> tuple[History, ...]:
+    """The stream of the intent that the review is about; none where nobody opened the review."""
+    return (await world.store.read(INTENT.stream(review.opened.intent_id)),) if review.opened else ()
 
 
 async def _intent_of(world: World, review_id: str) -> str:
     """So that a review's events stand in the timeline of its intent."""
-    opened = await _opened(world, review_id)
-    return opened.intent_id if opened else ""
+    history = await world.store.read(cab_review.DECIDER.stream(review_id))
+    first = history.events[0] if history.events else None
+    return first.intent_id if isinstance(first, CabReviewOpened) else ""

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eucora.application.cab_conflicts import conflicts_now, voters_of
-from eucora.application.execute import Executed, VersionMismatch, execute, folded, load
+from eucora.application.cab_conflicts import conflicts_now, reviews_of, voters_in
+from eucora.application.execute import Executed, PerTry, Resting, VersionMismatch, execute, folded, load
 from eucora.application.grounds import grounds_of
 from eucora.application.planes import GroupNotFound
 from eucora.application.policies import gate_policy_for, governance_for, not_in_force, risk_model_for
 from eucora.application.ports import Write
+from eucora.application.precedents import precedents_of
 from eucora.application.react import react
 from eucora.application.rollbacks import RollbackTo as RollbackTo
 from eucora.application.rollbacks import roll_back as roll_back
+from eucora.application.shares import Groups, devices_in
 from eucora.application.trust_maturity import maturity_of
 from eucora.application.world import Caller, Receipt, World, require, require_somewhere
 from eucora.domain import cab_review, evidence_pack
+from eucora.domain.assignment import Share
 from eucora.domain.binding import digest_of
 from eucora.domain.cab_review import Urgency
 from eucora.domain.deployment_intent import commands
@@ -24,6 +27,7 @@ from eucora.domain.deployment_intent.grounds import changes_since
 from eucora.domain.deployment_intent.offered import offered_in
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.errors import DomainError
+from eucora.domain.exception_needs import declared_scope
 from eucora.domain.governance_types import GOVERNANCE_1_0
 from eucora.domain.people import Role, Scope
 from eucora.domain.planes import Plane, SiteClass
@@ -60,12 +64,13 @@ class PlaneNotConnected(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class TargetRequest:
-    """One group of one plane; its devices are counted when the intent is proposed."""
+    """One group of one plane, or a share of it; its devices are counted when the intent is proposed."""
 
     plane: Plane
     group: str
     site_class: SiteClass = SiteClass.ONLINE
     critical: bool = False
+    share: Share | None = None  # in whole percent, as of a RingTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,9 @@ async def proposal_of(world: World, caller: Caller, request: IntentRequest, inte
     if pack is None:
         raise UnknownPack(request.evidence_pack)
     policy = await gate_policy_for(world, request.gate_policy)
-    plan = RingPlan(tuple([await _counted(world, caller, ring, targets) for ring, targets in request.rings]))
     application = pack.application.application_id
+    groups = Groups(caller.correlation_id)
+    rings = [await _counted(world, groups, application, ring, targets) for ring, targets in request.rings]
     named = {
         "gate_policy": request.gate_policy,
         "risk_model": request.risk_model,
@@ -118,7 +124,7 @@ async def proposal_of(world: World, caller: Caller, request: IntentRequest, inte
     return commands.ProposeIntent(
         intent_id=intent_id,
         pack=pack,
-        ring_plan=plan,
+        ring_plan=RingPlan(tuple(rings)),
         scope=request.scope,
         change_kind=request.change_kind,
         policy=policy,
@@ -134,20 +140,26 @@ async def proposal_of(world: World, caller: Caller, request: IntentRequest, inte
         critical_findings=None if newest is None else evidence.latest_critical,
         application_scope=request.application_scope,
         not_in_force=await not_in_force(world, named),
+        precedents=(await precedents_of(world, pack)).clauses,
     )
 
 
-async def _counted(world: World, caller: Caller, ring: Ring, targets: Sequence[TargetRequest]) -> RingSpec:
+async def _counted(
+    world: World, groups: Groups, application: str, ring: Ring, targets: Sequence[TargetRequest]
+) -> RingSpec:
     counted = []
     for target in targets:
         plane = world.planes.get(target.plane)
         if plane is None:
             raise PlaneNotConnected(target.plane)
         try:
-            group = await plane.resolve(target.group, correlation_id=caller.correlation_id)
+            group = await groups.of(plane, target.group)
         except GroupNotFound as error:
             raise UnknownGroup(ring, target.plane, target.group) from error
-        counted.append(RingTarget(target.plane, group.ref, len(group.devices), target.site_class, target.critical))
+        devices = devices_in(group, application, target.share)
+        counted.append(
+            RingTarget(target.plane, group.ref, len(devices), target.site_class, target.critical, target.share)
+        )
     return RingSpec(ring, tuple(counted))
 
 
@@ -172,6 +184,8 @@ async def submit_to_cab(
         raise UnknownPack(proposed.release.evidence_pack)
     application, governance = proposed.release.application, proposed.governance or GOVERNANCE_1_0
     changes = changes_since(state, proposed, grounds, now)
+    told, before = declared_scope(proposed.application_scope, proposed.scope), await precedents_of(world, pack)
+    askers = before.askers(proposed.binding.digest)
     opening = cab_review.OpenReview(
         review_id=review_id,
         intent_id=intent_id,
@@ -192,10 +206,13 @@ async def submit_to_cab(
         change_kind=proposed.change_kind,
         ring=asked.ring,
         rules=governance.review,
-        grounds=digest_of((proposed.binding.digest, asked.ring, asked.basis, changes)),
+        grounds=digest_of((proposed.binding.digest, asked.ring, asked.basis, changes, told, before.clauses, askers)),
         changes=changes,
         overdue_retrospectives=await world.facts.overdue_retrospectives(application.application_id, now),
         always=proposed.risk.blast_radius_class in governance.always,
+        declared_scope=told,
+        precedents=before.clauses,
+        asked_for_changes=askers,
     )
     opened = cab_review.DECIDER.decide(cab_review.DECIDER.initial, opening)
     jobs = [
@@ -219,15 +236,20 @@ async def submit_to_cab(
 async def start(world: World, caller: Caller, intent_id: str) -> Receipt:
     """Open the lab ring."""
     require_somewhere(caller.person, "start_rollout", Role.PUBLISHER)
-    state, now = await load(world.store, DECIDER, intent_id), world.clock.now()
-    command = commands.StartRollout(
-        by=caller.person.id,
-        in_scope=await _in_scope(world, caller, intent_id),
-        at=now,
-        grounds=await grounds_of(world, state, now),
-        voters=await voters_of(world, state),
-    )
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+    now = world.clock.now()
+
+    async def asked(state: DeploymentIntent) -> Resting[commands.Command]:
+        reviews = await reviews_of(world, state)
+        command = commands.StartRollout(
+            by=caller.person.id,
+            in_scope=_in_scope(caller, state),
+            at=now,
+            grounds=await grounds_of(world, state, now),
+            voters=voters_in(reviews),
+        )
+        return Resting(command, reviews)
+
+    return _receipt(intent_id, await _run(world, caller, intent_id, PerTry(asked)))
 
 
 async def promote(
@@ -235,19 +257,24 @@ async def promote(
 ) -> Receipt:
     """Leave the current ring for ``to_ring``; its gates are evaluated now, on a fresh count."""
     require_somewhere(caller.person, "promote_ring", Role.PUBLISHER)
-    state, now = await load(world.store, DECIDER, intent_id), world.clock.now()
-    command = commands.PromoteRing(
-        to_ring=to_ring,
-        by=caller.person.id,
-        automatic=False,
-        in_scope=await _in_scope(world, caller, intent_id),
-        measurement=await measure_now(world, state, state.ring),
-        grounds=await grounds_of(world, state, now),
-        acknowledged=acknowledged,
-        at=now,
-        voters=await voters_of(world, state),
-    )
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+    now = world.clock.now()
+
+    async def asked(state: DeploymentIntent) -> Resting[commands.Command]:
+        reviews = await reviews_of(world, state)
+        command = commands.PromoteRing(
+            to_ring=to_ring,
+            by=caller.person.id,
+            automatic=False,
+            in_scope=_in_scope(caller, state),
+            measurement=await measure_now(world, state, state.ring),
+            grounds=await grounds_of(world, state, now),
+            acknowledged=acknowledged,
+            at=now,
+            voters=voters_in(reviews),
+        )
+        return Resting(command, reviews)
+
+    return _receipt(intent_id, await _run(world, caller, intent_id, PerTry(asked)))
 
 
 async def pause(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
@@ -269,17 +296,22 @@ async def halt(world: World, caller: Caller, intent_id: str, reason: str) -> Rec
 async def resume(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
     """Go on after a pause or a halt, on a fresh gate run."""
     require_somewhere(caller.person, "resume_rollout", Role.PUBLISHER)
-    state, now = await load(world.store, DECIDER, intent_id), world.clock.now()
-    command = commands.ResumeRollout(
-        by=caller.person.id,
-        reason=reason,
-        measurement=await measure_now(world, state, state.ring),
-        grounds=await grounds_of(world, state, now),
-        in_scope=await _in_scope(world, caller, intent_id),
-        at=now,
-        voters=await voters_of(world, state),
-    )
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+    now = world.clock.now()
+
+    async def asked(state: DeploymentIntent) -> Resting[commands.Command]:
+        reviews = await reviews_of(world, state)
+        command = commands.ResumeRollout(
+            by=caller.person.id,
+            reason=reason,
+            measurement=await measure_now(world, state, state.ring),
+            grounds=await grounds_of(world, state, now),
+            in_scope=_in_scope(caller, state),
+            at=now,
+            voters=voters_in(reviews),
+        )
+        return Resting(command, reviews)
+
+    return _receipt(intent_id, await _run(world, caller, intent_id, PerTry(asked)))
 
 
 async def abort(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
@@ -326,12 +358,13 @@ async def _require(world: World, caller: Caller, intent_id: str, operation: str,
     require(caller.person, operation, *roles, scope=state.proposed.scope if state.proposed else None)
 
 
-async def _in_scope(world: World, caller: Caller, intent_id: str) -> bool:
-    state = await load(world.store, DECIDER, intent_id)
+def _in_scope(caller: Caller, state: DeploymentIntent) -> bool:
     return state.proposed is not None and caller.person.holds(Role.PUBLISHER, state.proposed.scope)
 
 
-async def _run(world: World, caller: Caller, intent_id: str, command: commands.Command) -> Executed[DeploymentIntent]:
+async def _run(
+    world: World, caller: Caller, intent_id: str, command: commands.Command | PerTry[DeploymentIntent, commands.Command]
+) -> Executed[DeploymentIntent]:
     return await execute(
         world.store, DECIDER, intent_id, command,
         context=caller.context(intent_id), at=world.clock.now(), react=react,

@@ -65,6 +65,10 @@ class DeviceTable(Protocol):
         """Freeze the plane's cohort once and as a whole; a second call changes nothing and answers the same."""
         ...
 
+    async def frozen_of(self, intent_id: str, ring: Ring, plane: Plane, group: str) -> Sequence[str]:
+        """The devices of the plane's frozen cohort that were resolved from ``group``, by id; none before the freeze."""
+        ...
+
     async def watched(
         self,
         intent_id: str,

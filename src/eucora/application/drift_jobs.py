@@ -5,7 +5,15 @@ from datetime import timedelta
 from typing import Final
 
 from eucora.application.execute import execute, load
-from eucora.application.planes import Assignment, Inspection, Offer, PlaneError, PlaneUnavailable, Withdrawal
+from eucora.application.held_requests import PlaneAwaitingApproval
+from eucora.application.planes import (
+    Assignment,
+    Inspection,
+    Offer,
+    PlaneError,
+    PlaneUnavailable,
+    Withdrawal,
+)
 from eucora.application.ports import Context
 from eucora.application.react import react
 from eucora.application.react_drift import every_s, rules_of
@@ -63,6 +71,8 @@ async def remediate_drift(task: Task) -> Work:
     try:
         await _put_right(task, desired, known.finding)
         seen = await _inspect(task)
+    except PlaneAwaitingApproval:
+        raise  # it is under way
     except PlaneError as error:
         failed = drift.RecordRemediationFailed(finding_id, number, error.detail, task.world.clock.now())
         await _record(task, failed)

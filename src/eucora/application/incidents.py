@@ -1,9 +1,10 @@
 """Use cases of incidents: report, classify, count, note, resolve, reopen."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 
 from eucora.application.carry_out import carry_out
 from eucora.application.execute import load
@@ -41,6 +42,19 @@ class RolloutOfAnotherApplication(DomainError):
         )
 
 
+class ApplicationUnknown(DomainError):
+    """An incident names no rollout, and no application that was ever brought here: it would stop nothing."""
+
+    def __init__(self, application_id: str, known: Sequence[str]) -> None:
+        folded = {one.casefold(): one for one in known}
+        close = get_close_matches(application_id.casefold(), folded, 1)
+        nearest = folded[close[0]] if close else ""
+        name = "Name the application, or the rollout that is suspected"
+        wrong = f"No evidence pack or rollout names the application {application_id[:80]!r}" if application_id else name
+        hint = f"; did you mean {nearest}?" if nearest else "; give the id of one that was deployed from here."
+        super().__init__(f"{wrong}{hint}", application_id=application_id, nearest=nearest)
+
+
 class DevicesUncounted(DomainError):
     """Nobody says how many devices are hit, and there is no rollout to count them from."""
 
@@ -74,7 +88,8 @@ async def report_incident(world: World, caller: Caller, request: IncidentRequest
     release may hit is counted now: its class from the risk assessment, its devices from the installs.
 
     Raises:
-        RoleMissing, RolloutUnknown, RolloutOfAnotherApplication, DevicesUncounted, and what the decider refuses.
+        RoleMissing, RolloutUnknown, RolloutOfAnotherApplication, ApplicationUnknown, DevicesUncounted, and what the
+        decider refuses.
     """
     require(caller.person, "report_incident", *WHO)
     now, incident_id = world.clock.now(), str(world.ids.new())
@@ -88,8 +103,10 @@ async def report_incident(world: World, caller: Caller, request: IncidentRequest
             raise RolloutOfAnotherApplication(request.intent_id, application.application_id, request.application_id)
         radius, version = state.proposed.risk.blast_radius_class, application.version
         devices = devices or await installed(world, state, now)
-    elif request.affected_devices is None and not devices:
-        raise DevicesUncounted
+    else:
+        await _require_known(world, request.application_id)
+        if request.affected_devices is None and not devices:
+            raise DevicesUncounted
     affected = request.affected_devices
     command = incident.ReportIncident(
         incident_id=incident_id,
@@ -107,6 +124,13 @@ async def report_incident(world: World, caller: Caller, request: IncidentRequest
         devices=devices,
     )
     return await _run(world, caller, incident_id, command, now, request.intent_id)
+
+
+async def _require_known(world: World, application_id: str) -> None:
+    """An incident about an application that is spelt wrong would be on record and halt nobody."""
+    known = await world.facts.applications()
+    if application_id not in known:
+        raise ApplicationUnknown(application_id, known)
 
 
 async def installed(world: World, state: DeploymentIntent, now: datetime) -> tuple[AffectedDevices, ...]:

@@ -1,4 +1,4 @@
-"""The port to a device-management plane: six verbs, each safe to repeat with the same key.
+"""The port to a device-management plane: seven verbs, each safe to repeat with the same key.
 
 A plane translates and decides nothing. Every verb finds before it creates, survives a kill between any two of its
 requests, and never rewrites what others own.
@@ -48,7 +48,49 @@ class ReceiptDetection:
     version: str
 
 
-Detection = FileDetection | RegistryDetection | MsiDetection | ReceiptDetection
+@dataclass(frozen=True, slots=True)
+class ScriptDetection:
+    """Windows: the release is there when the PowerShell ``script`` ends with 0 and has written something."""
+
+    script: str
+    name: str
+
+
+Detection = FileDetection | RegistryDetection | MsiDetection | ReceiptDetection | ScriptDetection
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRequirement:
+    """Windows: the device qualifies when the PowerShell ``script`` writes exactly ``output``."""
+
+    script: str
+    name: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsNeeds:
+    """What a Windows device must have for the release to apply to it. None, and an empty text, ask for nothing.
+
+    ``release`` is the oldest Windows release in Intune's words, like ``Windows11_23H2``. ``rules`` must all be met.
+    """
+
+    architectures: tuple[str, ...] = ("x64", "x86")
+    release: str = ""
+    free_disk_mb: int | None = None
+    memory_mb: int | None = None
+    processors: int | None = None
+    cpu_mhz: int | None = None
+    rules: tuple[FileDetection | RegistryDetection | ScriptRequirement, ...] = ()
+
+
+class Restart(StrEnum):
+    """What a plane does about a restart after an installation."""
+
+    BY_RETURN_CODE = "by_return_code"
+    ALLOW = "allow"  # the installer may
+    SUPPRESS = "suppress"
+    FORCE = "force"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +122,8 @@ class Publication:
     uninstall_command: str
     detection: Detection
     return_codes: Sequence[ReturnCode] = ()
+    needs: WindowsNeeds = WindowsNeeds()
+    restart: Restart = Restart.BY_RETURN_CODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +158,7 @@ class Assignment:
     offer: Offer
     uninstall_command: str = ""  # what an UNINSTALL runs where the plane has no verb of its own for it (Jamf)
     anew: str = ""
+    excluded: Sequence[str] = ()  # groups whose devices stay out of it; they stay out when the offer is taken back
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +209,29 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Gathering:
+    """A group of our own to hold exactly ``devices`` (the plane's own ids), all of them members of group ``source``.
+
+    ``name`` is unique on the plane and tells people whose group it is; ``key`` is written into it where the plane has
+    room for it. A second gathering with the same name finds the first, and completes it.
+    """
+
+    key: str
+    name: str
+    source: str
+    devices: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The group of ours. ``missing`` devices left ``source`` meanwhile, and so are in neither."""
+
+    ref: str
+    created: bool  # False: it was there already
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """What to look at: the object, the offer, and the devices whose state is not final yet (plane's own ids).
 
@@ -185,7 +253,7 @@ class Observation:
     """The plane's latest word about one device.
 
     After an UNINSTALL offer, NOT_INSTALLED is the goal. ``observed_at`` is the vendor's own time of the report (UTC),
-    None where the vendor gives none. ``code`` and ``detail`` are the vendor's words for a failure.
+    None where the vendor gives none. ``code`` and ``detail`` say why the release is not there, as far as is known.
     """
 
     device_id: str
@@ -212,6 +280,9 @@ class PlaneError(Exception):
     """A call to a plane failed. ``detail`` is redacted and at most 500 characters."""
 
     kind = "permanent"
+
+    upstream = ""  # the service behind the plane that it was, where that is known
+    correlation_id = ""  # of the call that it ended
 
     def __init__(self, plane: Plane, operation: str, detail: str, *, status: int | None = None) -> None:
         super().__init__(f"{plane} {operation}: {detail}")
@@ -266,6 +337,10 @@ class PlanePort(Protocol):
         """The enrolled devices of a group. Raises GroupNotFound."""
         ...
 
+    async def gather(self, gathering: Gathering, *, correlation_id: str) -> Gathered:
+        """Make a group of our own hold the devices, once. Raises GroupNotFound for a source that is gone."""
+        ...
+
     async def publish(self, publication: Publication, *, correlation_id: str) -> Published:
         """Make the exact content exist, once."""
         ...
@@ -284,12 +359,4 @@ class PlanePort(Protocol):
 
     async def inspect(self, key: str, name: str, version: str, *, correlation_id: str) -> Inspection:
         """What stands on the plane under ``key``."""
-        ...
-
-
-class RateBudget(Protocol):
-    """A request budget that every replica shares."""
-
-    async def acquire(self, key: str, *, per_s: float, burst: int) -> None:
-        """Return when one request may go out under ``key``."""
         ...

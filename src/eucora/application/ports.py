@@ -93,7 +93,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Events for one stream that must stand at ``expected_version``."""
+    """Events for one stream that must stand at ``expected_version``.
+
+    Without events it is a guard: what is appended beside it rests on the stream, which must stand there still. Two
+    decisions that rest on each other's streams are then never both on record.
+    """
 
     stream: str
     expected_version: int

@@ -25,6 +25,7 @@ from eucora.domain.policy_exception import PolicyException
 from eucora.domain.rings import Ring
 
 LOOKING = frozenset({"observe", "observe_restored"})
+STOPPED = frozenset({IntentStatus.PAUSED, IntentStatus.HALTED, IntentStatus.ABORTED})  # nothing is to be offered
 PLANE_ATTEMPTS_MAX = 200  # more than three hours behind an open circuit, more than half a day with full backoff
 
 
@@ -106,9 +107,11 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
             return [plane_job("assign", id, ring, plane, at, offer=offer, priority=priority), *restoring]
         case intent.GroupAssigned(ring=ring, plane=plane, offer=offer):
             looks = [inspection(state.proposed, plane, at)] if offer == Offer.INSTALL else []
-            return [*_watching(state, ring, plane, Offer(offer), at), *looks]
+            late = [plane_job("withdraw", id, ring, plane, at, priority=HALT)] if state.status in STOPPED else []
+            return [*_watching(state, ring, plane, Offer(offer), at), *looks, *late]
         case intent.RollbackRehearsalStarted():
-            return list(_offering(state, [Ring.LAB], Offer.UNINSTALL, at, ROLLOUT))
+            again = _watched_still(state, at)
+            return [*_offering(state, [Ring.LAB], Offer.UNINSTALL, at, ROLLOUT), *again]
         case intent.RollbackRehearsed():  # also after a failure: the lab is to have the release again
             return list(_offering(state, [Ring.LAB], Offer.INSTALL, at, ROLLOUT))
         case intent.RolloutPaused() | intent.RolloutHalted() | intent.RolloutAborted():
@@ -124,7 +127,7 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
             rollback = intent_job("check_rollback", id, at, priority=ROLLBACK)
             # The removal goes first on each plane: one job of an intent and plane runs at a time, in this order.
             removal = _offering(state, [*state.rings], Offer.UNINSTALL, at, ROLLBACK)
-            return [*removal, *_restoring(state, at), rollback]
+            return [*removal, *_watched_still(state, at), *_restoring(state, at), rollback]
         case intent.PreviousReleaseOffered(ring=ring, plane=plane):
             return [plane_job("observe_restored", id, ring, plane, at, priority=UPKEEP)]
         case _:
@@ -163,6 +166,13 @@ def _watching(state: DeploymentIntent, ring: Ring, plane: Plane, offer: Offer, a
         yield intent_job("measure", id, at, ring=ring, priority=UPKEEP)
     elif state.rehearsal.value == "running":
         yield intent_job("check_rehearsal", id, at, priority=UPKEEP)
+
+
+def _watched_still(state: DeploymentIntent, at: datetime) -> Iterator[NewJob]:
+    """Removals that stand on record from a rehearsal: offering them once more is no news, and would start no look."""
+    for (plane, _), offered in state.offers.items():
+        if offered.offer == Offer.UNINSTALL:
+            yield from _watching(state, offered.ring, plane, Offer.UNINSTALL, at)
 
 
 def _offering(

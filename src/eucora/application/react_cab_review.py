@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
 
 from eucora.application.ports import NewJob
 from eucora.application.priorities import HALT, UPKEEP
 from eucora.domain import cab_delegation, cab_review
 from eucora.domain.cab_review import clocks
-
-NOT_JUSTIFIED: Final = cab_review.RetrospectiveVerdict.NOT_JUSTIFIED
 
 
 def of_review(state: cab_review.CabReview, event: object, at: datetime) -> Iterable[NewJob]:
@@ -30,12 +27,6 @@ def of_review(state: cab_review.CabReview, event: object, at: datetime) -> Itera
         case cab_review.CabReviewDecided():
             payload = {"intent_id": opened.intent_id, "review_id": id}
             return [NewJob("record_cab_decision", payload, at, lock_key=f"{opened.intent_id}:cab")]
-        case cab_review.CabApprovalRevoked(reason=reason):
-            return [_revocation(opened, reason, at)]
-        case cab_review.CabRetrospectiveClosed(verdict=verdict, findings=findings) if verdict is NOT_JUSTIFIED:
-            return [_revocation(opened, f"the emergency change was found not justified: {findings}", at)]
-        case cab_review.CabRetrospectiveOverdue():
-            return [_revocation(opened, "the emergency change was not reviewed in retrospect in time", at)]
         case cab_review.CabRetrospectiveOpened(due_at=due_at, at=begun):
             reminders = clocks.reminders(begun, due_at, opened.rules.remind_at)
             return [
@@ -43,11 +34,16 @@ def of_review(state: cab_review.CabReview, event: object, at: datetime) -> Itera
                 _due("lapse_retrospective", id, due_at),
             ]
         case _:
-            return []
+            reason = cab_review.taken_back(event)
+            return [] if reason is None else [_revocation(opened, reason, at)]
 
 
 def _revocation(opened: cab_review.CabReviewOpened, reason: str, at: datetime) -> NewJob:
-    """The intent hears that the approval holds no more, which halts a rollout that rests on it."""
+    """The intent hears that the approval holds no more, which halts a rollout that rests on it.
+
+    Mostly it knows already (see :mod:`eucora.application.revocations`); the job is for the intent that could not be
+    told with the event, and so that somebody sees it where it refuses for good.
+    """
     payload = {"intent_id": opened.intent_id, "review_id": opened.review_id, "reason": reason}
     return NewJob("revoke_approval", payload, at, lock_key=f"{opened.intent_id}:cab", priority=HALT)
 

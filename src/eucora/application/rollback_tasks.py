@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from eucora.application.devices import Removal
+from eucora.application.held_requests import so_far
 from eucora.application.planes import Assignment, Offer, Watch
 from eucora.application.tasks import Task, Work
 from eucora.domain.deployment_intent import commands
@@ -55,22 +56,21 @@ async def restore(task: Task) -> Work:
     if target is None or (task.ring, task.plane) not in task.state.published:
         return Work()  # what the release did not reach still has what it had
     done: list[commands.Command] = []
-    for group in task.targets:
-        await task.port.assign(
-            Assignment(
-                key=_key(task, target),
-                ref=target.ref,
-                name=task.name,
-                version=target.version,
-                group=group.group,
-                offer=Offer.INSTALL,
-                anew=task.intent_id,
-            ),
-            correlation_id=task.correlation_id,
+    for group in task.groups:
+        if (task.ring, task.plane, group) in task.state.previous_offers:
+            continue  # to make it anew once more would begin with taking it back
+        wanted = Assignment(
+            key=_key(task, target),
+            ref=target.ref,
+            name=task.name,
+            version=target.version,
+            group=group,
+            offer=Offer.INSTALL,
+            anew=task.intent_id,
         )
-        done.append(
-            commands.RecordPreviousOffered(task.ring, task.plane, group.group, target.ref, task.world.clock.now())
-        )
+        with so_far(done):
+            await task.port.assign(wanted, correlation_id=task.correlation_id)
+        done.append(commands.RecordPreviousOffered(task.ring, task.plane, group, target.ref, task.world.clock.now()))
     return Work(done)
 
 

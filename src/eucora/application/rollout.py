@@ -10,9 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from eucora.application import drift_jobs, rollback_tasks
-from eucora.application.devices import CohortDevice
-from eucora.application.execute import load
+from eucora.application.devices import CohortDevice, Removal
+from eucora.application.execute import PerTry, load
 from eucora.application.grounds import grounds_of
+from eucora.application.held_requests import so_far
 from eucora.application.planes import (
     Assignment,
     Detection,
@@ -25,28 +26,35 @@ from eucora.application.planes import (
     ReceiptDetection,
     RegistryDetection,
     ReturnCode,
+    ScriptDetection,
     Watch,
     Withdrawal,
 )
 from eucora.application.rollback_tasks import removal_of
+from eucora.application.shares import GONE, NotKept, devices_in, keep
 from eucora.application.tasks import Task as Task
 from eucora.application.tasks import Work as Work
 from eucora.application.tasks import removal_command
 from eucora.application.tasks import task_for as task_for
 from eucora.domain import artifact, evidence_pack
+from eucora.domain.assignment import words
 from eucora.domain.deployment_intent import commands
-from eucora.domain.deployment_intent.offered import offered_in
+from eucora.domain.deployment_intent.offered import groups_reached, offered_in
 from eucora.domain.deployment_intent.state import ENDED, DeploymentIntent, IntentStatus, Rehearsal
 from eucora.domain.evidence_pack import InstallPlan
 from eucora.domain.rings import Ring, RingTarget
 from eucora.domain.verification import since
 
 OVER = ENDED | {IntentStatus.ROLLING_BACK}  # no device is to get the release any more
+LOOKS, LOOKS_LAST = ((timedelta(days=1), 1), (timedelta(days=3), 2)), 4
 SLOW = 10  # how many times more rarely a ring is looked at that the rollout has left, or that stands still
 
 
 async def resolve_cohort(task: Task) -> Work:
-    """Resolve the ring's groups on one plane and freeze the list of devices."""
+    """Resolve the ring's groups on one plane, freeze the list of devices, and keep shares in groups of our own.
+
+    What is kept is what was frozen, also where a worker was killed in between and the groups have changed since.
+    """
     progress = task.state.rings.get(task.ring)
     if progress is None or task.plane in progress.cohorts or task.state.status in OVER:
         return Work()
@@ -55,9 +63,11 @@ async def resolve_cohort(task: Task) -> Work:
         try:
             group = await task.port.resolve(target.group, correlation_id=task.correlation_id)
         except GroupNotFound:
-            return Work([_refused(task, target, "the plane knows no such group any more")])
-        if not group.devices:
-            return Work([_refused(task, target, "the group holds no enrolled device")])
+            return Work([_refused(task, target, GONE)])
+        chosen = devices_in(group, task.proposed.release.application.application_id, target.share)
+        if not chosen:
+            share = "" if target.share is None else f" in its share of {words(target.share)}"
+            return Work([_refused(task, target, f"the group holds no enrolled device{share}")])
         devices += [
             CohortDevice(
                 plane=target.plane,
@@ -69,10 +79,15 @@ async def resolve_cohort(task: Task) -> Work:
                 group=target.group,
                 last_check_in=device.last_check_in,
             )
-            for device in group.devices
+            for device in chosen
         ]
     frozen = await task.world.devices.freeze(task.intent_id, task.ring, task.plane, devices)
-    return Work([commands.FreezeCohort(task.ring, task.plane, frozen.digest, frozen.counts, task.world.clock.now())])
+    try:
+        kept = tuple(await keep(task))
+    except NotKept as error:
+        return Work([_refused(task, error.target, error.reason)])
+    now = task.world.clock.now()
+    return Work([commands.FreezeCohort(task.ring, task.plane, frozen.digest, frozen.counts, now, kept)])
 
 
 def _refused(task: Task, target: RingTarget, reason: str) -> commands.RefuseCohort:
@@ -132,6 +147,8 @@ def detection_of(plan: InstallPlan) -> Detection:
             return RegistryDetection(rule.path, rule.name, rule.value or None)
         case "msi":
             return MsiDetection(rule.name, rule.value or None)
+        case "script":
+            return ScriptDetection(rule.value, rule.name)
         case "receipt":
             return ReceiptDetection(rule.name, rule.value)
         case _:
@@ -150,22 +167,21 @@ async def assign(task: Task) -> Work:
         return await _take_back(task)  # nothing removes it there; the previous release is installed over it
     done: list[commands.Command] = []
     uninstall = await removal_command(task)
-    for target in task.targets:
-        assigned = await task.port.assign(
-            Assignment(
-                key=task.key,
-                ref=published.ref,
-                name=task.name,
-                version=task.version,
-                group=target.group,
-                offer=task.offer,
-                uninstall_command=uninstall,
-            ),
-            correlation_id=task.correlation_id,
+    for group in task.groups:
+        wanted = Assignment(
+            key=task.key,
+            ref=published.ref,
+            name=task.name,
+            version=task.version,
+            group=group,
+            offer=task.offer,
+            uninstall_command=uninstall,
         )
+        with so_far(done):
+            assigned = await task.port.assign(wanted, correlation_id=task.correlation_id)
         done.append(
             commands.RecordAssigned(
-                task.ring, task.plane, target.group, assigned.ref, task.offer.value, task.world.clock.now()
+                task.ring, task.plane, group, assigned.ref, task.offer.value, task.world.clock.now()
             )
         )
     return Work(done)
@@ -176,7 +192,7 @@ def offer_stands(state: DeploymentIntent, ring: Ring, offer: Offer) -> bool:
     rehearsing = state.rehearsal is Rehearsal.RUNNING and ring is Ring.LAB
     if offer is Offer.INSTALL:
         return state.status is IntentStatus.ROLLING_OUT and not rehearsing
-    return rehearsing or state.status is IntentStatus.ROLLING_BACK
+    return (rehearsing and state.status is IntentStatus.ROLLING_OUT) or state.status is IntentStatus.ROLLING_BACK
 
 
 async def withdraw(task: Task) -> Work:
@@ -190,9 +206,7 @@ async def _take_back(task: Task) -> Work:
     refs = [event.ref for (_, plane), event in task.state.published.items() if plane is task.plane]
     # Every group that may have been offered, not only those on record: an offer whose worker was killed before it could
     # say so stands on the plane all the same.
-    plan = task.proposed.ring_plan
-    opened = [spec for ring in task.state.rings if (spec := plan.of(ring)) is not None]
-    groups = {target.group for spec in opened for target in spec.targets if target.plane is task.plane}
+    groups = groups_reached(task.state, task.plane)
     if not refs or not groups:
         return Work()
     taken = await task.port.withdraw(
@@ -217,7 +231,7 @@ async def observe(task: Task) -> Work:
     )
     published = task.state.published.get((task.ring, task.plane))
     rehearsing = task.state.rehearsal is Rehearsal.RUNNING and task.ring is Ring.LAB
-    if published is None or (not devices and task.ring is not task.state.ring and not rehearsing):
+    if published is None:
         return Work()
     if devices and not (rehearsing and task.offer is Offer.INSTALL):
         watch = Watch(task.key, published.ref, task.name, task.version, task.offer, devices)
@@ -225,14 +239,35 @@ async def observe(task: Task) -> Work:
             await task.world.devices.record(task.intent_id, task.ring, task.plane, batch, now=task.world.clock.now())
     current = task.ring is task.state.ring and task.state.status is IntentStatus.ROLLING_OUT
     busy = current or task.offer is Offer.UNINSTALL
-    return Work(again_at=task.soon(1 if busy else SLOW))
+    return Work(again_at=task.soon(looks_apart(_age(task, removal)) if busy else SLOW))
+
+
+def looks_apart(age: timedelta) -> int:
+    """How many times the policy's interval to wait before the next look at devices that were asked ``age`` ago.
+
+    Most devices answer within the first day. Those that are still out after three were off, and a look costs the same.
+    """
+    return next((times for limit, times in LOOKS if age < limit), LOOKS_LAST)
+
+
+def _age(task: Task, removal: Removal | None) -> timedelta:
+    progress = task.state.rings.get(task.ring)
+    asked = [] if progress is None else [progress.opened_at]
+    if removal is not None and task.offer is Offer.UNINSTALL:
+        asked.append(removal.asked_at)
+    now = task.world.clock.now()
+    return now - max(asked, default=now)
 
 
 async def measure(task: Task) -> Work:
-    """Count the ring where the rollout is, on the planes that have their devices; what follows, the domain decides."""
+    """Count a ring on the planes that have their devices; what follows, the domain decides.
+
+    A ring that the rollout has left is counted as well, more rarely: what it shows there may still have to stop it.
+    """
     progress = task.state.rings.get(task.ring)
-    if task.state.status in ENDED or task.ring is not task.state.ring or progress is None or not progress.cohorts:
+    if task.state.status in ENDED or progress is None or not progress.cohorts:
         return Work()
+    apart = 1 if task.ring is task.state.ring else SLOW
     if task.state.rehearsal is Rehearsal.RUNNING or task.state.status is IntentStatus.ROLLING_BACK:
         return Work(again_at=task.soon())  # the devices are being emptied on purpose; their counts would mislead
     now = task.world.clock.now()
@@ -244,9 +279,12 @@ async def measure(task: Task) -> Work:
         reachable_within_s=task.proposed.policy.reachable_within_s,
         offered=offered_in(task.state, task.ring),
     )
-    grounds = await grounds_of(task.world, task.state, now)
+
+    async def judged(state: DeploymentIntent) -> commands.RecordMeasurement:
+        return commands.RecordMeasurement(task.ring, measurement, await grounds_of(task.world, state, now), now)
+
     checked = commands.CheckHaltRule(task.ring, measurement, now)  # an append of its own: nothing may keep it back
-    return Work([checked, commands.RecordMeasurement(task.ring, measurement, grounds, now)], again_at=task.soon())
+    return Work([checked, PerTry(judged)], again_at=task.soon(apart))
 
 
 def failure_of(task: Task, operation: str, error: PlaneError, attempts: int) -> Work:

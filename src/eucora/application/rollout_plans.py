@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from eucora.application.deployment_intents import IntentRequest, measure_now, proposal_of
 from eucora.application.execute import load
 from eucora.application.grounds import grounds_of
-from eucora.application.planes import Offer, PlaneError
+from eucora.application.planes import PlaneError
+from eucora.application.shares import Groups, devices_in
 from eucora.application.world import Caller, World, require
 from eucora.domain.deployment_intent.decide import DECIDER
 from eucora.domain.deployment_intent.events import DeploymentIntentProposed
 from eucora.domain.deployment_intent.refusals import IntentUnknown
 from eucora.domain.deployment_intent.state import DeploymentIntent, IntentStatus
 from eucora.domain.people import Role
-from eucora.domain.rollout_plan import Former, Place, RolloutPlan, plan
+from eucora.domain.rollout_plan import Former, RolloutPlan, Slot, held_by, plan
 
 
 async def plan_of(world: World, caller: Caller, intent_id: str, candidates: Sequence[str]) -> RolloutPlan:
@@ -34,8 +35,9 @@ async def preview(world: World, caller: Caller, request: IntentRequest, candidat
     state = DECIDER.fold(DECIDER.decide(DECIDER.initial, proposal))
     if state.proposed is None:
         raise AssertionError("a proposal that is not refused is proposed")
-    targets = [target for spec in proposal.ring_plan.rings for target in spec.targets]
-    counted = {(target.plane, target.group): target.devices for target in targets}  # counted for the proposal just now
+    targets = [(spec.ring, target) for spec in proposal.ring_plan.rings for target in spec.targets]
+    # counted for the proposal just now
+    counted = {(ring, target.plane, target.group): target.devices for ring, target in targets}
     return await _plan(world, state, state.proposed, candidates, counted)
 
 
@@ -44,7 +46,7 @@ async def _plan(
     state: DeploymentIntent,
     proposed: DeploymentIntentProposed,
     candidates: Sequence[str],
-    counted: dict[Place, int],
+    counted: dict[Slot, int],
 ) -> RolloutPlan:
     now = world.clock.now()
     return plan(
@@ -64,7 +66,7 @@ async def _former(world: World, intent_id: str, candidates: Sequence[str]) -> Fo
         if candidate == intent_id:
             continue
         state = await load(world.store, DECIDER, candidate)
-        offers = frozenset(key for key, event in state.offers.items() if event.offer == Offer.INSTALL)
+        offers = held_by(state)
         if state.proposed is None or not offers or state.status is IntentStatus.ROLLED_BACK:
             continue
         return Former(candidate, state.proposed.release.application.version, state.proposed.risk, offers)
@@ -73,9 +75,10 @@ async def _former(world: World, intent_id: str, candidates: Sequence[str]) -> Fo
 
 async def _counted(
     world: World, caller: Caller, state: DeploymentIntent, proposed: DeploymentIntentProposed
-) -> dict[Place, int]:
+) -> dict[Slot, int]:
     """Devices in the groups of rings that are not frozen; a group whose plane does not answer is left out."""
-    counted: dict[Place, int] = {}
+    counted: dict[Slot, int] = {}
+    groups, application = Groups(caller.correlation_id), proposed.release.application.application_id
     for spec in proposed.ring_plan.rings:
         progress = state.rings.get(spec.ring)
         if progress is not None and progress.frozen_at is not None:
@@ -84,8 +87,8 @@ async def _counted(
             port = world.planes.get(target.plane)
             try:
                 if port is not None:
-                    group = await port.resolve(target.group, correlation_id=caller.correlation_id)
-                    counted[target.plane, target.group] = len(group.devices)
+                    devices = devices_in(await groups.of(port, target.group), application, target.share)
+                    counted[spec.ring, target.plane, target.group] = len(devices)
             except PlaneError:
                 continue  # the plan says of such a group that its devices are not known
     return counted

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from eucora.application.execute import load
+from eucora.application.execute import PerTry, load
 from eucora.application.planes import Offer, PlanePort
 from eucora.application.world import World
 from eucora.domain import evidence_pack
 from eucora.domain.deployment_intent import commands
 from eucora.domain.deployment_intent.decide import DECIDER
 from eucora.domain.deployment_intent.events import DeploymentIntentProposed, ReleaseArtifact
+from eucora.domain.deployment_intent.offered import group_of
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring, RingTarget
@@ -21,7 +22,7 @@ from eucora.domain.rings import Ring, RingTarget
 class Work:
     """What a job led to: ``facts`` to put on record, in order, and when to come back (None: the job is over)."""
 
-    facts: Sequence[commands.Command] = ()
+    facts: Sequence[commands.Command | PerTry[DeploymentIntent, commands.Command]] = ()
     again_at: datetime | None = None
 
 
@@ -59,6 +60,12 @@ class Task:
     def targets(self) -> Sequence[RingTarget]:
         spec = self.proposed.ring_plan.of(self.ring)
         return [target for target in spec.targets if target.plane is self.plane] if spec else []
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """The groups on the job's plane that stand for the ring's targets there."""
+        standing = [group_of(self.state, self.ring, target) for target in self.targets]
+        return [group for group in standing if group is not None]
 
     @property
     def file(self) -> ReleaseArtifact:

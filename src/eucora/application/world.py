@@ -1,11 +1,12 @@
 """What every use case is given: the ports, and the caller."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from eucora.application.devices import DeviceTable
+from eucora.application.held_requests import HeldRequests
 from eucora.application.planes import PlanePort
 from eucora.application.ports import ArtifactStore, Clock, Context, EventStore, EvidenceReader, Ids, Reply
 from eucora.application.recurrences import Recurrences
@@ -61,6 +62,19 @@ class Facts(Protocol):
         """Every intent of the application, as an incident sees it."""
         ...
 
+    async def intents_of_release(
+        self, application_id: str, version: str, pack: str, files: Collection[str]
+    ) -> Sequence[str]:
+        """Ids of the application's intents with the version, the pack, or an artifact or file of ``files`` (SHA-256).
+
+        Oldest first.
+        """
+        ...
+
+    async def applications(self) -> Sequence[str]:
+        """Ids of the applications that an evidence pack or an intent names, in order."""
+        ...
+
     async def overdue_retrospectives(self, application_id: str, at: datetime | None = None) -> int:
         """Emergency changes of the application that nobody reviewed in time (by ``at``, where it is named)."""
         ...
@@ -87,6 +101,7 @@ class World:
     facts: Facts
     clock: Clock
     ids: Ids
+    held: HeldRequests | None = None  # what planes hold back for an approval of their own; None: nothing is kept
 
 
 @dataclass(frozen=True, slots=True)

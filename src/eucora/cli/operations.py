@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from eucora import bootstrap
+from eucora.application.checkups import ChecksUp, Health
 from eucora.application.replay import replay_log
 from eucora.application.service_tokens import issue_token_as
 from eucora.application.world import Caller
@@ -97,7 +98,9 @@ def token(
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check settings, database, read models and planes, and say what to do about each finding.
+    """Check settings, database, read models and planes, and say what to do about each finding. Nothing is changed.
+
+    Each connected plane is asked for its lists, and what the connection may do is compared with what rollouts need.
 
     Example: eucora doctor --json
     """
@@ -120,6 +123,14 @@ def doctor(as_json: Json = False) -> None:
         planes = ", ".join(sorted(runtime.world.planes))
         told = planes or "none in this environment: set INTUNE_… or JAMF_…"
         findings.append(_finding("planes", True, told, note=not planes))
+        asked: list[tuple[str, object]] = [(name.value, plane) for name, plane in sorted(runtime.world.planes.items())]
+        for name, connection in [*asked, ("kandji", runtime.kandji)]:
+            if isinstance(connection, ChecksUp):
+                for found in await connection.check_up(correlation_id=str(runtime.world.ids.new())):
+                    told, unknown = found.told, found.health is Health.UNKNOWN
+                    findings.append(
+                        _finding(f"{name} {found.check}", found.health is not Health.BAD, told, note=unknown)
+                    )
         issuer = runtime.settings.oidc_issuer
         told = issuer or "service tokens only in this environment: EUCORA_OIDC_ISSUER is not set"
         findings.append(_finding("sign-in", True, told, note=issuer is None))

@@ -16,7 +16,7 @@ from eucora import bootstrap
 from eucora.cli.console import MISUSED, fail, one_line_errors, run, settings
 from eucora.cli.stack import Stack
 from eucora.lab import server as lab_server
-from eucora.observability import configure_traces
+from eucora.observability import configure_metrics, configure_traces
 from eucora.settings import Settings
 
 _log = structlog.get_logger("eucora")
@@ -33,6 +33,7 @@ def serve(host: Host = None, port: Port = None) -> None:
     with one_line_errors():
         found = settings(**_given(host, port))
         configure_traces("eucora-api")
+        configure_metrics("eucora-api")
         with bootstrap.database(found, migrated=False) as url:
             run(_serve(found, url))
 
@@ -76,6 +77,7 @@ def work() -> None:
     with one_line_errors():
         found = settings()
         configure_traces("eucora-worker")
+        configure_metrics("eucora-worker")
         with bootstrap.database(found, migrated=False) as url:
             run(_work(found, url))
 

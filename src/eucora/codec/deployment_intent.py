@@ -21,6 +21,8 @@ STORED_AS: Final[dict[type, tuple[str, int]]] = {
     events.GroupAssigned: ("deployment_intent.group-assigned", 1),
     events.OffersWithdrawn: ("deployment_intent.offers-withdrawn", 1),
     events.PlaneOperationFailed: ("deployment_intent.plane-operation-failed", 1),
+    events.PlaneApprovalAwaited: ("deployment_intent.plane-approval-awaited", 1),
+    events.PlaneApprovalSettled: ("deployment_intent.plane-approval-settled", 1),
     events.RingMeasured: ("deployment_intent.ring-measured", 1),
     events.GateRunCompleted: ("deployment_intent.gate-run-completed", 1),
     events.RollbackRehearsalStarted: ("deployment_intent.rollback-rehearsal-started", 1),

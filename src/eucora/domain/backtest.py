@@ -35,7 +35,7 @@ class HasOutcome(Protocol):
 class ScoredOn:
     """Everything that a score and a route were made from. ``crosses``: the target lies outside the application's scope.
 
-    ``change_kind``, ``maturity``, ``not_in_force``: as :func:`eucora.domain.routing.route` takes them.
+    ``change_kind``, ``maturity``, ``not_in_force``, ``precedents``: as :func:`eucora.domain.routing.route` takes them.
     """
 
     application: ApplicationProfile
@@ -49,6 +49,7 @@ class ScoredOn:
     maturity: int = 0
     crosses: bool = False
     not_in_force: tuple[str, ...] = ()
+    precedents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ def judge(facts: ScoredOn, model: RiskModel, governance: GovernancePolicy) -> tu
         change_kind=facts.change_kind,
         crosses="of the proposal" if facts.crosses else None,
         not_in_force=facts.not_in_force,
+        precedents=facts.precedents,
     )
     return risk, taken
 

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 
 from eucora.domain.deployment_intent.events import Binding, ReleaseArtifact
 from eucora.domain.gate_types import GatePolicy
 from eucora.domain.governance_types import GovernancePolicy
 from eucora.domain.plain_json import plain
-from eucora.domain.rings import RingPlan, RingSpec
+from eucora.domain.rings import RingPlan, RingSpec, RingTarget
 from eucora.domain.risk_factors import RiskModel
 
 
@@ -30,7 +31,7 @@ def bind(
         TypeError: a value that has no canonical form here, a float above all.
     """
     files = sorted(f"{file.plane}:{file.artifact}:{file.content}" for file in artifacts)
-    plan = digest_of(RingPlan(tuple(_in_order(spec) for spec in ring_plan.rings)))
+    plan = digest_of({**_fields(ring_plan), "rings": [_in_order(spec) for spec in ring_plan.rings]})
     policy = f"{gate_policy.version}:{digest_of(gate_policy)}"
     model = risk_model if isinstance(risk_model, str) else f"{risk_model.version}:{digest_of(risk_model)}"
     governed = "" if governance is None else f"{governance.version}:{digest_of(governance)}"
@@ -52,5 +53,18 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _in_order(spec: RingSpec) -> RingSpec:
-    return RingSpec(spec.ring, tuple(sorted(spec.targets, key=lambda target: json.dumps(plain(target)))))
+def _in_order(spec: RingSpec) -> dict[str, object]:
+    targets = [_bound(target) for target in spec.targets]
+    return {**_fields(spec), "targets": sorted(targets, key=lambda target: json.dumps(plain(target)))}
+
+
+def _bound(target: RingTarget) -> dict[str, object]:
+    """Without a share that is not there, so that plans of before there were shares keep their digest."""
+    told = _fields(target)
+    if target.share is None:
+        del told["share"]
+    return told
+
+
+def _fields(value: RingPlan | RingSpec | RingTarget) -> dict[str, object]:
+    return {one.name: getattr(value, one.name) for one in fields(value)}

@@ -74,8 +74,8 @@ def blockers(
     """
     proposed = state.proposed
     if proposed is None or state.status in ENDED or state.status is IntentStatus.ROLLING_BACK:
-        return ()
-    found = [*_stopped(state), *_approvals(state, proposed, grounds, at, review)]
+        return tuple(awaited(state, at))  # what takes the release off may have to wait for people, too
+    found = [*_stopped(state), *_approvals(state, proposed, grounds, at, review), *awaited(state, at)]
     if state.ring is not None:
         found += [*_planes(state, state.ring), *_ring(state, proposed, state.ring, grounds, at, measurement)]
     return tuple(found)
@@ -91,7 +91,7 @@ def _stopped(state: DeploymentIntent) -> Iterator[Blocker]:
     stop = state.stop
     if state.status not in (IntentStatus.PAUSED, IntentStatus.HALTED) or stop is None:
         return
-    who, reason = str(Role.PUBLISHER), f"{state.status} by {stop.by}: {stop.reason}"
+    who, reason = str(Role.PUBLISHER), f"{state.status} by {stop.by}: {state.stop_reason}"
     halt = state.halt
     decided = any(one.review_id is not None and one.at > stop.at for one in state.approvals)
     if state.rejected_by is not None:
@@ -146,6 +146,27 @@ def _planes(state: DeploymentIntent, ring: Ring) -> Iterator[Blocker]:
                 "plane", Verdict.ERROR, f"{failure.attempts} attempts", "done",
                 f"{operation} failed ({failure.kind}): {failure.detail}", plane, Role.PLATFORM_ADMIN, failure.at,
             )  # fmt: skip
+
+
+def awaited(state: DeploymentIntent, at: datetime) -> Iterator[Blocker]:
+    """Changes that a plane makes only once a second administrator of its own approves them.
+
+    What was asked for on the way in is left out once the rollout is over or goes back: nobody completes it any more.
+    """
+    passed = ("publish", "assign") if state.status in ENDED else ("publish",)
+    going_in = state.status not in ENDED and state.status is not IntentStatus.ROLLING_BACK
+    for waiting in state.awaiting.values():
+        late = waiting.expires_at is not None and waiting.expires_at <= at
+        if late or (waiting.operation in passed and not going_in):
+            continue
+        request = f"request {waiting.code}" if waiting.code else "the request that holds the object"
+        until = f" by {waiting.expires_at:%Y-%m-%d %H:%M} UTC" if waiting.expires_at else ""
+        yield Blocker(
+            "plane_approval", Verdict.INCONCLUSIVE, "awaiting approval", "approved",
+            f"{waiting.operation} waits for a second administrator of {waiting.plane}: approve {request}{until} "
+            f"({waiting.reason})", waiting.plane, f"an administrator of {waiting.plane} in its approver group",
+            waiting.at,
+        )  # fmt: skip
 
 
 def _ring(

@@ -151,18 +151,6 @@ class DelegateHasDelegated(DomainError):
         )
 
 
-class LenderMayNotVoteForAnother(DomainError):
-    """No chains, also where two delegations were made in the same moment: who lends his vote uses nobody else's."""
-
-    def __init__(self, other: Delegated) -> None:
-        super().__init__(
-            f"Your own vote is with {other.delegate} under delegation {other.delegation_id}, so you vote for nobody"
-            " else; take it back first.",
-            delegation_id=other.delegation_id,
-            delegate=other.delegate,
-        )
-
-
 class DelegationNotYours(DomainError):
     """Only the two people of a delegation, or a platform admin, end it."""
 
@@ -175,17 +163,6 @@ class DelegationOver(DomainError):
 
     def __init__(self, ended: str) -> None:
         super().__init__(f"This delegation is {ended} already; there is nothing to take back.", ended=ended)
-
-
-class DelegationNotInForce(DomainError):
-    """A vote for another person rests on a delegation that does not hold now."""
-
-    def __init__(self, delegation_id: str) -> None:
-        super().__init__(
-            f"Delegation {delegation_id} lends you no vote now; vote for yourself if you are a CAB approver, "
-            "or ask the delegator for a delegation that holds.",
-            delegation_id=delegation_id,
-        )
 
 
 @dataclass(frozen=True, slots=True)

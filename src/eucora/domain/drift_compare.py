@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from eucora.domain.deployment_intent.offered import groups_reached
 from eucora.domain.deployment_intent.state import DeploymentIntent, Rehearsal
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
@@ -105,9 +106,7 @@ def desired_of(state: DeploymentIntent, plane: Plane, also: frozenset[str] = fro
         # The lab's offer turns with a rehearsal: until the other one is on record, either may stand.
         if of_plane is plane and (event.offer == "uninstall") is (rehearsing and event.ring is Ring.LAB)
     )
-    opened = [spec for spec in proposed.ring_plan.rings if spec.ring in state.rings]
-    groups = {target.group for spec in opened for target in spec.targets if target.plane is plane}
-    undecided = frozenset(groups | also) - {offer.group for offer in offers}
+    undecided = (groups_reached(state, plane) | also) - {offer.group for offer in offers}
     version = proposed.release.application.version
     return Desired(plane, latest.ref, version, latest.content_version, offers, undecided, max(state.rings))
 

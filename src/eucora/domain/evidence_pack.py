@@ -31,17 +31,18 @@ REQUIRED_DOCUMENTS: Final = {
 }
 # What a plane's own agent can look for. Jamf Pro inventories receipts of packages; Intune looks at files, the registry
 # and MSI product codes.
-DETECTED_BY: Final = {Plane.INTUNE: ("file", "registry", "msi"), Plane.JAMF: ("receipt",)}
+DETECTED_BY: Final = {Plane.INTUNE: ("file", "registry", "msi", "script"), Plane.JAMF: ("receipt",)}
 PLACED: Final = ("file", "registry")  # detections that name a folder or a key, too
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """How a device tells that the release is there. ``kind``: file, registry, msi, receipt; the fields are its words.
+    """How a device tells that the release is there. ``kind``: file, registry, msi, script, receipt; the fields are its
+    words.
 
     file: ``path`` folder, ``name`` file name, ``value`` version or empty. registry: ``path`` key, ``name`` value name,
-    ``value`` expected or empty. msi: ``name`` product code, ``value`` version. receipt: ``name`` package id, ``value``
-    version.
+    ``value`` expected or empty. msi: ``name`` product code, ``value`` version. script: ``name`` what it is called,
+    ``value`` the PowerShell itself. receipt: ``name`` package id, ``value`` version.
     """
 
     kind: str
@@ -272,6 +273,7 @@ def _missing_parts(plan: InstallPlan) -> list[str]:
             detection.kind in DETECTED_BY[plan.plane] or not detected,
         ),
         ("a path in the detection", placed or not detected),
+        ("the script of the detection", detection.kind != "script" or bool(detection.value.strip())),
         ("return codes", bool(plan.return_codes) or not windows),
         ("a return code that means success", succeeds or not plan.return_codes),
     )

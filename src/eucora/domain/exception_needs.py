@@ -29,6 +29,18 @@ class ExceptionNeed:
         return waived(self.kind, exceptions, at) >= {*self.subjects}
 
 
+def declared_scope(home: Scope | None, target: Scope) -> str:
+    """What people are told of where the application belongs. It is the requester's word: nothing here computes it.
+
+    How many devices are hit is not declared but counted, in the groups of the plan and then in the frozen cohorts.
+    """
+    words = scope_words(target)
+    if home is None:
+        return f"not declared, so nobody looked whether the target {words} crosses the application's boundary"
+    told = "lies inside it" if home.covers(target) else "lies outside it, under a cross-boundary exception"
+    return f"declared by the requester as {scope_words(home)}; the target {words} {told}"
+
+
 def scope_words(scope: Scope) -> str:
     """A scope as exceptions name it: ``business_unit/boundary/site``."""
     return f"{scope.business_unit}/{scope.boundary}/{scope.site}"

@@ -35,6 +35,13 @@ from eucora.domain.rings import Ring
 from eucora.domain.statistics import ARITHMETIC, percent
 
 NEVER_OVERRIDDEN: Final = frozenset({"approval"})
+GATES: Final = (
+    *("success_rate", "time_to_compliance", "coverage", "failure_budget", "sample", "every_plane"),
+    *("security_incidents", "p1_p2_incidents", "rollback_validated", "approval", "exceptions", "change_window"),
+    *("overlap", "soak", "condition_min_success_rate", "condition_max_ring", "condition_monitor_until"),
+)
+"""Every gate that :func:`evaluate` may judge, in the order of its results."""
+OVERRIDABLE: Final = tuple(gate for gate in GATES if gate not in NEVER_OVERRIDDEN)
 _HOUR_S: Final = 3_600
 _NAMED_MAX: Final = 5
 _INSTANT_MAX: Final = 40  # characters

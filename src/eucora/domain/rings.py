@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from eucora.domain.assignment import Share
 from eucora.domain.planes import Plane, SiteClass
 
 
@@ -18,13 +19,14 @@ class Ring(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RingTarget:
-    """One group on one plane. ``devices`` is the count resolved when the plan was proposed."""
+    """One group on one plane, or a share of it. ``devices`` is the count resolved when the plan was proposed."""
 
     plane: Plane
     group: str  # the plane's own id of the group
     devices: int
     site_class: SiteClass = SiteClass.ONLINE
     critical: bool = False  # the group holds critical devices
+    share: Share | None = None  # of the group's devices, by :mod:`eucora.domain.assignment`; None: all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,14 @@ class RingPlan:
 
     def of(self, ring: Ring) -> RingSpec | None:
         return next((spec for spec in self.rings if spec.ring is ring), None)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGroup:
+    """A group of our own (``ref``) that holds the frozen devices of a share of ``group``; plane's own ids both."""
+
+    group: str
+    ref: str
 
 
 @dataclass(frozen=True, slots=True)

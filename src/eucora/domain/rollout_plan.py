@@ -1,5 +1,6 @@
 """What a rollout will do before it does it: changes by group, devices by ring, time, what it runs into, what risk."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,14 +8,17 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import Final
 
+from eucora.domain.assignment import WHOLE, Share, without
 from eucora.domain.deployment_intent import grounds as judged
 from eucora.domain.deployment_intent.events import DeploymentIntentProposed
 from eucora.domain.deployment_intent.evolve import covered_time
+from eucora.domain.deployment_intent.offered import group_of
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.forecast import Forecast, RingOutlook, Wait, forecast, needed_installs
 from eucora.domain.gate_measures import Totals
 from eucora.domain.grounds import Grounds, Overlap
 from eucora.domain.planes import Plane
+from eucora.domain.ring_sizes import size_warning
 from eucora.domain.rings import Measurement, Ring, RingSpec, RingTarget
 from eucora.domain.risk_types import History, RiskAssessment
 from eucora.domain.statistics import ARITHMETIC
@@ -22,14 +26,16 @@ from eucora.domain.statistics import ARITHMETIC
 _SHARE_MAX: Final = Decimal("0.99")  # a forecast needs some attempts that succeed
 _SHARE_STEP: Final = Decimal("0.0001")
 
-Place = tuple[Plane, str]  # a plane, and its own id of a group
+Place = tuple[Plane, str, Share]  # a plane, its own id of a group, and how much of the group
+Slot = tuple[Ring, Plane, str]  # one target of a plan: its ring, its plane, and the group
 
 
 class Action(StrEnum):
-    """What happens to a group, against what the former release of the application left there.
+    """What happens to a group or a share of it, against what the former release of the application left there.
 
-    ``remove``: the former release is offered to it and this plan does not name it. Nothing takes it away by itself: it
-    keeps the former release until that is rolled back.
+    A device is in the same share in every release of an application. ``change``: the former release is offered to some
+    of its devices at least. ``remove``: it is offered to these, and this plan does not name them. Nothing takes it away
+    by itself: they keep the former release until that is rolled back.
     """
 
     ADD = "add"
@@ -49,7 +55,7 @@ class Former:
 
 @dataclass(frozen=True, slots=True)
 class GroupChange:
-    """``ring`` is None for a removal. Versions are empty where there is none."""
+    """``ring`` is None for a removal, ``share`` for the whole group. Versions are empty where there is none."""
 
     action: Action
     plane: Plane
@@ -57,6 +63,7 @@ class GroupChange:
     ring: Ring | None
     from_version: str
     to_version: str
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,11 @@ class RingDevices:
     @property
     def delta(self) -> int | None:
         return None if self.devices is None else self.devices - self.planned
+
+    @property
+    def warning(self) -> str:
+        """What its size is worth a word for; empty: nothing."""
+        return size_warning(self.ring, self.planned if self.devices is None else self.devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +128,12 @@ def plan(
     at: datetime,
     *,
     former: Former | None = None,
-    counted: Mapping[Place, int] | None = None,
+    counted: Mapping[Slot, int] | None = None,
     measurement: Measurement | None = None,
 ) -> RolloutPlan:
     """The plan of an intent at ``at`` (UTC).
 
-    ``counted``: devices in each group now, where its plane answered. ``measurement``: of the open ring, None: unread.
+    ``counted``: devices of each target now, where its plane answered. ``measurement``: of the open ring, None: unread.
     """
     outlook = [
         _outlook(state, proposed, spec, at, measurement if spec.ring is state.ring else None)
@@ -143,24 +155,43 @@ def plan(
 def _changes(proposed: DeploymentIntentProposed, former: Former | None) -> tuple[GroupChange, ...]:
     version, before = proposed.release.application.version, former.version if former else ""
     held = former.offers if former else frozenset()
-    changes = []
+    changes, named = [], defaultdict(list)
     for spec in proposed.ring_plan.rings:
         for target in spec.targets:
-            there = (target.plane, target.group) in held
-            action = Action.CHANGE if there else Action.ADD
-            from_version = before if there else ""
-            changes.append(GroupChange(action, target.plane, target.group, spec.ring, from_version, version))
-    named = {(target.plane, target.group) for spec in proposed.ring_plan.rings for target in spec.targets}
-    gone = sorted(held - named)
-    return (*changes, *(GroupChange(Action.REMOVE, plane, group, None, before, "") for plane, group in gone))
+            share = target.share or WHOLE
+            named[target.plane, target.group].append(share)
+            held_here = [one for plane, group, one in held if (plane, group) == (target.plane, target.group)]
+            there = without(share, held_here) != [share]
+            action, from_version = (Action.CHANGE, before) if there else (Action.ADD, "")
+            place = (target.plane, target.group, spec.ring)
+            changes.append(GroupChange(action, *place, from_version, version, target.share))
+    gone = [
+        GroupChange(Action.REMOVE, plane, group, None, before, "", None if left == WHOLE else left)
+        for plane, group, share in sorted(held)
+        for left in without(share, named[plane, group])
+    ]
+    return (*changes, *gone)
 
 
-def _devices(state: DeploymentIntent, spec: RingSpec, counted: Mapping[Place, int]) -> RingDevices:
+def held_by(state: DeploymentIntent) -> frozenset[Place]:
+    """Where the intent offers its release now, in the words of its plan: groups that people named, none of ours."""
+    if state.proposed is None:
+        return frozenset()
+    held = set()
+    for spec in state.proposed.ring_plan.rings:
+        for target in spec.targets:
+            offer = state.offers.get((target.plane, group_of(state, spec.ring, target) or ""))
+            if offer is not None and offer.offer == "install":
+                held.add((target.plane, target.group, target.share or WHOLE))
+    return frozenset(held)
+
+
+def _devices(state: DeploymentIntent, spec: RingSpec, counted: Mapping[Slot, int]) -> RingDevices:
     planned, progress = sum(target.devices for target in spec.targets), state.rings.get(spec.ring)
     if progress is not None and progress.frozen_at is not None:
         frozen = sum(count.devices for cohort in progress.cohorts.values() for count in cohort.counts)
         return RingDevices(spec.ring, planned, frozen, frozen=True)
-    known = [counted.get((target.plane, target.group)) for target in spec.targets]
+    known = [counted.get((spec.ring, target.plane, target.group)) for target in spec.targets]
     if any(count is None for count in known):
         return RingDevices(spec.ring, planned, None, frozen=False)
     return RingDevices(spec.ring, planned, sum(count or 0 for count in known), frozen=False)

@@ -20,6 +20,7 @@ def route(
     change_kind: str = "normal",
     crosses: str | None = None,
     not_in_force: Sequence[str] = (),
+    precedents: Sequence[str] = (),
 ) -> ApprovalRoute:
     """The first ring that needs CAB (None: automated approval suffices), the quorum, and every rule that applied.
 
@@ -27,7 +28,8 @@ def route(
     ``change_kind``: standard, normal or emergency. A standard change that the policy lists needs no CAB, unless its
     class or privileged tooling always does; emergency changes nothing here, since CAB decides it by other clocks.
     ``crosses``: the target in words, where it lies outside the application's scope; ``not_in_force``: which versions
-    were named instead of those in force, a clause each. Both ask for CAB whatever the score and the kind of change.
+    were named instead of those in force, a clause each; ``precedents``: what was decided about the release before, a
+    clause each. All of them ask for CAB whatever the score and the kind of change.
 
     Raises:
         KeyError: the policy has no line for the class.
@@ -41,7 +43,7 @@ def route(
         if listed is not None:
             from_ring, reasons = None, []
         reasons.append(told)
-    if beyond := list(_beyond_the_policy(policy, crosses, not_in_force)):
+    if beyond := list(_beyond_the_policy(policy, crosses, (*not_in_force, *precedents))):
         reasons = [*(reasons if from_ring is not None else ()), *(reason for _, reason in beyond)]
         from_ring = min([ring for ring, _ in beyond] + ([] if from_ring is None else [from_ring]))
     return ApprovalRoute(
@@ -54,17 +56,18 @@ def route(
 
 
 def _beyond_the_policy(
-    policy: GovernancePolicy, crosses: str | None, not_in_force: Sequence[str]
+    policy: GovernancePolicy, crosses: str | None, clauses: Sequence[str]
 ) -> Iterator[tuple[Ring, str]]:
     """What CAB has to see although the policy itself would not ask it.
 
-    Whoever names another version than the one in force picks what he is judged by, and so its own ring for CAB, too.
+    Whoever names another version than the one in force picks what he is judged by, and so its own ring for CAB, too;
+    what CAB said of a release, nobody but CAB unsays.
     """
     always = policy.cab_from_always
     if crosses is not None:
         yield always, f"the target {crosses} crosses the application's boundary: CAB from ring {always:d} on"
     earliest = min(always, Ring.CANARY)
-    for clause in not_in_force:
+    for clause in clauses:
         yield earliest, f"{clause}: CAB from ring {earliest:d} on"
 
 

@@ -12,6 +12,7 @@ from eucora.application.ports import Recorded
 from eucora.domain import cab_review as e
 from eucora.domain.cab_review.refusals import conflict
 from eucora.domain.conditions import Condition
+from eucora.domain.deployment_intent.events import SERVICE
 from eucora.domain.governance_types import ReviewRules
 from eucora.domain.rings import Ring
 from eucora.domain.risk_types import BlastRadiusClass
@@ -75,6 +76,9 @@ class ReviewView:
     rules: ReviewRules = field(default_factory=ReviewRules)
     grounds: str = ""
     changes: tuple[str, ...] = ()
+    declared_scope: str = ""
+    precedents: tuple[str, ...] = ()
+    asked_for_changes: tuple[str, ...] = ()
     votes: tuple[e.CabVoteCast, ...] = ()
     refused_votes: tuple[e.CabVoteRefused, ...] = ()
     reminders: int = 0
@@ -89,13 +93,14 @@ class ReviewView:
 
     @property
     def approvals(self) -> int:
-        """Approving votes; the quorum is met at ``quorum`` of them."""
+        """Approving votes; see :attr:`votes_missing` for how many there must be."""
         return sum(vote.vote is e.Vote.APPROVE for vote in self.votes)
 
     @property
     def votes_missing(self) -> int:
         """Approving votes that an open review still needs; 0 for one that ended."""
-        return max(0, self.quorum - self.approvals) if self.status == OPEN else 0
+        needed = e.votes_needed(self.quorum, self.asked_for_changes, self.votes)
+        return max(0, needed - self.approvals) if self.status == OPEN else 0
 
     @property
     def escalated(self) -> bool:
@@ -133,14 +138,29 @@ def evolve(view: ReviewView | None, recorded: Recorded) -> ReviewView | None:
                 approval_expires_at=event.approval_expires_at,
             )
         case e.CabApprovalRevoked():
-            view = replace(
-                view, status=e.Outcome.REVOKED, reason=event.reason, revoked_by=event.by, revoked_at=event.at
-            )
+            view = _revoked(view, event.reason, event.by, event.at)
         case e.CabRetrospectiveOpened(due_at=due_at, at=at):
             view = replace(view, retrospective=RetrospectiveView("open", at, due_at))
         case _ if view.retrospective is not None:
-            view = replace(view, retrospective=_debt(view.retrospective, event))
+            view = _judged(replace(view, retrospective=_debt(view.retrospective, event)), event)
     return replace(view, position=recorded.position, version=recorded.version)
+
+
+def _judged(view: ReviewView, event: object) -> ReviewView:
+    """What was approved in haste is approved no more, once it was found not justified or nobody judged it in time."""
+    reason = e.taken_back(event)
+    if reason is None or view.status == e.Outcome.REVOKED:
+        return view
+    match event:
+        case e.CabRetrospectiveClosed(by=by, at=at):
+            return _revoked(view, reason, by, at)
+        case e.CabRetrospectiveOverdue(at=at):
+            return _revoked(view, reason, SERVICE, at)
+    return view
+
+
+def _revoked(view: ReviewView, reason: str, by: str, at: datetime) -> ReviewView:
+    return replace(view, status=e.Outcome.REVOKED, reason=reason, revoked_by=by, revoked_at=at)
 
 
 def _debt(debt: RetrospectiveView, event: object) -> RetrospectiveView:
@@ -181,6 +201,9 @@ def _opened(event: e.CabReviewOpened, recorded: Recorded) -> ReviewView:
         rules=event.rules,
         grounds=event.grounds,
         changes=event.changes,
+        declared_scope=event.declared_scope,
+        precedents=event.precedents,
+        asked_for_changes=event.asked_for_changes,
     )
 
 
@@ -216,7 +239,7 @@ _COLUMNS: Final[dict[str, TypeEngine[Any]]] = {
 CAB_DESK = DocumentShape(
     name="cab_desk",
     table="cab_review",
-    version=2,
+    version=3,
     view=ReviewView,
     key=lambda recorded: stream_id(recorded, "cab_review"),
     evolve=evolve,

@@ -7,6 +7,7 @@ from eucora.projections.cab_delegations import CAB_DELEGATIONS
 from eucora.projections.cab_desk import CAB_DESK
 from eucora.projections.calibration import CALIBRATION
 from eucora.projections.change_windows import CHANGE_WINDOWS
+from eucora.projections.connectors import CONNECTORS
 from eucora.projections.drift import DRIFT_FINDINGS
 from eucora.projections.gate_policies import GATE_POLICIES
 from eucora.projections.governance_policies import GOVERNANCE_POLICIES
@@ -44,4 +45,5 @@ def all_projections() -> list[Projection]:
         DocumentProjection(TRUST_MATURITY),
         DocumentProjection(CALIBRATION),
         DocumentProjection(TOKENS),
+        DocumentProjection(CONNECTORS),
     ]

@@ -1,6 +1,6 @@
 """Read model ``history``: what the log says of an application's earlier releases and incidents, for risk and gates."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from eucora.domain.gate_types import IncidentFacts
 from eucora.domain.grounds import Grounds
 from eucora.domain.rings import Ring
 from eucora.domain.risk_types import History
+from eucora.projections.artifacts import EVIDENCE_PACKS
 from eucora.projections.base import DocumentShape
 from eucora.projections.break_glass import BREAK_GLASS, BreakGlassSessions
 from eucora.projections.cab_delegations import CAB_DELEGATIONS, CabDelegations
@@ -227,6 +228,17 @@ class CaughtUpFacts(PolicyFacts):
     async def rollouts_of(self, application_id: str) -> Sequence[inc.Rollout]:
         await self._runner.catch_up(INTENTS.name)
         return await self._rollouts.of_application(application_id)
+
+    async def intents_of_release(
+        self, application_id: str, version: str, pack: str, files: Collection[str]
+    ) -> Sequence[str]:
+        await self._runner.catch_up(INTENTS.name)
+        return await self._rollouts.of_release(application_id, version, pack, files)
+
+    async def applications(self) -> Sequence[str]:
+        await self._runner.catch_up(EVIDENCE_PACKS.name)
+        await self._runner.catch_up(INTENTS.name)
+        return await self._rollouts.applications()
 
     async def overdue_retrospectives(self, application_id: str, at: datetime | None = None) -> int:
         await self._runner.catch_up(CAB_DESK.name)

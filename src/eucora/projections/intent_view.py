@@ -2,54 +2,23 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
 from eucora.application.ports import Recorded
 from eucora.domain.cab_review.events import Outcome
-from eucora.domain.conditions import Condition
 from eucora.domain.deployment_intent import events as e
 from eucora.domain.deployment_intent import tail
 from eucora.domain.deployment_intent.state import NOT_STARTED, IntentStatus
 from eucora.domain.deployment_intent.tail import HaltTail
-from eucora.domain.exception_needs import ExceptionNeed
+from eucora.domain.exception_needs import ExceptionNeed, declared_scope
 from eucora.domain.gate_types import GatePolicy, GateRun
 from eucora.domain.people import Scope
 from eucora.domain.planes import Plane
-from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan, RingTarget
+from eucora.domain.rings import CohortCount, KeptGroup, Measurement, Ring, RingPlan, RingTarget
 from eucora.domain.risk_types import ApprovalRoute, RiskAssessment
+from eucora.projections.intent_approvals import Approval as Approval
+from eucora.projections.intent_approvals import ApprovalStatus as ApprovalStatus
+from eucora.projections.intent_approvals import ended, with_new
 from eucora.projections.plane_operations import PlaneOperation, after
-
-
-class ApprovalStatus(StrEnum):
-    """The approval has a status beside the intent's, because canary may run before CAB decides.
-
-    ``void``: what it rested on changed, and CAB has to decide again.
-    """
-
-    NONE = "none"
-    PENDING = "pending"
-    APPROVED = "approved"
-    REFUSED = "refused"
-    REVOKED = "revoked"
-    VOID = "void"
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """``source``: automated or cab, empty before either. ``reason``: why it was granted, refused, revoked or void.
-
-    ``ring``: the only one that it is about, where the policy wants an approval for each.
-    """
-
-    status: ApprovalStatus = ApprovalStatus.NONE
-    source: str = ""
-    review_id: str = ""
-    binding: str = ""
-    reason: str = ""
-    conditions: tuple[Condition, ...] = ()
-    at: datetime | None = None
-    expires_at: datetime | None = None
-    ring: Ring | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +70,7 @@ class PlaneCohort:
     digest: str = ""
     counts: tuple[CohortCount, ...] = ()
     refusal: str = ""  # empty as well where the plane has not answered yet
+    kept: tuple[KeptGroup, ...] = ()  # groups of our own, one a share
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +136,12 @@ class IntentView:
     halt_tail: HaltTail | None = None  # devices that installed after the halt
     outdated_review: str = ""  # was open when the approval was voided, and so approves nothing
     refusals: int = 0  # attempts to publish that were refused and put on record
+    approvals: tuple[Approval, ...] = ()  # those that were given and not replaced, one a ring, the newest last
+
+    @property
+    def declared_scope(self) -> str:
+        """What ``application_scope`` is worth: somebody's word, or nobody's."""
+        return declared_scope(self.application_scope, self.scope)
 
     def of(self, ring: Ring) -> RingView | None:
         return next((view for view in self.rings if view.ring is ring), None)
@@ -230,6 +206,7 @@ def _approved(view: IntentView, event: object) -> IntentView:
                 at=at,
                 expires_at=event.expires_at,
             )
+            view = replace(view, approvals=with_new(view.approvals, approval))
         case e.CabReviewRequested(review_id=review, at=at):
             if not in_force:
                 approval = Approval(ApprovalStatus.PENDING, "cab", review, event.binding, at=at, ring=event.ring)
@@ -246,18 +223,22 @@ def _approved(view: IntentView, event: object) -> IntentView:
                 expires_at=event.expires_at,
                 ring=event.ring,
             )
-            view = replace(view, open_review="", changes=view.changes if outdated else ())
+            changes = view.changes if outdated else ()
+            view = replace(view, open_review="", changes=changes, approvals=with_new(view.approvals, approval))
         case e.CabRefusalRecorded(review_id=review, outcome=outcome, at=at):
             if not in_force:
                 approval = Approval(ApprovalStatus.REFUSED, "cab", review, approval.binding, outcome, at=at)
             rejected_by = review if outcome == Outcome.REJECTED else view.rejected_by
             view = replace(view, open_review="", rejected_by=rejected_by)
         case e.ApprovalRevoked(review_id=review):
+            gone = ended(view.approvals, ApprovalStatus.REVOKED, event.reason, event.at, review=review)
+            view = replace(view, approvals=gone)
             if approval.review_id not in ("", review):
                 return view  # of another ring than the one that was approved last
             approval = replace(approval, status=ApprovalStatus.REVOKED, reason=event.reason, at=event.at)
         case e.ApprovalGroundsChanged(reasons=reasons, at=at):
             approval = replace(approval, status=ApprovalStatus.VOID, reason="; ".join(reasons), at=at)
+            view = replace(view, approvals=ended(view.approvals, ApprovalStatus.VOID, approval.reason, at))
             view = replace(view, changes=(*view.changes, *reasons), outdated_review=view.open_review)
         case _:
             return view
@@ -285,17 +266,20 @@ def _stopped(view: IntentView, event: object) -> IntentView:
             hold = Hold("halted", event.trigger, event.reason, event.by, event.at)
             again = view.halt_tail if view.status is IntentStatus.HALTED else None
             begun = again or tail.begun(event.at, event.installed, [ring.measurement for ring in view.rings])
-            return replace(view, status=IntentStatus.HALTED, hold=hold, halt_tail=begun)
+            if view.hold is not None and again is not None and event.trigger == "operator":
+                reason = f"{view.hold.reason}; halted by {event.by} as well: {event.reason}"
+                hold = replace(view.hold, reason=reason)
+            return replace(_cut_short(view, event.at), status=IntentStatus.HALTED, hold=hold, halt_tail=begun)
         case e.RolloutResumed():
             return replace(view, status=IntentStatus.ROLLING_OUT, hold=None, halt_tail=None)
         case e.RolloutAborted():
             hold = Hold("aborted", "operator", event.reason, event.by, event.at)
-            return replace(view, status=IntentStatus.ABORTED, hold=hold)
+            return replace(_cut_short(view, event.at), status=IntentStatus.ABORTED, hold=hold)
         case e.RollbackStarted():
             rollback = Rollback(
                 event.by, event.reason, event.at, to_intent=event.to_intent, to_version=event.to_version
             )
-            return replace(view, status=IntentStatus.ROLLING_BACK, rollback=rollback)
+            return replace(_cut_short(view, event.at), status=IntentStatus.ROLLING_BACK, rollback=rollback)
         case e.RollbackMeasured() if view.rollback:
             rollback = replace(view.rollback, reverted=event.reverted, remaining=event.remaining)
             return replace(view, rollback=rollback)
@@ -306,6 +290,13 @@ def _stopped(view: IntentView, event: object) -> IntentView:
             return replace(view, refusals=view.refusals + 1)
         case _:
             return view
+
+
+def _cut_short(view: IntentView, at: datetime) -> IntentView:
+    """A rehearsal that runs ends with the halt, abort or rollback, and proved nothing."""
+    if view.rehearsal is None or view.rehearsal.passed is not None:
+        return view
+    return replace(view, rehearsal=replace(view.rehearsal, passed=False, finished_at=at))
 
 
 def _opened(view: IntentView, event: object) -> IntentView:
@@ -327,7 +318,9 @@ def _opened(view: IntentView, event: object) -> IntentView:
             acknowledged = (*view.acknowledged, *event.acknowledged)
             return replace(opened, ring=event.to_ring, acknowledged=acknowledged)
         case e.CohortFrozen():
-            return _cohort(view, event.ring, PlaneCohort(event.plane, event.at, event.digest, event.counts))
+            return _cohort(
+                view, event.ring, PlaneCohort(event.plane, event.at, event.digest, event.counts, kept=event.kept)
+            )
         case e.CohortRefused():
             refusal = f"group {event.group}: {event.reason}"
             return _cohort(view, event.ring, PlaneCohort(event.plane, refusal=refusal))

@@ -16,7 +16,7 @@ class PlaneOperation:
     plane: Plane
     operation: str  # resolve_cohort, publish, assign, observe, withdraw
     group: str
-    outcome: str  # done, failed, mismatch
+    outcome: str  # done, failed, mismatch, awaiting_approval
     ref: str
     content: str  # SHA-256 of the content published, or found in a mismatch
     detail: str
@@ -48,6 +48,9 @@ def _healed(known: PlaneOperation, event: object) -> bool:
             return (known.plane, known.operation) == (event.plane, "withdraw")
         case e.RingMeasured():
             return (known.ring, known.operation) == (event.ring, "observe")
+        case e.PlaneApprovalAwaited() | e.PlaneApprovalSettled():
+            # asked of the plane anew, or over there: the failure of before is over, and so is the wait of before
+            return (known.ring, known.plane, known.operation) == (event.ring, event.plane, event.operation)
         case _:
             return False
 
@@ -68,5 +71,8 @@ def plane_operations(event: object) -> tuple[PlaneOperation, ...]:
         case e.PlaneOperationFailed(ring=ring, plane=plane, at=at):
             detail = f"{event.kind}: {event.detail}"
             return (PlaneOperation(ring, plane, event.operation, "", "failed", "", "", detail, event.attempts, at),)
+        case e.PlaneApprovalAwaited(ring=ring, plane=plane, at=at):
+            waits = (event.operation, "", "awaiting_approval", event.code, "", event.reason, 0, at)
+            return (PlaneOperation(ring, plane, *waits),)
         case _:
             return ()

@@ -36,6 +36,7 @@ class Cell:
     """One ring of one intent. ``verdict``: latest gate run's.
 
     ``devices``: in the frozen cohorts, planned on the planes without one. ``unfrozen``: these planes, once it is open.
+    ``awaiting_approval``: planes that hold a change for this ring back until an administrator of theirs approves it.
     """
 
     intent_id: str
@@ -51,6 +52,7 @@ class Cell:
     opened_at: datetime | None
     left_at: datetime | None
     unfrozen: tuple[Plane, ...] = ()
+    awaiting_approval: tuple[Plane, ...] = ()
 
 
 CELL: TypeAdapter[Cell] = TypeAdapter(Cell)
@@ -104,7 +106,13 @@ def cell(view: IntentView, ring: RingView) -> Cell:
         opened_at=ring.opened_at,
         left_at=ring.left_at,
         unfrozen=ring.unfrozen,
+        awaiting_approval=_awaiting(view, ring),
     )
+
+
+def _awaiting(view: IntentView, ring: RingView) -> tuple[Plane, ...]:
+    waiting = {one.plane for one in view.operations if one.ring is ring.ring and one.outcome == "awaiting_approval"}
+    return tuple(sorted(waiting))
 
 
 def _devices(ring: RingView) -> int:

@@ -4,6 +4,7 @@ from eucora.domain.deployment_intent import events as e
 from eucora.domain.gate_types import Verdict
 from eucora.domain.rings import Measurement, Ring
 from eucora.projections import cab_sentences
+from eucora.projections.connector_sentences import of_connector
 from eucora.projections.drift_sentences import of_drift
 from eucora.projections.evidence_sentences import of_evidence
 from eucora.projections.exception_summaries import of_break_glass, of_exception
@@ -55,7 +56,9 @@ def _rollout(event: object) -> str:
             return f"Promoted {how} from {_name(event.from_ring)} to {_name(event.to_ring)}"
         case e.CohortFrozen():
             devices = sum(count.devices for count in event.counts)
-            return f"The device list of {_name(event.ring)} on {event.plane} was frozen: {_many(devices, 'device')}"
+            kept = f", {_many(len(event.kept), 'share')} kept in groups of our own" if event.kept else ""
+            frozen = f"The device list of {_name(event.ring)} on {event.plane} was frozen"
+            return f"{frozen}: {_many(devices, 'device')}{kept}"
         case e.CohortRefused():
             what = _name(event.ring).capitalize()
             return f"{what} could not be opened on {event.plane}: group {event.group} {event.reason}"
@@ -90,6 +93,13 @@ def _plane(event: object) -> str:
         case e.PlaneOperationFailed():
             what = event.operation.replace("_", " ").capitalize()
             return f"{what} on {event.plane} gave up after {event.attempts} attempts: {event.detail}"
+        case e.PlaneApprovalAwaited():
+            what = event.operation.replace("_", " ").capitalize()
+            return f"{what} on {event.plane} waits for a second administrator there{_code(event.code)}"
+        case e.PlaneApprovalSettled():
+            what, by = event.operation.replace("_", " ").capitalize(), f" by {event.by}" if event.by else ""
+            verb = event.outcome if event.outcome == "expired" else f"was {event.outcome}"
+            return f"{what} on {event.plane} {verb} there{by}{_code(event.code)}{_because(event.reason)}"
     return ""
 
 
@@ -131,6 +141,14 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
+def _code(code: str) -> str:
+    return f" (request {code})" if code else ""
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
 def _passed(passed: bool) -> str:
     return "passed" if passed else "failed"
 
@@ -147,4 +165,5 @@ _SENTENCES = (
     of_exception,
     of_break_glass,
     of_drift,
+    of_connector,
 )

@@ -16,6 +16,9 @@ ROWS: Final[dict[type[DomainError], Row]] = {
     incidents.RolloutOfAnotherApplication: Row(
         422, "rollout-of-another-application", "The rollout is of another application", "#/application_id"
     ),
+    incidents.ApplicationUnknown: Row(
+        422, "application-unknown", "The incident names an unknown application", "#/application_id"
+    ),
     incidents.DevicesUncounted: Row(
         422, "devices-uncounted", "The devices cannot be counted without a rollout", "#/affected_devices"
     ),

@@ -122,7 +122,7 @@ def _targets(rings: Sequence[Recorded]) -> Iterator[str]:
             told = {name: value for name, value in target.items() if name in ("site_class", "critical", "share")}
             notes = [str(told["site_class"]), *(["critical"] if told.get("critical") else [])]
             if told.get("share"):
-                notes.append(f"{told['share'][0]}–{told['share'][1]} %")
+                notes.append(f"{told['share']['from']}–{told['share']['to']} %")
             yield f"ring {ring['ring']}, {target['plane']} group {target['group']} ({', '.join(notes)})"
 
 

@@ -16,8 +16,11 @@ from eucora.api.deployment_intents import RolloutAsked
 from eucora.api.evidence import ApplicationAsked, DeclaredAsked, InstallWayAsked
 from eucora.api.gate_policies import GatePolicyAsked
 from eucora.api.words import Prose
+from eucora.domain.deployment_intent.proposal import plan_problems
 from eucora.domain.gate_policy import problems_of
 from eucora.domain.gate_types import GatePolicy
+from eucora.domain.planes import Plane
+from eucora.domain.rings import RingPlan, RingSpec, RingTarget
 
 A = TypeVar("A", bound=Asked)
 SIZE_MAX: Final = 1 << 20  # bytes; a file of a person is a few kilobytes
@@ -98,7 +101,7 @@ class Intended:
 
     def rollout(self) -> dict[str, Any]:
         """The proposal, as the API is asked for it, but for the pack's digest."""
-        asked: dict[str, Any] = self.file.rollout.model_dump(mode="json")
+        asked: dict[str, Any] = self.file.rollout.model_dump(mode="json", by_alias=True)
         return asked
 
 
@@ -120,7 +123,33 @@ def read_intent(path: Path) -> Intended:
             )
         if not intended.beside(name).is_file():
             raise IntentFileInvalid(f"{path}: {field}: {name}: there is no such file in {path.parent}")
+    if problems := plan_problems(_plan(intended.file), {one.plane for one in intended.file.installs}):
+        raise IntentFileInvalid(f"{path}: rollout.rings: {'; '.join(problems)}")
     return intended
+
+
+def _plan(file: IntentFile) -> RingPlan:
+    """The rings as the service will judge them, but for the number of devices, which only a plane knows."""
+    return RingPlan(
+        tuple(
+            RingSpec(
+                ring.ring,
+                tuple(
+                    RingTarget(
+                        one.plane, _group(one.plane, one.group), 1, share=None if one.share is None else one.share.share
+                    )
+                    for one in ring.targets
+                ),
+            )
+            for ring in file.rollout.rings
+        )
+    )
+
+
+def _group(plane: Plane, named: str) -> str:
+    """The group as its plane will call it: a Jamf id is a number, and 03 is the group 3."""
+    named = named.strip()
+    return str(int(named)) if plane is Plane.JAMF and named.isascii() and named.isdecimal() else named
 
 
 def _below(folder: Path, name: str) -> bool:
@@ -195,7 +224,7 @@ def _problems(error: ValidationError) -> Iterator[str]:
         # YAML reads 4.20 as a number and yes as a truth; what was meant is a text.
         quotes = one["type"] == "string_type" and isinstance(one["input"], int | float)
         way_out = f": put it in quotes, '{one['input']}'" if quotes else ""
-        yield f"{place or 'the file'}: {one['msg']}{way_out}"
+        yield f"{place or 'the file'}: {one['msg'].removeprefix('Value error, ')}{way_out}"
 
 
 def _sha256(path: Path) -> str:

@@ -11,24 +11,28 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-import httpx
 from starlette.applications import Starlette
 
+from eucora.application.lanes import Lane
 from eucora.application.world import World
-from eucora.connectors.http import NO_RETRY, BreakerState, Upstream, upstream_client
+from eucora.connectors.entra.credentials import ClientSecret
+from eucora.connectors.http import NO_RETRY, BreakerState, RetrySettings, Upstream, upstream_client
 from eucora.connectors.intune.connect import IntuneAccess, connect_intune
 from eucora.connectors.jamf.plane import JamfPlane
+from eucora.connectors.jamf.sign_in import ApiClient
 from eucora.domain.planes import Plane
 from eucora.formats.evidence import EvidenceFiles
 from eucora.formats.recurrence import CalendarRules
 from eucora.lab.app import Lab, create_lab
 from eucora.lab.clock import ManualClock
+from eucora.lab.wire import lab_wire
 from eucora.projections.catalogue import all_projections
 from eucora.projections.history import CaughtUpFacts
 from eucora.projections.runner import ProjectionRunner
 from eucora.store.artifacts import LocalArtifacts
 from eucora.store.database import Pool
 from eucora.store.devices import PostgresDevices
+from eucora.store.held_requests import PostgresHeldRequests
 from eucora.store.jobs import JobQueue
 from eucora.store.log import EventLog
 from eucora.workers.effects import EffectsWorker
@@ -52,7 +56,10 @@ class SeededIds:
 class FreeBudget:
     """Nobody is throttled in virtual time."""
 
-    async def acquire(self, key: str, *, per_s: float, burst: int) -> None:
+    async def acquire(self, key: str, *, per_s: float, burst: int, lane: Lane = Lane.ROLLOUT) -> None:
+        return None
+
+    async def slow_down(self, key: str, *, seconds: float, per_s: float, burst: int) -> None:
         return None
 
 
@@ -90,9 +97,9 @@ class VirtualHouse:
 
 @asynccontextmanager
 async def virtual_house(
-    pool: Pool, folder: Path, start: datetime, fleet: Fleet, *, concurrency: int = 1
+    pool: Pool, folder: Path, start: datetime, fleet: Fleet, *, concurrency: int = 1, retry: RetrySettings = NO_RETRY
 ) -> AsyncIterator[VirtualHouse]:
-    """An installation on an empty database; files go to ``folder``.
+    """An installation on an empty database; files go to ``folder``. ``retry``: within one call to a plane.
 
     With one job at a time the same fleet and the same wishes lead to the same events, in the same order.
     """
@@ -101,7 +108,7 @@ async def virtual_house(
         seed=fleet.seed, clock=clock, pace=fleet.pace, base_url=BASE, windows=fleet.windows, macs=fleet.macs
     )
     lab: Lab = app.state.lab
-    wire = httpx.ASGITransport(app=app)
+    wire = lab_wire(app)
 
     async def sleep(seconds: float) -> None:
         clock.advance(seconds)
@@ -110,21 +117,23 @@ async def virtual_house(
     def monotonic() -> float:
         return (clock.now() - start).total_seconds()
 
-    credentials = lab.directory.credentials
+    credentials, held = lab.directory.credentials, PostgresHeldRequests(pool)
     intune = connect_intune(
         IntuneAccess(
-            credentials.tenant, credentials.client_id, credentials.client_secret, f"{BASE}/graph/v1.0", f"{BASE}/entra"
+            credentials.tenant, credentials.client_id, ClientSecret(credentials.client_secret),
+            f"{BASE}/graph/v1.0", f"{BASE}/entra",
         ),
-        budget=FreeBudget(), retry=NO_RETRY, now=clock.now, monotonic=monotonic, sleep=sleep, inner=wire,
+        budget=FreeBudget(), retry=retry, now=clock.now, monotonic=monotonic, sleep=sleep, inner=wire,
+        held=held,
     )  # fmt: skip
     breaker: list[BreakerState] = []
     jamf_client = upstream_client(
-        Upstream("jamf", f"{BASE}/jamf", "lab"), budget=FreeBudget(), per_s=1000, burst=1000, retry=NO_RETRY,
+        Upstream("jamf", f"{BASE}/jamf", "lab"), budget=FreeBudget(), per_s=1000, burst=1000, retry=retry,
         now=clock.now, monotonic=monotonic, sleep=sleep, inner=wire,
         on_breaker=lambda _, state: breaker.append(state),
     )  # fmt: skip
     jamf = JamfPlane(
-        jamf_client, client_id=lab.jamf_client_id, client_secret=lab.jamf_client_secret, now=clock.now, sleep=sleep
+        jamf_client, credentials=ApiClient(lab.jamf_client_id, lab.jamf_client_secret), now=clock.now, sleep=sleep
     )
     ids = SeededIds(fleet.seed)
     log = EventLog(pool, ids)
@@ -140,6 +149,7 @@ async def virtual_house(
         facts=CaughtUpFacts(pool, runner),
         clock=clock,
         ids=ids,
+        held=held,
     )
     queue = JobQueue(pool, "worker", lease_s=10**9)  # time flies here, and no lease may end by it
     worker = EffectsWorker(world, queue, asyncio.Event(), concurrency=concurrency, backoff=lambda _: RETRY_S)

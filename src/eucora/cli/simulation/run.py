@@ -1,12 +1,13 @@
 """Live through a rollout: who would be asked, what each gate would say and when, how it would end."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from eucora.api.deployment_intents import RingAsked
 from eucora.application import artifacts, cab_reviews, deployment_intents, policies
 from eucora.application.artifacts import InstallRequest, PackRequest
 from eucora.application.deployment_intents import IntentRequest, TargetRequest
@@ -186,15 +187,19 @@ class _Live:
         return (await artifacts.assemble_pack(world, caller, request)).id
 
     def _targets(self, ring: Ring) -> tuple[TargetRequest, ...]:
-        """The fleet's own group of the ring, on each plane that the file targets in it; site classes are kept."""
-        wanted: dict[Plane, TargetRequest] = {}
-        for one in self.wish.intended.file.rollout.rings:
-            if one.ring is ring:
-                for target in one.targets:
-                    group = self.house.group(target.plane, ring)
-                    critical = target.critical or (target.plane in wanted and wanted[target.plane].critical)
-                    wanted[target.plane] = TargetRequest(target.plane, group, target.site_class, critical)
-        return tuple(wanted.values())
+        """The fleet's own group of the ring, on each plane that the file targets in it; site classes are kept.
+
+        For a group that rings share, it is the group of the last ring that has a share of it. Of several targets on a
+        plane a whole group is lived through, if there is one.
+        """
+        standing = _standing(self.wish.intended.file.rollout.rings)
+        wanted = []
+        for (plane, of_ring), target in standing.items():
+            if of_ring is ring:
+                sharing = [at for (on, at), one in standing.items() if (on, one.group) == (plane, target.group)]
+                group = self.house.group(plane, ring if target.share is None else max(sharing))
+                wanted.append(replace(target, group=group))
+        return tuple(wanted)
 
     async def go(self) -> None:
         world = self.house.world
@@ -268,6 +273,18 @@ class _Live:
                 world, voter, receipt.id, vote=Vote.APPROVE, reason="simulated", conditions=(), saw=number
             )
             self.told.votes += 1
+
+
+def _standing(rings: Sequence[RingAsked]) -> Mapping[tuple[Plane, Ring], TargetRequest]:
+    """The target that stands for all that a ring has on a plane; it is critical where one of them is."""
+    standing: dict[tuple[Plane, Ring], TargetRequest] = {}
+    for one in rings:
+        for asked in one.targets:
+            target, before = asked.to_request(), standing.get((asked.plane, one.ring))
+            chosen = before if before is not None and target.share is not None else target
+            critical = target.critical or (before is not None and before.critical)
+            standing[asked.plane, one.ring] = replace(chosen, critical=critical)
+    return standing
 
 
 def _judged(hours: int, run: GateRun) -> Judged:

@@ -141,7 +141,7 @@ def _request(command: RequestBreakGlass) -> BreakGlassRequested:
     duration_s = _duration_s(command)
     if not 0 < duration_s <= command.limits.max_s:
         raise DurationInvalid(duration_s, command.limits.max_s)
-    text = require_reason(command.text, "break-glass")
+    text = require_reason(command.text, "break-glass", "text")
     if command.overdue_debts:
         raise DebtOverdue(command.overdue_debts)
     return BreakGlassRequested(
@@ -187,7 +187,7 @@ def _review(state: BreakGlass, command: ReviewBreakGlass) -> Sequence[Event]:
     by, at = command.by, command.at
     if by in state.activators:
         raise ActivatorMayNotReview(BreakGlassReviewRefused(by, at), by)
-    findings = require_reason(command.findings, "a review of break-glass")
+    findings = require_reason(command.findings, "a review of break-glass", "findings")
     if state.reviewed is not None:
         if (state.reviewed.by, state.reviewed.findings) == (by, findings):
             return []

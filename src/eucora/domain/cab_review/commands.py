@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from eucora.domain.cab_delegation import Delegated
 from eucora.domain.cab_review.events import Ineligible, RetrospectiveVerdict, Urgency, Vote
 from eucora.domain.conditions import Condition
 from eucora.domain.governance_types import ReviewRules
@@ -14,9 +15,10 @@ from eucora.domain.risk_types import BlastRadiusClass
 class OpenReview:
     """Put one release before CAB. Everything about it is a fact of its deployment intent and of its evidence pack.
 
-    ``change_kind``, ``ring``, ``rules``, ``grounds``, ``changes`` as in CabReviewOpened. For an emergency change the
-    quorum is the rules' own, and the review urgent, whatever was asked. ``always``: the policy lets CAB decide every
-    release of the class. ``overdue_retrospectives``: emergency changes of the application that nobody reviewed in time.
+    ``change_kind``, ``ring``, ``rules``, ``grounds``, ``changes``, ``declared_scope``, ``precedents`` and
+    ``asked_for_changes``: as in CabReviewOpened. For an emergency change the quorum is the rules' own, and the review
+    urgent, whatever was asked. ``always``: the policy lets CAB decide every release of the class.
+    ``overdue_retrospectives``: emergency changes of the application that nobody reviewed in time.
     """
 
     review_id: str
@@ -39,13 +41,17 @@ class OpenReview:
     changes: tuple[str, ...] = ()
     overdue_retrospectives: int = 0
     always: bool = False
+    declared_scope: str = ""
+    precedents: tuple[str, ...] = ()
+    asked_for_changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CastVote:
     """Vote. ``saw`` is the stream version that the voter had before his eyes (If-Match).
 
-    ``on_behalf_of`` and ``delegation_id``: as in CabVoteCast; that the delegation is in force is a fact of its stream.
+    ``on_behalf_of`` and ``delegation_id``: as in CabVoteCast. ``lent``: whether the delegation lends the voter that
+    vote now, which is a fact of its stream. ``own_lent``: the delegation in force by which he lent his own vote.
     ``ineligible``: who may not vote for what happened after the review was opened (somebody started the rollout).
     """
 
@@ -58,6 +64,8 @@ class CastVote:
     on_behalf_of: str = ""
     delegation_id: str = ""
     ineligible: tuple[Ineligible, ...] = ()
+    lent: bool = True
+    own_lent: Delegated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +123,13 @@ class LapseRetrospective:
 
 @dataclass(frozen=True, slots=True)
 class CloseRetrospective:
-    """Judge an emergency change afterwards."""
+    """Judge an emergency change afterwards. ``involved``: who had a part in it after the review was opened."""
 
     verdict: RetrospectiveVerdict
     findings: str
     by: str
     at: datetime
+    involved: tuple[Ineligible, ...] = ()
 
 
 Command = (

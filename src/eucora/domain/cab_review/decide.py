@@ -56,9 +56,10 @@ def decide(state: CabReview, command: Command) -> Sequence[Event]:
     Raises:
         ReviewUnknown, ReviewIdTaken, QuorumInvalid, RetrospectiveOverdue, ReasonMissing: about opening, or a review
             that nobody opened.
-        The conflicts of ``VOTE_REFUSALS``, InvolvedMayNotVote, DelegateVotedAlready, DelegatorVoteUsed, ReviewExpired,
-            VoterMayNotJudge, RequesterMayNotJudge: on record.
-        AlreadyVoted, ReviewChanged, ReviewEnded, ConditionInvalid, ConditionsWithoutApproval: about a vote.
+        The conflicts of ``VOTE_REFUSALS``, InvolvedMayNotVote, AlreadyVoted, DelegateVotedAlready, DelegatorVoteUsed,
+            DelegationNotInForce, LenderMayNotVoteForAnother, ReviewExpired, VoterMayNotJudge, RequesterMayNotJudge,
+            InvolvedMayNotJudge: on record.
+        ReviewChanged, ReviewEnded, ConditionInvalid, ConditionsTooLong, ConditionsWithoutApproval: about a vote.
         NotApproved: a revocation of something that is no approval.
         RetrospectiveNotDue, RetrospectiveClosed: there is nothing to judge, or it was judged.
     """
@@ -103,7 +104,8 @@ def _opening(command: OpenReview) -> CabReviewOpened:
     if not 1 <= command.quorum <= QUORUM_MAX:
         raise QuorumInvalid(command.quorum, QUORUM_MAX)
     urgent = command.urgency is Urgency.URGENT
-    justification = require_reason(command.justification, "an urgent review") if urgent else command.justification
+    said = command.justification
+    justification = require_reason(said, "an urgent review", "justification") if urgent else said
     return CabReviewOpened(
         review_id=command.review_id,
         intent_id=command.intent_id,
@@ -124,6 +126,9 @@ def _opening(command: OpenReview) -> CabReviewOpened:
         rules=command.rules,
         grounds=command.grounds,
         changes=command.changes,
+        declared_scope=command.declared_scope,
+        precedents=command.precedents,
+        asked_for_changes=command.asked_for_changes,
     )
 
 
@@ -131,7 +136,7 @@ def _hastened(command: OpenReview) -> OpenReview:
     """An emergency change needs fewer votes and gets less time, once what was done in haste before is accounted for."""
     if command.overdue_retrospectives:
         raise RetrospectiveOverdue(command.application, command.overdue_retrospectives)
-    require_reason(command.justification, "an emergency change")
+    require_reason(command.justification, "an emergency change", "justification")
     rules = command.rules
     critical = command.always or command.blast_radius_class in CRITICAL
     quorum = max(rules.emergency_quorum, rules.emergency_quorum_critical) if critical else rules.emergency_quorum

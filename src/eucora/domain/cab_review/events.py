@@ -58,6 +58,9 @@ class CabReviewOpened:
 
     ``ring``: the one that is asked for; None: every ring that needs CAB. ``rules``: the clocks that were in force when
     it was opened, so that a later policy changes nothing here. ``changes``: sentences, since the intent's last review.
+    ``declared_scope``: where the application belongs by the requester's word; empty: a version that did not keep it.
+    ``precedents``: clauses, what was decided about the release before. ``asked_for_changes``: who did so in a review of
+    the same binding; unless each of them says yes now, one more vote than the quorum is needed.
     """
 
     review_id: str
@@ -79,6 +82,14 @@ class CabReviewOpened:
     rules: ReviewRules = field(default_factory=ReviewRules)
     grounds: str = ""
     changes: tuple[str, ...] = ()
+    declared_scope: str = ""
+    precedents: tuple[str, ...] = ()
+    asked_for_changes: tuple[str, ...] = ()
+
+    @property
+    def requesters(self) -> frozenset[str]:
+        """Who proposed the release, and who put it before CAB."""
+        return frozenset({self.opened_by, *(one.person for one in self.ineligible if one.rule == "requester")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from eucora.domain.cab_delegation import Delegated
 from eucora.domain.cab_review.events import CabRetrospectiveRefused, CabReviewDecided, CabVoteRefused, Outcome
 from eucora.domain.conditions import Condition
 from eucora.domain.errors import DomainError, RefusedOnRecord
@@ -12,6 +13,16 @@ class ReviewUnknown(DomainError):
 
     def __init__(self) -> None:
         super().__init__("No CAB review was opened under this id; request one for the deployment intent.")
+
+
+class ReviewNotYours(DomainError):
+    """Who neither asked for the review nor proposed the release does not take the question back."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This review was asked for by somebody else; ask him, who proposed the release, or a platform admin to"
+            " withdraw it."
+        )
 
 
 class ReviewIdTaken(DomainError):
@@ -77,11 +88,40 @@ class ReviewChanged(DomainError):
         )
 
 
-class AlreadyVoted(DomainError):
-    """One person, one vote."""
+class AlreadyVoted(RefusedOnRecord):
+    """One person, one vote. The same vote again is none of it: it stands already, and nothing is refused."""
 
-    def __init__(self, voter: str) -> None:
-        super().__init__("You voted on this review already, and a vote is not changed.", person=voter)
+    def __init__(self, voter: str, at: datetime) -> None:
+        super().__init__(
+            "You voted on this review already, and a vote is not changed; leave what is to add to another approver.",
+            record=CabVoteRefused(voter, "already_voted", at),
+            person=voter,
+        )
+
+
+class DelegationNotInForce(RefusedOnRecord):
+    """A vote for another person rests on a delegation that does not hold now, or was lent to somebody else."""
+
+    def __init__(self, voter: str, at: datetime, delegation_id: str, on_behalf_of: str = "") -> None:
+        super().__init__(
+            f"Delegation {delegation_id} lends you no vote now; vote for yourself if you are a CAB approver, "
+            "or ask the delegator for a delegation that holds.",
+            record=CabVoteRefused(voter, "delegation_not_in_force", at, on_behalf_of),
+            delegation_id=delegation_id,
+        )
+
+
+class LenderMayNotVoteForAnother(RefusedOnRecord):
+    """No chains, also where two delegations were made in the same moment: who lends his vote uses nobody else's."""
+
+    def __init__(self, voter: str, at: datetime, other: Delegated, on_behalf_of: str) -> None:
+        super().__init__(
+            f"Your own vote is with {other.delegate} under delegation {other.delegation_id}, so you vote for nobody"
+            " else; take it back first.",
+            record=CabVoteRefused(voter, "lender", at, on_behalf_of),
+            delegation_id=other.delegation_id,
+            delegate=other.delegate,
+        )
 
 
 class DelegateVotedAlready(RefusedOnRecord):
@@ -196,6 +236,18 @@ class ConditionInvalid(DomainError):
         )
 
 
+class ConditionsTooLong(DomainError):
+    """The decision, the approval and the promotion that rests on it each keep every text condition, in one entry."""
+
+    def __init__(self, size: int, size_max: int) -> None:
+        super().__init__(
+            f"The text conditions of this review would take {size} bytes together, and {size_max} can be recorded; "
+            "shorten them, or put them into a document and name that.",
+            size=size,
+            size_max=size_max,
+        )
+
+
 class ConditionsWithoutApproval(DomainError):
     """Conditions belong to an approving vote."""
 
@@ -241,8 +293,8 @@ class _JudgeRefusal(RefusedOnRecord):
     rule: str
     sentence: str
 
-    def __init__(self, person: str, at: datetime) -> None:
-        super().__init__(self.sentence, record=CabRetrospectiveRefused(person, self.rule, at), person=person)
+    def __init__(self, person: str, at: datetime, *, rule: str = "") -> None:
+        super().__init__(self.sentence, record=CabRetrospectiveRefused(person, rule or self.rule, at), person=person)
 
 
 class VoterMayNotJudge(_JudgeRefusal):
@@ -257,3 +309,17 @@ class RequesterMayNotJudge(_JudgeRefusal):
 
     rule = "requester"
     sentence = "You asked for this emergency change; leave the verdict to a CAB approver who did not."
+
+
+class InvolvedMayNotJudge(_JudgeRefusal):
+    """Separation of duties: whoever had another part in an emergency change does not judge it afterwards.
+
+    ``rule`` on record is the part, as for a vote: who published it, assembled its evidence, registered an artifact of
+    it, or asked for an exception for it.
+    """
+
+    rule = "involved"
+    sentence = (
+        "You had a part in this emergency change: you published it, assembled its evidence, registered an artifact of "
+        "it or asked for an exception for it; leave the verdict to a CAB approver who had none."
+    )

@@ -15,6 +15,7 @@ from eucora.domain.cab_review.events import (
     Event,
 )
 from eucora.domain.cab_review.refusals import (
+    InvolvedMayNotJudge,
     RequesterMayNotJudge,
     RetrospectiveClosed,
     RetrospectiveNotDue,
@@ -53,9 +54,12 @@ def close(state: CabReview, opened: CabReviewOpened, command: CloseRetrospective
         raise RetrospectiveNotDue
     if any(by in (vote.voter, vote.on_behalf_of) for vote in state.votes):
         raise VoterMayNotJudge(by, command.at)
-    if by == opened.opened_by or any(one.person == by and one.rule == "requester" for one in opened.ineligible):
+    parts = [one.rule for one in (*opened.ineligible, *command.involved) if one.person == by]
+    if by == opened.opened_by or "requester" in parts:
         raise RequesterMayNotJudge(by, command.at)
-    findings = require_reason(command.findings, "a retrospective review")
+    if parts:
+        raise InvolvedMayNotJudge(by, command.at, rule=parts[0])
+    findings = require_reason(command.findings, "a retrospective review", "findings")
     closed = CabRetrospectiveClosed(command.verdict, findings, by, command.at)
     if debt.closed is None:
         return [closed]

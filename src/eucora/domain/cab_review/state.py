@@ -19,6 +19,7 @@ from eucora.domain.cab_review.events import (
     CabVoteRefused,
     Event,
     Outcome,
+    RetrospectiveVerdict,
 )
 
 APPROVALS: Final = frozenset({Outcome.APPROVED, Outcome.APPROVED_WITH_CONDITIONS})
@@ -49,6 +50,23 @@ class CabReview:
     changed: int = 0
 
 
+def taken_back(event: object) -> str | None:
+    """Why an approval holds no more from the event on; None where it takes none back.
+
+    An approval in haste is taken back with the verdict that it was not justified, or with the day on which nobody had
+    judged it: neither needs a revocation beside it.
+    """
+    match event:
+        case CabApprovalRevoked(reason=reason):
+            return reason
+        case CabRetrospectiveClosed(verdict=RetrospectiveVerdict.NOT_JUSTIFIED, findings=findings):
+            return f"the emergency change was found not justified: {findings}"
+        case CabRetrospectiveOverdue():
+            return "the emergency change was not reviewed in retrospect in time"
+        case _:
+            return None
+
+
 def evolve(state: CabReview, event: Event) -> CabReview:
     """State after the event. Never refuses: the event has happened."""
     version = state.version + 1
@@ -70,7 +88,8 @@ def evolve(state: CabReview, event: Event) -> CabReview:
         case CabRetrospectiveOpened(due_at=due_at, at=at):
             return replace(state, retrospective=Retrospective(at, due_at), version=version)
         case CabRetrospectiveReminded() | CabRetrospectiveOverdue() | CabRetrospectiveClosed():
-            return replace(state, retrospective=_debt(state.retrospective, event), version=version)
+            state = replace(state, retrospective=_debt(state.retrospective, event), version=version)
+            return state if taken_back(event) is None else replace(state, outcome=Outcome.REVOKED)
 
 
 def _debt(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from eucora.domain.cab_review.commands import CastVote
 from eucora.domain.cab_review.events import (
@@ -17,9 +18,12 @@ from eucora.domain.cab_review.events import (
 from eucora.domain.cab_review.refusals import (
     AlreadyVoted,
     ConditionInvalid,
+    ConditionsTooLong,
     ConditionsWithoutApproval,
     DelegateVotedAlready,
+    DelegationNotInForce,
     DelegatorVoteUsed,
+    LenderMayNotVoteForAnother,
     ReviewChanged,
     ReviewEnded,
     ReviewExpired,
@@ -27,9 +31,13 @@ from eucora.domain.cab_review.refusals import (
 )
 from eucora.domain.cab_review.retrospective import owed
 from eucora.domain.cab_review.state import CabReview
-from eucora.domain.conditions import out_of_bounds
+from eucora.domain.conditions import ConditionKind, out_of_bounds
 from eucora.domain.gates import unreadable
+from eucora.domain.plain_json import size_of
 from eucora.domain.reasons import require_reason
+
+# Bytes of all text conditions of a review as JSON. With the others, which are short, they stand in one entry.
+TEXTS_MAX: Final = 20_000
 
 
 def ineligible_persons(
@@ -56,6 +64,7 @@ def ineligible_persons(
 
 def cast_vote(state: CabReview, opened: CabReviewOpened, command: CastVote) -> Sequence[Event]:
     """Who may vote comes first: a person who may not is on record even when the review is over."""
+    _refuse_unlent(state.votes, command)
     _refuse_conflicts((*opened.ineligible, *command.ineligible), command)
     vote = CabVoteCast(
         voter=command.voter,
@@ -76,7 +85,7 @@ def cast_vote(state: CabReview, opened: CabReviewOpened, command: CastVote) -> S
         raise ReviewExpired(expiry(opened, command.at), opened.due_at)
     if not state.changed <= command.saw <= state.version:
         raise ReviewChanged(command.saw, state.version)
-    _check_conditions(opened, command)
+    _check_conditions(state.votes, opened, command)
     votes = (*state.votes, vote)
     counted = _counted(votes, (*opened.ineligible, *command.ineligible))
     return [vote, *_outcome(votes, counted, opened, vote)]
@@ -86,6 +95,17 @@ def expiry(opened: CabReviewOpened, at: datetime) -> CabReviewDecided:
     """The decision that nobody took."""
     reason = f"no decision by {opened.due_at.isoformat()}"
     return CabReviewDecided(Outcome.EXPIRED, (), reason, at, ring=opened.ring)
+
+
+def _refuse_unlent(votes: Sequence[CabVoteCast], command: CastVote) -> None:
+    """Who votes for another needs his vote; a vote that stands may be repeated when the delegation is over."""
+    said = (command.voter, command.on_behalf_of, command.vote, command.reason.strip(), command.conditions)
+    if not command.delegation_id or any(_said(earlier) == said for earlier in votes):
+        return
+    if not command.lent:
+        raise DelegationNotInForce(command.voter, command.at, command.delegation_id, command.on_behalf_of)
+    if command.own_lent is not None:
+        raise LenderMayNotVoteForAnother(command.voter, command.at, command.own_lent, command.on_behalf_of)
 
 
 def _refuse_conflicts(ineligible: Sequence[Ineligible], command: CastVote) -> None:
@@ -104,7 +124,7 @@ def _is_on_record(votes: Sequence[CabVoteCast], vote: CabVoteCast) -> bool:
         if earlier.voter == vote.voter:
             if earlier.on_behalf_of or vote.on_behalf_of:
                 raise DelegateVotedAlready(vote.voter, vote.at, vote.on_behalf_of)
-            raise AlreadyVoted(vote.voter)
+            raise AlreadyVoted(vote.voter, vote.at)
         if {earlier.voter, earlier.on_behalf_of} & {vote.voter, vote.on_behalf_of} - {""}:
             raise DelegatorVoteUsed(vote.voter, vote.at, vote.on_behalf_of)
     return False
@@ -114,13 +134,17 @@ def _said(vote: CabVoteCast) -> tuple[object, ...]:
     return vote.voter, vote.on_behalf_of, vote.vote, vote.reason, vote.conditions
 
 
-def _check_conditions(opened: CabReviewOpened, command: CastVote) -> None:
+def _check_conditions(votes: Sequence[CabVoteCast], opened: CabReviewOpened, command: CastVote) -> None:
     if command.conditions and command.vote is not Vote.APPROVE:
         raise ConditionsWithoutApproval(command.vote.replace("_", " "))
     for condition in command.conditions:
         problem = out_of_bounds(condition, ring=opened.ring, at=command.at) or unreadable(condition)
         if problem is not None:
             raise ConditionInvalid(condition, problem)
+    asked = {*command.conditions, *(condition for vote in votes for condition in vote.conditions)}
+    texts = sorted(condition.value for condition in asked if condition.kind is ConditionKind.TEXT)
+    if (size := size_of(texts)) > TEXTS_MAX:
+        raise ConditionsTooLong(size, TEXTS_MAX)
 
 
 def _counted(votes: Sequence[CabVoteCast], ineligible: Sequence[Ineligible]) -> int:
@@ -132,6 +156,12 @@ def _counted(votes: Sequence[CabVoteCast], ineligible: Sequence[Ineligible]) -> 
     return sum(not involved & {vote.voter, vote.on_behalf_of} for vote in votes)
 
 
+def votes_needed(quorum: int, asked_for_changes: Sequence[str], votes: Sequence[CabVoteCast]) -> int:
+    """The quorum, and one more while somebody who asked for changes of the same content has not said yes to it."""
+    yes = {person for vote in votes if vote.vote is Vote.APPROVE for person in (vote.voter, vote.on_behalf_of)}
+    return quorum if yes.issuperset(asked_for_changes) else quorum + 1
+
+
 def _outcome(votes: Sequence[CabVoteCast], counted: int, opened: CabReviewOpened, last: CabVoteCast) -> Sequence[Event]:
     """The decision that the last vote brings about, if it does. The conditions of a vote hold though it counts not."""
     match last.vote:
@@ -140,12 +170,13 @@ def _outcome(votes: Sequence[CabVoteCast], counted: int, opened: CabReviewOpened
         case Vote.REQUEST_CHANGES:
             return [CabReviewDecided(Outcome.CHANGES_REQUESTED, (), last.reason, last.at, ring=opened.ring)]
         case Vote.APPROVE:
-            if counted < opened.quorum:
+            needed = votes_needed(opened.quorum, opened.asked_for_changes, votes)
+            if counted < needed:
                 return []
             union = {condition for vote in votes for condition in vote.conditions}
             conditions = tuple(sorted(union, key=lambda condition: (condition.kind, condition.value)))
             outcome = Outcome.APPROVED_WITH_CONDITIONS if conditions else Outcome.APPROVED
-            reason = f"{counted} of {opened.quorum} approving votes"
+            reason = f"{counted} of {needed} approving votes"
             expires_at = last.at + timedelta(seconds=_valid_s(opened))
             decided = CabReviewDecided(outcome, conditions, reason, last.at, expires_at, opened.ring)
             return [decided, *owed(opened, last.at)]

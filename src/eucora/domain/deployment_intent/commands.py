@@ -6,6 +6,8 @@ from datetime import datetime
 from eucora.domain.cab_review.events import Outcome
 from eucora.domain.conditions import Condition
 from eucora.domain.deployment_intent.events import ChangeKind, Purpose, RollbackTarget
+from eucora.domain.deployment_intent.plane_approval_commands import AwaitPlaneApproval as AwaitPlaneApproval
+from eucora.domain.deployment_intent.plane_approval_commands import SettlePlaneApproval as SettlePlaneApproval
 from eucora.domain.evidence_pack import EvidencePackAssembled
 from eucora.domain.exception_types import ExceptionFact
 from eucora.domain.gate_types import GatePolicy
@@ -13,7 +15,7 @@ from eucora.domain.governance_types import GOVERNANCE_1_0, GovernancePolicy
 from eucora.domain.grounds import Grounds
 from eucora.domain.people import Scope
 from eucora.domain.planes import Plane
-from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan
+from eucora.domain.rings import CohortCount, KeptGroup, Measurement, Ring, RingPlan
 from eucora.domain.risk_factors import MODEL_1_0, RiskModel
 from eucora.domain.risk_types import FindingCounts, History
 
@@ -26,6 +28,7 @@ class ProposeIntent:
     in whatever status. ``findings`` and ``critical_findings`` (ids): by the newest scan; None: none is newer than the
     pack's own. ``application_scope``: where the application belongs (None: nobody declared it, so none is crossed).
     ``not_in_force``: for each policy that was named and is not the one in force, a clause that names both versions.
+    ``precedents``: as in DeploymentIntentProposed.
     """
 
     intent_id: str
@@ -46,6 +49,7 @@ class ProposeIntent:
     critical_findings: tuple[str, ...] | None = None
     application_scope: Scope | None = None
     not_in_force: tuple[str, ...] = ()
+    precedents: tuple[str, ...] = ()
 
     @property
     def critical(self) -> tuple[str, ...]:
@@ -125,13 +129,14 @@ class PromoteRing:
 
 @dataclass(frozen=True, slots=True)
 class FreezeCohort:
-    """The groups of an opened ring on one plane were resolved to devices. ``digest`` as in CohortFrozen."""
+    """An opened ring's groups on one plane were resolved to devices. ``digest`` and ``kept`` as in CohortFrozen."""
 
     ring: Ring
     plane: Plane
     digest: str
     counts: tuple[CohortCount, ...]
     at: datetime
+    kept: tuple[KeptGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +344,8 @@ Command = (
     | RecordAssigned
     | RecordWithdrawn
     | RecordOperationFailed
+    | AwaitPlaneApproval
+    | SettlePlaneApproval
     | CheckHaltRule
     | RecordMeasurement
     | StartRehearsal

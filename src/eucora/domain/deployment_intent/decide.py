@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from eucora.domain.decider import Decider
-from eucora.domain.deployment_intent import approval, execution, proposal, rollback, rollout, stopping
+from eucora.domain.deployment_intent import approval, execution, plane_approvals, proposal, rollback, rollout, stopping
 from eucora.domain.deployment_intent.commands import (
     AbortRollout,
+    AwaitPlaneApproval,
     CheckHaltRule,
     Command,
     FreezeCohort,
@@ -29,6 +30,7 @@ from eucora.domain.deployment_intent.commands import (
     RequestCabReview,
     ResumeRollout,
     RevokeApproval,
+    SettlePlaneApproval,
     StartRehearsal,
     StartRollback,
     StartRollout,
@@ -79,6 +81,10 @@ def decide(state: DeploymentIntent, command: Command) -> Sequence[Event]:
             return execution.withdrawn(state, proposed, command)
         case RecordOperationFailed():
             return execution.operation_failed(state, proposed, command)
+        case AwaitPlaneApproval():
+            return plane_approvals.awaited(state, proposed.ring_plan.planes, command)
+        case SettlePlaneApproval():
+            return plane_approvals.settled(state, command)
         case StartRehearsal():
             return execution.start_rehearsal(state, command)
         case RecordRehearsal():

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from eucora.domain.conditions import Condition
+from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalAwaited as PlaneApprovalAwaited
+from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalSettled as PlaneApprovalSettled
 from eucora.domain.deployment_intent.rollback_events import PreviousReleaseOffered as PreviousReleaseOffered
 from eucora.domain.deployment_intent.rollback_events import RollbackCompleted as RollbackCompleted
 from eucora.domain.deployment_intent.rollback_events import RollbackMeasured as RollbackMeasured
@@ -16,7 +18,7 @@ from eucora.domain.gate_types import GatePolicy, GateRun
 from eucora.domain.governance_types import GovernancePolicy
 from eucora.domain.people import Scope
 from eucora.domain.planes import Plane
-from eucora.domain.rings import CohortCount, Measurement, Ring, RingPlan
+from eucora.domain.rings import CohortCount, KeptGroup, Measurement, Ring, RingPlan
 from eucora.domain.risk_types import ApplicationProfile, ApprovalRoute, FindingCounts, History, RiskAssessment
 
 SERVICE = "eucora|service"  # the actor of what the service itself does
@@ -100,6 +102,7 @@ class DeploymentIntentProposed:
     needs: tuple[ExceptionNeed, ...] = ()
     critical_findings: tuple[str, ...] = ()
     not_in_force: tuple[str, ...] = ()  # clauses: which version was named instead of the one in force
+    precedents: tuple[str, ...] = ()  # clauses: what was decided about the release before, and CAB did not unsay
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,8 @@ class RingPromoted:
 class CohortFrozen:
     """The devices of a ring on one plane were resolved; the other planes of the ring do not wait for it.
 
-    ``digest`` is the SHA-256 over the sorted ``plane:device`` lines, ``counts`` are those of the plane.
+    ``digest`` is the SHA-256 over the sorted ``plane:device`` lines, ``counts`` are those of the plane. ``kept``: the
+    group of our own for each target that is a share of its group.
     """
 
     ring: Ring
@@ -198,6 +202,7 @@ class CohortFrozen:
     digest: str
     counts: tuple[CohortCount, ...]
     at: datetime
+    kept: tuple[KeptGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +371,8 @@ Event = (
     | GroupAssigned
     | OffersWithdrawn
     | PlaneOperationFailed
+    | PlaneApprovalAwaited
+    | PlaneApprovalSettled
     | RingMeasured
     | GateRunCompleted
     | RollbackRehearsalStarted

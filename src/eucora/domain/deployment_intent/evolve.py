@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from eucora.domain.brevity import latest
 from eucora.domain.cab_review.events import Outcome
-from eucora.domain.deployment_intent import tail
+from eucora.domain.deployment_intent import plane_approvals, tail
 from eucora.domain.deployment_intent.events import (
     ApprovalGroundsChanged,
     ApprovalRevoked,
@@ -25,6 +25,8 @@ from eucora.domain.deployment_intent.events import (
     GateRunCompleted,
     GroupAssigned,
     OffersWithdrawn,
+    PlaneApprovalAwaited,
+    PlaneApprovalSettled,
     PlaneOperationFailed,
     PreviousReleaseOffered,
     PublishRefused,
@@ -80,22 +82,23 @@ def evolve(state: DeploymentIntent, event: Event) -> DeploymentIntent:
             return _progress(state, event)
         case ContentPublished() | GroupAssigned() | OffersWithdrawn() | PlaneOperationFailed():
             return _planes(state, event)
+        case PlaneApprovalAwaited() | PlaneApprovalSettled():
+            return plane_approvals.evolve(state, event)
         case RollbackRehearsalStarted(at=at):
             return replace(state, rehearsal=Rehearsal.RUNNING, rehearsal_started_at=at)
         case RollbackRehearsed(passed=passed, at=at):
             return replace(state, rehearsal=Rehearsal.PASSED if passed else Rehearsal.FAILED, rehearsed_at=at)
         case RolloutPaused():
             return replace(state, status=IntentStatus.PAUSED, stop=event)
-        case RolloutHalted(trigger=trigger):
-            asked = frozenset(state.reviews) if trigger == "incident" else state.before_halt
-            halted = replace(state, status=IntentStatus.HALTED, stop=event, tail=_tail(state, event))
-            return replace(halted, before_halt=asked)
+        case RolloutHalted():
+            return _halted(_cut_short(state, event.at), event)
         case RolloutResumed():
-            return replace(state, status=IntentStatus.ROLLING_OUT, stop=None, mismatches=frozenset(), tail=None)
-        case RolloutAborted():
-            return replace(state, status=IntentStatus.ABORTED)
-        case RollbackStarted():
-            return replace(state, status=IntentStatus.ROLLING_BACK, rollback_started=event)
+            resumed = replace(state, status=IntentStatus.ROLLING_OUT, stop=None, mismatches=frozenset(), tail=None)
+            return replace(resumed, halts=())
+        case RolloutAborted(at=at):
+            return replace(_cut_short(state, at), status=IntentStatus.ABORTED)
+        case RollbackStarted(at=at):
+            return replace(_cut_short(state, at), status=IntentStatus.ROLLING_BACK, rollback_started=event)
         case PreviousReleaseOffered(ring=ring, plane=plane, group=group):
             return replace(state, previous_offers={**state.previous_offers, (ring, plane, group): event})
         case RollbackMeasured():
@@ -108,6 +111,26 @@ def evolve(state: DeploymentIntent, event: Event) -> DeploymentIntent:
             return replace(state, mismatches=state.mismatches | {(ring, plane, found)})
         case PublishRefused():
             return state  # kept for the record
+
+
+def _cut_short(state: DeploymentIntent, at: datetime) -> DeploymentIntent:
+    """A rehearsal that still runs at a stop ends with it, and proved nothing. A pause only interrupts it."""
+    if state.rehearsal is not Rehearsal.RUNNING:
+        return state
+    return replace(state, rehearsal=Rehearsal.FAILED, rehearsed_at=at)
+
+
+def _halted(state: DeploymentIntent, event: RolloutHalted) -> DeploymentIntent:
+    """What a person adds to a halt takes nothing of its weight: after an incident CAB is still to decide."""
+    before, incident = state.halt, event.trigger == "incident"
+    return replace(
+        state,
+        status=IntentStatus.HALTED,
+        stop=event if before is None or incident else before,
+        halts=(*state.halts, event),
+        tail=_tail(state, event),
+        before_halt=frozenset(state.reviews) if incident else state.before_halt,
+    )
 
 
 def _tail(state: DeploymentIntent, event: RolloutHalted) -> tail.HaltTail:

@@ -80,7 +80,7 @@ def freeze(state: DeploymentIntent, proposed: DeploymentIntentProposed, command:
     if devices < 1:
         raise EmptyCohort(command.ring, command.plane)
     return [
-        CohortFrozen(command.ring, command.plane, command.digest, command.counts, command.at),
+        CohortFrozen(command.ring, command.plane, command.digest, command.counts, command.at, command.kept),
         *grown(state, proposed, command.ring, command.plane, devices, command.at),
     ]
 

@@ -1,11 +1,12 @@
 """A proposal is checked, scored, routed and bound in one decision."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
 from eucora.domain import binding, risk, routing
+from eucora.domain.assignment import is_share, overlapping, words
 from eucora.domain.deployment_intent.commands import ProposeIntent
 from eucora.domain.deployment_intent.events import (
     AutomatedApprovalGranted,
@@ -27,7 +28,8 @@ from eucora.domain.exception_needs import ExceptionNeed, excepted, needs_of, sco
 from eucora.domain.exception_types import ExceptionKind
 from eucora.domain.findings import Signature
 from eucora.domain.plain_json import size_of
-from eucora.domain.rings import Ring, RingPlan
+from eucora.domain.planes import Plane
+from eucora.domain.rings import Ring, RingPlan, RingTarget
 from eucora.domain.risk_types import FindingCounts
 
 SIZE_MAX: Final = 64_000  # bytes of the 65,535 that an entry of the log may have; the envelope needs the rest
@@ -40,7 +42,7 @@ def propose(before: DeploymentIntentProposed | None, command: ProposeIntent) -> 
     pack, plan, policy = command.pack, command.ring_plan, command.policy
     if pack.missing:
         raise EvidenceIncomplete(pack.missing)
-    if problems := plan_problems(plan, pack):
+    if problems := plan_problems(plan, [install.plane for install in pack.installs]):
         raise RingPlanInvalid(problems)
     ruled = {rule.ring for rule in policy.rings}
     if unruled := [spec.ring for spec in plan.rings if spec.ring not in ruled]:
@@ -69,6 +71,7 @@ def propose(before: DeploymentIntentProposed | None, command: ProposeIntent) -> 
         change_kind=command.change_kind,
         crosses=scope_words(command.scope) if crosses else None,
         not_in_force=command.not_in_force,
+        precedents=command.precedents,
     )
     proposed = DeploymentIntentProposed(
         intent_id=command.intent_id,
@@ -92,6 +95,7 @@ def propose(before: DeploymentIntentProposed | None, command: ProposeIntent) -> 
         needs=_needs(command, crosses=crosses),
         critical_findings=command.critical,
         not_in_force=command.not_in_force,
+        precedents=command.precedents,
     )
     if (size := size_of(proposed)) > SIZE_MAX:
         raise ProposalTooLarge(size, SIZE_MAX, sum(len(spec.targets) for spec in plan.rings))
@@ -136,8 +140,11 @@ def _needs(command: ProposeIntent, *, crosses: bool) -> tuple[ExceptionNeed, ...
     return needs_of(wanted, command.exceptions, command.at)
 
 
-def plan_problems(plan: RingPlan, pack: EvidencePackAssembled) -> list[str]:
-    """What keeps the plan from being carried out, one sentence each; empty when nothing does."""
+def plan_problems(plan: RingPlan, packaged: Collection[Plane]) -> list[str]:
+    """What keeps the plan from being carried out, one sentence each; empty when nothing does.
+
+    ``packaged``: the planes that the evidence pack has an install plan for.
+    """
     rings = [spec.ring for spec in plan.rings]
     if not rings:
         return ["name at least the lab ring (0)"]
@@ -155,23 +162,46 @@ def plan_problems(plan: RingPlan, pack: EvidencePackAssembled) -> list[str]:
         if not spec.targets:
             problems.append(f"ring {spec.ring} has no target: name a group with devices")
         for target in spec.targets:
-            if not target.group.strip():
-                problems.append(f"ring {spec.ring} has a target on {target.plane} without a group")
-            elif target.devices < 1:
-                problems.append(f"group {target.group} on {target.plane} in ring {spec.ring} holds no device")
-    named = Counter((target.plane, target.group) for spec in plan.rings for target in spec.targets)
-    problems += [
-        f"group {group} on {plane} is a target {times} times: keep one"
-        for (plane, group), times in named.items()
-        if times > 1
-    ]
-    packaged = {install.plane for install in pack.installs}
+            problems += _target_problems(spec.ring, target)
+    problems += _group_problems(plan)
     problems += [
         f"the evidence pack has no install plan for {plane}: add one, or leave {plane} out"
         for plane in plan.planes
         if plane not in packaged
     ]
     return problems
+
+
+def _target_problems(ring: Ring, target: RingTarget) -> Iterator[str]:
+    place = f"group {target.group} on {target.plane} in ring {ring}"
+    if not target.group.strip():
+        yield f"ring {ring} has a target on {target.plane} without a group"
+    elif target.share is not None and not is_share(target.share):
+        yield f"{place} has the share {words(target.share)}: begin at 0 or later, end at 100 or earlier, and after that"
+    elif target.devices < 1 and target.share is not None:
+        yield f"{place} holds no device in its share of {words(target.share)}: make it larger"
+    elif target.devices < 1:
+        yield f"{place} holds no device"
+
+
+def _group_problems(plan: RingPlan) -> Iterator[str]:
+    """A group is one target of the plan, or stands in several rings with shares that have no percent in common."""
+    named: dict[tuple[Plane, str], list[tuple[Ring, RingTarget]]] = defaultdict(list)
+    for spec in plan.rings:
+        for target in spec.targets:
+            named[target.plane, target.group].append((spec.ring, target))
+    for (plane, group), places in named.items():
+        place, shares = f"group {group} on {plane}", [target.share for _, target in places if target.share is not None]
+        twice = [ring for ring, times in Counter(ring for ring, _ in places).items() if times > 1]
+        if twice:
+            yield from (f"{place} is a target of ring {ring} more than once: keep one" for ring in twice)
+        elif len(places) > 1 and not shares:
+            yield f"{place} is a target {len(places)} times: keep one, or give each ring a share of it"
+        elif 0 < len(shares) < len(places):
+            yield f"{place} is a target as a whole and by shares: keep one target, or give each ring a share of it"
+        elif clashes := overlapping(shares):
+            told = "; ".join(f"{words(one)} and {words(other)}" for one, other in clashes)
+            yield f"{place} has devices in two rings ({told}): begin each share where the one before it ends"
 
 
 def _release(plan: RingPlan, pack: EvidencePackAssembled) -> Release:

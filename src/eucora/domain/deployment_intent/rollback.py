@@ -18,6 +18,7 @@ from eucora.domain.deployment_intent.events import (
     RollbackStarted,
     RollbackTarget,
 )
+from eucora.domain.deployment_intent.offered import group_of
 from eucora.domain.deployment_intent.refusals import IllegalTransition, PlaneNotInPlan, RingNotOpen, RollbackNotMeasured
 from eucora.domain.deployment_intent.rollback_refusals import RollbackImpossible
 from eucora.domain.deployment_intent.state import LEFT_BEHIND, UNDER_WAY, DeploymentIntent, IntentStatus
@@ -106,12 +107,15 @@ def _to_offer(state: DeploymentIntent, proposed: DeploymentIntentProposed) -> It
         for target in spec.targets:
             if (spec.ring, target.plane) not in state.published:
                 continue
-            offer = state.offers.get((target.plane, target.group))
+            group = group_of(state, spec.ring, target)
+            if group is None:
+                continue  # no group was ever made for it, so none was offered anything
+            offer = state.offers.get((target.plane, group))
             stands = offer is not None and offer.offer == "uninstall"
             if target.plane in irremovable:
                 stands = offer is None
             waits = (spec.ring, target.plane) in coming_back
-            if not stands or (waits and (spec.ring, target.plane, target.group) not in state.previous_offers):
+            if not stands or (waits and (spec.ring, target.plane, group) not in state.previous_offers):
                 yield spec.ring, target
 
 

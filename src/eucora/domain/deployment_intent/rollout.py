@@ -147,14 +147,16 @@ def promote(state: DeploymentIntent, proposed: DeploymentIntentProposed, command
     current = state.ring
     if current is None:
         raise IllegalTransition(state.status, "promote a ring", "start the rollout first")
-    if command.to_ring <= current:
-        return []
     if not command.automatic:
         require_publisher(state, proposed, command)
     elif command.by != SERVICE or not proposed.policy.of(current).automatic:
         raise AutomationNotAllowed(current, proposed.policy.version)
-    _require_moving(state)
     following = next_ring(state)
+    if command.to_ring is current and current is not Ring.LAB:
+        return []  # the promotion that led here, asked for once more
+    if command.to_ring <= current:
+        raise RingOutOfOrder(current, command.to_ring, following)
+    _require_moving(state)
     if command.to_ring is not following:
         raise RingOutOfOrder(current, command.to_ring, following)
     if (changed := judged.changed(state, proposed, current, command.grounds, command.at)) is not None:
@@ -178,7 +180,7 @@ def _require_moving(state: DeploymentIntent) -> None:
     if state.status is IntentStatus.ROLLING_OUT:
         return
     if state.status in UNDER_WAY:
-        raise RolloutNotMoving(state.status, state.stop.reason if state.stop else "no reason on record")
+        raise RolloutNotMoving(state.status, state.stop_reason or "no reason on record")
     raise IllegalTransition(state.status, "promote a ring", "nothing is left to promote")
 
 

@@ -13,6 +13,8 @@ from eucora.domain.deployment_intent.events import (
     ContentPublished,
     DeploymentIntentProposed,
     GroupAssigned,
+    PlaneApprovalAwaited,
+    PlaneApprovalSettled,
     PlaneOperationFailed,
     PreviousReleaseOffered,
     RollbackMeasured,
@@ -145,6 +147,7 @@ class DeploymentIntent:
     rehearsal_started_at: datetime | None = None  # of the last one, for those who wait for its end
     rehearsed_at: datetime | None = None  # the end of the last one: from here on the lab has the release again
     stop: RolloutPaused | RolloutHalted | None = None
+    halts: tuple[RolloutHalted, ...] = ()  # since it last went on: a person may halt again what is halted already
     published: Mapping[tuple[Ring, Plane], ContentPublished] = field(default_factory=dict)
     offers: Mapping[tuple[Plane, str], GroupAssigned] = field(default_factory=dict)
     failures: Mapping[tuple[Ring, Plane, str], PlaneOperationFailed] = field(default_factory=dict)
@@ -153,6 +156,8 @@ class DeploymentIntent:
     rollback: RollbackMeasured | None = None
     previous_offers: Mapping[tuple[Ring, Plane, str], PreviousReleaseOffered] = field(default_factory=dict)
     tail: HaltTail | None = None  # of the halt that holds the rollout, or held it when it was aborted
+    awaiting: Mapping[tuple[Plane, str], PlaneApprovalAwaited] = field(default_factory=dict)  # by awaited_key
+    settled_codes: frozenset[tuple[Plane, str]] = frozenset()  # requests of planes that are over
 
     @property
     def approval(self) -> Approval | None:
@@ -184,10 +189,24 @@ class DeploymentIntent:
         return self.proposed.binding.digest if self.proposed else ""
 
     @property
+    def stop_reason(self) -> str:
+        """Every reason why it stands still, the first one first; empty where it does not."""
+        stop = self.stop
+        if stop is None:
+            return ""
+        more = [one for one in self.halts if one != stop and (one.trigger == "operator" or one.at > stop.at)]
+        return "; ".join([stop.reason, *(f"halted by {one.by} as well: {one.reason}" for one in more)])
+
+    @property
     def halt(self) -> RolloutHalted | None:
         """The halt that holds the rollout now."""
         stop = self.stop
         return stop if self.status is IntentStatus.HALTED and isinstance(stop, RolloutHalted) else None
+
+
+def awaited_key(event: PlaneApprovalAwaited | PlaneApprovalSettled) -> tuple[Plane, str]:
+    """What tells one request of a plane from another: its code or, where the plane gave none, what it is about."""
+    return event.plane, event.code or f"{event.operation} in ring {event.ring:d}"
 
 
 def decided_since(state: DeploymentIntent, halted: RolloutHalted) -> bool:

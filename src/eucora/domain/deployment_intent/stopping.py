@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from eucora.domain.deployment_intent import grounds as judged
 from eucora.domain.deployment_intent.approval import approval_refusal
 from eucora.domain.deployment_intent.commands import (
     AbortRollout,
@@ -18,6 +19,8 @@ from eucora.domain.deployment_intent.events import (
     RolloutPaused,
     RolloutResumed,
 )
+from eucora.domain.deployment_intent.evolve import evolve
+from eucora.domain.deployment_intent.grounds_refusals import GroundsChanged
 from eucora.domain.deployment_intent.refusals import (
     CabMustDecide,
     IllegalTransition,
@@ -27,6 +30,7 @@ from eucora.domain.deployment_intent.refusals import (
 )
 from eucora.domain.deployment_intent.rollout import failure, gate_run, reading, require_publisher
 from eucora.domain.deployment_intent.state import (
+    MOVING,
     NOT_STARTED,
     UNDER_WAY,
     DeploymentIntent,
@@ -45,35 +49,43 @@ HARM = frozenset(
 
 
 def pause(state: DeploymentIntent, command: PauseRollout) -> Sequence[Event]:
-    if state.status in (IntentStatus.PAUSED, IntentStatus.HALTED):
-        return []
-    if state.status is not IntentStatus.ROLLING_OUT:
+    """Asked again by the same person for the same reason it is no news; another reason goes on record beside it."""
+    if state.status is IntentStatus.HALTED:
+        raise IllegalTransition(state.status, "pause", "a halt weighs more already; halt it again to add a reason")
+    if state.status not in MOVING:
         raise IllegalTransition(state.status, "pause", "only a running rollout can be paused")
-    return [RolloutPaused(command.by, require_reason(command.reason, "a pause"), command.at)]
+    reason = require_reason(command.reason, "a pause")
+    stop = state.stop
+    if stop is not None and (stop.by, stop.reason) == (command.by, reason):
+        return []
+    return [RolloutPaused(command.by, reason, command.at)]
 
 
 def halt(state: DeploymentIntent, command: HaltRollout) -> Sequence[Event]:
     """An incident also halts what is halted already: only what CAB decides after the last one lets it go on.
 
     The same one halts again once CAB decided: it was reopened, or grew worse, and that decision did not know of it.
+    A person who halts what is halted adds a reason, which is on record beside the others; the same one said twice is
+    no news.
     """
-    before = state.halt
-    if state.status is IntentStatus.ROLLING_BACK:
+    before, incident = state.halt, command.trigger == "incident"
+    if state.status is IntentStatus.ROLLING_BACK and incident:
         return []
-    if before is not None:
-        known = before.reason == command.reason.strip() and not decided_since(state, before)
-        if command.trigger != "incident" or known:
-            return []
     if state.ring is None or state.status not in UNDER_WAY:
         raise IllegalTransition(state.status, "halt", "only a rollout under way can be halted")
     reason = require_reason(command.reason, "a halt")
+    if incident and before is not None and before.reason == reason and not decided_since(state, before):
+        return []
+    if not incident and any((one.by, one.reason) == (command.by, reason) for one in state.halts):
+        return []
     return [RolloutHalted(state.ring, command.trigger, reason, command.by, command.at, state.installed)]
 
 
 def resume(state: DeploymentIntent, proposed: DeploymentIntentProposed, command: ResumeRollout) -> Sequence[Event]:
     """The resumption, with the fresh gate run that it rests on: a pause asks for no less than a halt.
 
-    Only that CAB decides anew is asked for after a halt by an incident alone.
+    Only that CAB decides anew is asked for after a halt by an incident alone. What the approvals rest on is looked at
+    again: where it changed they are void, and a ring that needs one does not go on before CAB decided.
     """
     ring = state.ring
     if ring is None or state.status not in UNDER_WAY:
@@ -82,35 +94,42 @@ def resume(state: DeploymentIntent, proposed: DeploymentIntentProposed, command:
         return []
     require_publisher(state, proposed, command)
     reason = require_reason(command.reason, "a resumption")
+    _require_cab(state)
+    void = judged.changed(state, proposed, ring, command.grounds, command.at)
+    if void is not None:
+        state = evolve(state, void)  # the gates are judged without the approval
+    if (refusal := approval_refusal(state, ring, command.at)) is not None:
+        raise refusal if void is None else GroundsChanged(void)
     run = None
     if command.measurement is not None:
         run = gate_run(state, proposed, ring, command.measurement, command.grounds, command.at)
     elif state.rings[ring].cohorts:
         raise RingNotMeasured(ring)
-    _require_remedy(state, proposed, ring, run, command)
-    judged = [] if run is None else [GateRunCompleted(run)]
+    _require_remedy(proposed, ring, run, command)
     return [
         *reading(state, ring, command.measurement, command.at),
-        *judged,
+        *([] if void is None else [void]),
+        *([] if run is None else [GateRunCompleted(run)]),
         RolloutResumed(command.by, reason, command.at),
     ]
 
 
+def _require_cab(state: DeploymentIntent) -> None:
+    """Raise where CAB said no, or has to be asked again."""
+    if state.rejected_by is not None:
+        raise RefusedByCab(state.rejected_by)
+    halt = state.halt
+    if halt is not None and halt.trigger == "incident" and not decided_since(state, halt):
+        raise CabMustDecide(halt.at)
+
+
 def _require_remedy(
-    state: DeploymentIntent,
     proposed: DeploymentIntentProposed,
     ring: Ring,
     run: GateRun | None,
     command: ResumeRollout,
 ) -> None:
     """Raise what still speaks against going on, whatever stopped the rollout."""
-    if state.rejected_by is not None:
-        raise RefusedByCab(state.rejected_by)
-    halt = state.halt
-    if halt is not None and halt.trigger == "incident" and not decided_since(state, halt):
-        raise CabMustDecide(halt.at)
-    if (refusal := approval_refusal(state, ring, command.at)) is not None:
-        raise refusal
     results = run.results if run else ()
     harm = [one for one in results if one.gate in HARM and one.verdict is Verdict.FAILED and not one.met]
     if harm:

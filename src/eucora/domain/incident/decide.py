@@ -104,7 +104,7 @@ def _report(state: Incident, command: ReportIncident) -> Sequence[Event]:
         kind=command.kind,
         attributable=command.attributable,
         affected_devices=command.affected_devices,
-        description=require_reason(command.description, "an incident"),
+        description=require_reason(command.description, "an incident", "description"),
         by=command.by,
         at=command.at,
         app_version=command.app_version,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from eucora.domain.exception_types import ExceptionKind
+from eucora.domain.gates import OVERRIDABLE
 from eucora.domain.governance_types import ExceptionLimits
 from eucora.domain.policy_exception.events import Terms
 from eucora.domain.policy_exception.refusals import (
@@ -25,7 +26,7 @@ from eucora.domain.policy_exception.refusals import (
 WORDS: Final = {
     ExceptionKind.UNSIGNED_PACKAGE: (re.compile(r"[0-9a-f]{64}"), "the SHA-256 of an artifact in lowercase hex"),
     ExceptionKind.CROSS_BOUNDARY: (re.compile(r"[^/]+/[^/]+/[^/]+"), "a scope as business_unit/boundary/site"),
-    ExceptionKind.GATE_OVERRIDE: (re.compile(r"[a-z][a-z0-9_]*"), "the name of a gate, such as success_rate"),
+    ExceptionKind.GATE_OVERRIDE: (re.compile("|".join(OVERRIDABLE)), f"one of {', '.join(OVERRIDABLE)}"),
 }
 
 

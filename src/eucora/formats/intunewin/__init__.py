@@ -11,6 +11,6 @@ description of ``fileEncryptionInfo``; the known-answer test holds us to that pa
 
 from eucora.formats.intunewin.detection import IntunewinPackage, MsiInfo
 from eucora.formats.intunewin.envelope import KeyMaterial
-from eucora.formats.intunewin.package import open_encrypted, pack, read, unpack
+from eucora.formats.intunewin.package import open_encrypted, pack, read, seal_file, unpack
 
-__all__ = ["IntunewinPackage", "KeyMaterial", "MsiInfo", "open_encrypted", "pack", "read", "unpack"]
+__all__ = ["IntunewinPackage", "KeyMaterial", "MsiInfo", "open_encrypted", "pack", "read", "seal_file", "unpack"]

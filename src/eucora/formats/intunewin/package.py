@@ -93,6 +93,28 @@ def pack(
     return package
 
 
+def seal_file(source: Path, target: Path, *, file_name: str, keys: KeyMaterial) -> IntunewinPackage:
+    """Encrypt ``source`` as it is into ``target``, which must not exist: no zip inside and none around it.
+
+    So Intune wants macOS packages and disk images. What comes back describes ``target`` to the upload, and is written
+    nowhere else; ``target`` without it is lost. Raises OSError.
+    """
+    with source.open("rb") as plain, target.open("x+b") as content:
+        sealed = seal(plain, content, keys)
+    return IntunewinPackage(
+        name=file_name,
+        setup_file=file_name,
+        file_name=file_name,
+        unencrypted_size=sealed.plain_size,
+        encrypted_size=sealed.encrypted_size,
+        encryption_key=_b64(keys.encryption_key),
+        mac_key=_b64(keys.mac_key),
+        initialization_vector=_b64(keys.iv),
+        mac=_b64(sealed.mac),
+        file_digest=_b64(sealed.plain_digest),
+    )
+
+
 def read(path: Path) -> IntunewinPackage:
     """The package at ``path``, its MAC checked over the whole content; nothing is decrypted.
 
