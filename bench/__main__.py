@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import asyncpg
 import uvloop
 
-from bench import appends, governance, latency, library, reads, report
+from bench import appends, governance, latency, library, planes, reads, report
 from bench.report import Comparison, compare
 from eucora.store import migrate
 from eucora.store.embedded import EmbeddedPostgres, Server
@@ -20,7 +20,7 @@ RESULTS = Path(__file__).with_name("results.json")
 WRITERS = (1, 8, 32)
 APPEND_TARGETS = {1: 0.5, 32: 1.1}  # of raw inserts; DESIGN 11
 READ_EVENTS = 20_000
-DATABASES = ("appends", "reads", "devices", "latencies")
+DATABASES = ("appends", "reads", "devices", "planes", "latencies")
 # Room in the log so that no checkpoint falls on one side only; durability is as in production.
 SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "8GB", "max_connections": "200"}
 
@@ -122,6 +122,11 @@ def main() -> None:
         facts |= measured
         say(f"scans of {governance.FINDINGS:,} findings")
         found += governance.evidence(Path(folder), arguments.rounds)
+        say(f"vendors' limits: {planes.WINDOWS:,} Windows devices and {planes.MACS:,} Macs in virtual time")
+        compared, counted = run(planes.both(server, "planes", Path(folder)))
+        found += compared
+        facts |= counted
+        measured |= counted
         if arguments.long:
             say("latency at 10,000 and at 1,000,000 events")
             found += run(latency.flatness(server, "latencies"))

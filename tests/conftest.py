@@ -1,4 +1,4 @@
-"""A real Postgres for the whole run, and a database of its own for every test that asks for one."""
+"""A real Postgres for the whole run, a database of its own for every test that asks for one, and an ear on the wire."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -11,8 +11,14 @@ from databases import Database
 from eucora.store import migrate
 from eucora.store.database import APP, Pool, connected
 from eucora.store.embedded import EmbeddedPostgres, Server
+from whole_wire import WholeWire
 
 TEMPLATE = "eucora_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist writes for its controller
+        config.pluginmanager.register(WholeWire(config), "whole-wire")
 
 
 @pytest.fixture(scope="session")
