@@ -121,6 +121,28 @@ async def test_conditions_bind_the_next_proposal(house: Rollouts) -> None:
     assert (await house.state(second)).approval is None
 
 
+async def test_a_twin_that_was_approved_before_waits_for_cab_as_well(house: Rollouts) -> None:
+    """Two proposals of one release up front: what stops the first is no reason to go on with the second."""
+    twin = await proposed(house)
+    first = await halted_by_p1(house)
+    await vote(house, await house.submit(first), CARLA, Vote.REJECT)
+    assert (await house.state(twin)).approval is not None
+    await deployment_intents.start(house.world, house.as_(PUBLISHER), twin)
+    await house.let_pass(2)
+    state = await house.state(twin)
+    assert state.approval is None
+    assert state.needs_review
+    assert [clause.split(" in ")[0] for clause in state.changes] == [
+        "an incident halted this release",
+        "CAB rejected this release",
+    ]
+    asked = await house.submit(twin)
+    assert state.changes == (await review_of(house, asked)).changes
+    await vote(house, asked, CHEN)
+    await house.let_pass(2)
+    assert (await house.state(twin)).approval is not None
+
+
 async def test_what_cab_says_after_the_abort_binds_too(house: Rollouts) -> None:
     first = await halted_by_p1(house)
     review = await house.submit(first)

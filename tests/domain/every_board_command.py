@@ -74,6 +74,7 @@ def reviews() -> Noun:
         *(kind(at) for kind in (cab.RemindRetrospective, cab.LapseRetrospective) for at in (board.SOON, late)),
         *(replace(judge, by=by) for by in (board.DAN, board.ANN, board.ROSA, board.CLEO)),
         replace(judge, findings=" "),
+        replace(judge, involved=(cab.Ineligible(board.DAN, "publisher"),)),
     ]
     return Noun(cab.DECIDER, histories, commands, cab.Command, cab.Event)
 

@@ -33,6 +33,7 @@ BEFORE_THE_DECISION = {
     "BreakGlassNotOpen",
     "NoPreviousRelease",
     "NotAnActivator",
+    "ReviewNotYours",
 }
 STARTED = {"rolling_out", "paused", "halted", "rolling_back", "aborted", "rolled_back", "completed"}
 UNDER_WAY = {"rolling_out", "paused", "halted"}

@@ -57,3 +57,11 @@ def test_an_exception_that_is_over_is_said_once() -> None:
     over = replace(BASIS, lapsed=("x-1",))
     assert changes(BASIS, over, RULES) == ("exceptions that the release needs are over: x-1",)
     assert changes(over, over, RULES) == ()
+
+
+def test_what_was_decided_about_the_release_elsewhere_is_news_once() -> None:
+    no = "CAB rejected this release in review r-1"
+    told = replace(BASIS, precedents=(no,))
+    assert changes(BASIS, told, RULES) == (no,)
+    assert changes(told, told, RULES) == ()
+    assert changes(told, BASIS, RULES) == (), "what CAB unsaid since is no change for the worse"

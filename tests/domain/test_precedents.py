@@ -129,3 +129,28 @@ def test_who_asked_for_changes_says_yes_or_one_more_does() -> None:
     assert first.when(vote(DAN, saw=2)).events()[-1].outcome is Outcome.APPROVED
     assert asked.when(vote(ANN)).events()[-1].outcome is Outcome.APPROVED
     assert asked.when(lent(BEN, ANN)).events()[-1].outcome is Outcome.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("commands", "reaches"),
+    [
+        ([vote(ANN, Vote.REJECT, reason="unsafe")], True),
+        ([vote(ANN), cab.RevokeApproval(ANN, "recalled", SOON)], True),
+        ([vote(ANN, Vote.REQUEST_CHANGES, reason="sign it")], False),
+        ([vote(ANN, Vote.APPROVE, MAX_RING)], False),
+    ],
+)
+def test_only_a_no_reaches_into_what_was_approved_before_and_only_from_other_intents(
+    commands: list[cab.Command], reaches: bool
+) -> None:
+    """A condition of one approval, or a wish for changes, binds the next proposal and no other rollout."""
+    known = standing([replace(fact, intent_id="i-1") for fact in review(*commands)])
+    assert bool(known.against("i-2")) is reaches
+    assert known.against("i-1") == ()
+    assert len(known.clauses) == 1
+
+
+def test_a_halt_by_an_incident_reaches_into_its_twin_until_cab_approved_the_twin() -> None:
+    halted = [replace(fact, intent_id="i-1") for fact in of_intent("i-1", placed([HALT], 5))]
+    assert len(standing(halted).against("i-2")) == 1
+    assert standing([*halted, *review(vote(ANN), at=6)]).against("i-2") == ()

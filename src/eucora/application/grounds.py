@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from eucora.application.execute import load
+from eucora.application.precedents import precedents_against
 from eucora.application.world import World
 from eucora.domain import evidence_pack, risk, risk_model
 from eucora.domain.deployment_intent.events import DeploymentIntentProposed
@@ -29,6 +30,7 @@ async def grounds_of(world: World, state: DeploymentIntent, at: datetime) -> Gro
         findings=evidence.latest_findings,
         critical_findings=evidence.latest_critical,
         devices=devices_of(state, proposed),
+        precedents=await precedents_against(world, proposed),
     )
     model = await _model(world, proposed)
     score = None if model is None else _score(evidence, proposed, grounds, model, at)

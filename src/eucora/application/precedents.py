@@ -5,11 +5,12 @@ so also what CAB said after an intent had ended.
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from eucora.application.world import World
 from eucora.domain import cab_review, precedents
 from eucora.domain.deployment_intent import DECIDER as INTENT
-from eucora.domain.deployment_intent.events import CabReviewRequested
+from eucora.domain.deployment_intent.events import CabReviewRequested, DeploymentIntentProposed
 from eucora.domain.evidence_pack import EvidencePackAssembled
 from eucora.domain.precedents import Fact, Happened, Precedents
 
@@ -22,12 +23,28 @@ async def precedents_of(world: World, pack: EvidencePackAssembled) -> Precedents
     """
     application = pack.application
     files = {digest for install in pack.installs for digest in (install.artifact, install.content)}
-    found: list[Fact] = []
-    for intent_id in await world.facts.intents_of_release(
-        application.application_id, application.version, pack.pack, files
-    ):
-        found += await _facts(world, intent_id)
-    return precedents.standing(found)
+    intents = await world.facts.intents_of_release(application.application_id, application.version, pack.pack, files)
+    return await _standing(world, intents)
+
+
+async def precedents_against(world: World, proposed: DeploymentIntentProposed) -> tuple[str, ...]:
+    """The clauses that weigh on an intent which was proposed, and perhaps approved, before they came to be."""
+    release = proposed.release
+    application, files = (
+        release.application,
+        {one for file in release.artifacts for one in (file.artifact, file.content)},
+    )
+    intents = await world.facts.intents_of_release(
+        application.application_id, application.version, release.evidence_pack, files
+    )
+    if {*intents} <= {proposed.intent_id}:
+        return ()  # the usual case, and this is asked at every reading
+    return (await _standing(world, intents)).against(proposed.intent_id)
+
+
+async def _standing(world: World, intents: Collection[str]) -> Precedents:
+    facts = [replace(fact, intent_id=one) for one in intents for fact in await _facts(world, one)]
+    return precedents.standing(facts)
 
 
 async def _facts(world: World, intent_id: str) -> Collection[Fact]:

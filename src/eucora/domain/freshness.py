@@ -13,13 +13,15 @@ class Basis:
     """What a decision rests on beside the content that its binding covers.
 
     ``devices``: over all rings and planes. ``critical``: ids of critical findings that were known. ``lapsed``: ids of
-    exceptions that the proposal needs and that were over already.
+    exceptions that the proposal needs and that were over already. ``precedents``: what was decided about the same
+    release in other intents, a clause each.
     """
 
     score: Decimal
     devices: int
     critical: tuple[str, ...] = ()
     lapsed: tuple[str, ...] = ()
+    precedents: tuple[str, ...] = ()
 
 
 def changes(before: Basis, now: Basis, rules: FreshnessRules) -> tuple[str, ...]:
@@ -36,6 +38,7 @@ def changes(before: Basis, now: Basis, rules: FreshnessRules) -> tuple[str, ...]
         )
     if over := sorted({*now.lapsed} - {*before.lapsed}):
         found.append(f"exceptions that the release needs are over: {named(over)}")
+    found += [clause for clause in now.precedents if clause not in before.precedents]
     return tuple(found)
 
 

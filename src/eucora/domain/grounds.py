@@ -38,7 +38,8 @@ class Grounds:
 
     ``exceptions``: all that name the intent or its release, in whatever status. ``history`` and ``devices``: as a new
     proposal would be scored with them now; None where nobody looked. ``score`` likewise, by the model of the proposal.
-    ``break_glass``: the session it is done in.
+    ``break_glass``: the session it is done in. ``precedents``: what was decided about the release in other intents
+    and speaks against it, a clause each; None where nobody looked.
     """
 
     incidents: IncidentFacts = field(default_factory=IncidentFacts)
@@ -51,3 +52,4 @@ class Grounds:
     devices: int | None = None
     break_glass: str = ""
     score: Decimal | None = None
+    precedents: tuple[str, ...] | None = None

@@ -31,11 +31,14 @@ class Happened:
 class Fact:
     """``clause`` empty: it speaks against nothing. ``asked``: the position from which back it ends others, if it does.
 
-    ``askers``: who asked for changes of exactly ``binding``.
+    ``askers``: who asked for changes of exactly ``binding``. ``grave``: it also speaks against what was approved
+    before it, in whichever intent; a condition of one approval does not reach into another's. ``intent_id``: whose.
     """
 
     position: int
     clause: str = ""
+    grave: bool = False
+    intent_id: str = ""
     asked: int | None = None
     binding: str = ""
     askers: tuple[str, ...] = ()
@@ -55,6 +58,10 @@ class Precedents:
             return known
         kept = known[1 - STANDING_MAX :]
         return (f"{len(known) - len(kept)} earlier decisions spoke against this release", *kept)
+
+    def against(self, intent_id: str) -> tuple[str, ...]:
+        """What weighs on an intent that was approved before: the grave clauses that come from others, newest last."""
+        return Precedents(tuple(fact for fact in self.standing if fact.grave and fact.intent_id != intent_id)).clauses
 
     def askers(self, binding: str) -> tuple[str, ...]:
         """Who asked for changes of exactly this content and has not seen any, sorted."""
@@ -80,6 +87,7 @@ def of_intent(intent_id: str, events: Iterable[Happened]) -> list[Fact]:
             one.position,
             f"an incident halted this release in deployment intent {intent_id} on {_day(one.event.at)}"
             f" ({_cut(one.event.reason)})",
+            grave=True,
         )
         for one in events
         if isinstance(one.event, RolloutHalted) and one.event.trigger == "incident"
@@ -104,7 +112,7 @@ def of_review(events: Sequence[Happened]) -> list[Fact]:
         elif (reason := taken_back(event)) is not None:
             # An approval that was taken back ends no precedent, and is one.
             clause = f"the approval of this release in review {opened.review_id} was taken back ({_cut(reason)})"
-            found = [*(replace(fact, asked=None, clause="") for fact in found), Fact(one.position, clause)]
+            found = [*(replace(fact, asked=None, clause="") for fact in found), Fact(one.position, clause, grave=True)]
     return found
 
 
@@ -115,7 +123,7 @@ def _decision(
     ends = asked if decided.ring is None else None
     match decided.outcome:
         case Outcome.REJECTED:
-            return [Fact(position, f"CAB rejected this release {place} ({_cut(decided.reason)})")]
+            return [Fact(position, f"CAB rejected this release {place} ({_cut(decided.reason)})", grave=True)]
         case Outcome.CHANGES_REQUESTED:
             who = f"{', '.join(askers)} asked for changes of this release {place} ({_cut(decided.reason)})"
             return [Fact(position, who, binding=opened.binding, askers=askers)]

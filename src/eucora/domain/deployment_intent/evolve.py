@@ -43,6 +43,7 @@ from eucora.domain.deployment_intent.events import (
     RolloutResumed,
     RolloutStarted,
 )
+from eucora.domain.deployment_intent.grounds import first_basis
 from eucora.domain.deployment_intent.state import (
     NOT_STARTED,
     Approval,
@@ -51,7 +52,6 @@ from eucora.domain.deployment_intent.state import (
     Rehearsal,
     RingProgress,
 )
-from eucora.domain.freshness import Basis
 from eucora.domain.gate_measures import covered
 from eucora.domain.gate_types import GatePolicy
 from eucora.domain.planes import Plane
@@ -65,8 +65,7 @@ def evolve(state: DeploymentIntent, event: Event) -> DeploymentIntent:
     """State after the event. Never refuses: the event has happened."""
     match event:
         case DeploymentIntentProposed():
-            basis = Basis(event.risk.score, event.ring_plan.devices, event.critical_findings)
-            return replace(state, proposed=event, basis=basis)
+            return replace(state, proposed=event, basis=first_basis(event))
         case AutomatedApprovalGranted() | CabReviewRequested() | CabApprovalRecorded() | CabRefusalRecorded():
             return _settled(_approval(state, event))
         case ApprovalRevoked() | ApprovalGroundsChanged():

@@ -45,6 +45,7 @@ def basis_now(state: DeploymentIntent, proposed: DeploymentIntentProposed, groun
         devices=devices_of(state, proposed) if grounds.devices is None else grounds.devices,
         critical=critical,
         lapsed=tuple(sorted({need.exception_id for need in over})),
+        precedents=before.precedents if grounds.precedents is None else grounds.precedents,
     )
 
 
@@ -55,7 +56,13 @@ def _kept(now: Set[str], earlier: Set[str]) -> tuple[str, ...]:
 
 def basis_of(state: DeploymentIntent, proposed: DeploymentIntentProposed) -> Basis:
     """What the approvals rest on: the proposal, or what a later review was shown."""
-    return state.basis or Basis(proposed.risk.score, proposed.ring_plan.devices, proposed.critical_findings)
+    return state.basis or first_basis(proposed)
+
+
+def first_basis(proposed: DeploymentIntentProposed) -> Basis:
+    """What an approval rests on that is given with the proposal itself."""
+    devices = proposed.ring_plan.devices
+    return Basis(proposed.risk.score, devices, proposed.critical_findings, precedents=proposed.precedents)
 
 
 def devices_of(state: DeploymentIntent, proposed: DeploymentIntentProposed) -> int:
