@@ -26,6 +26,8 @@ from eucora.lab.inputs.application import FIELD_NOTES
 from eucora.lab.inputs.story import build_release
 from eucora.store.database import Pool
 
+pytestmark = pytest.mark.slow
+
 E = TypeVar("E")
 BOTH = pytest.mark.parametrize("plane", list(Plane))
 LAB_ONLY = (Ring.LAB,)

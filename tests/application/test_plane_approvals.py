@@ -32,6 +32,8 @@ from eucora.lab.inputs.story import build_release
 from eucora.store.database import Pool
 from eucora.store.jobs import JobRow
 
+pytestmark = pytest.mark.slow
+
 LAB_ONLY = (Ring.LAB,)
 TO_CANARY = (Ring.LAB, Ring.CANARY)
 

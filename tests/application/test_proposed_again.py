@@ -23,6 +23,8 @@ from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 from eucora.store.database import Pool
 
+pytestmark = pytest.mark.slow
+
 CARLA, CHEN, _ = CAB
 ERIK = person("erik", Role.PACKAGING_ENGINEER)
 CAROL = person("carol", Role.PLATFORM_ADMIN)

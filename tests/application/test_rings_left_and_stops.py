@@ -17,6 +17,8 @@ from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 from eucora.store.database import Pool
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def house(pool: Pool, tmp_path: Path) -> AsyncIterator[Rollouts]:

@@ -21,6 +21,8 @@ from eucora.lab.inputs.application import FIELD_NOTES
 from eucora.lab.inputs.story import build_release
 from eucora.store.database import Pool
 
+pytestmark = pytest.mark.slow
+
 LAB_ONLY = (Ring.LAB,)
 TO_CANARY = (Ring.LAB, Ring.CANARY)
 

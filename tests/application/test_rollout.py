@@ -44,6 +44,8 @@ from eucora.domain.rings import Ring
 from eucora.store.database import Pool
 from eucora.workers.effects import LASTING
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def house(pool: Pool, tmp_path: Path) -> AsyncIterator[Rollouts]:

@@ -28,6 +28,8 @@ from eucora.lab.inputs.application import FIELD_NOTES
 from eucora.lab.inputs.story import build_release
 from eucora.store.database import Pool
 
+pytestmark = pytest.mark.slow
+
 # A share of a small group holds few devices, and one of them may be away: gates are not what is looked at here.
 EASY = tuple(replace(rule, soak_s=3_600, success_min=Decimal("0.8")) for rule in POLICY.rings)
 BRIEF = replace(POLICY, version="brief", rings=EASY)

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from eucora.cli.main import app
 from eucora.lab.inputs import ApplicationInputs, build_inputs
 
+pytestmark = pytest.mark.slow
+
 runner = CliRunner()
 SMALL = ("--windows", "568", "--macs", "346")
 
