@@ -4,21 +4,27 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from eucora.domain.findings import UnreadableEvidence
 from eucora.formats.evidence import EvidenceFiles
-from eucora.formats.json_events import EVENTS_MAX
+from eucora.formats.json_events import EVENTS_MAX, event_batches
 from eucora.formats.limits import COMPONENTS_MAX, FINDINGS_MAX
-from eucora.formats.xml_records import TAGS_MAX
+from eucora.formats.shape import Fields
+from eucora.formats.xml_records import TAGS_MAX, xml_records
 
 MIB = 2**20
 LARGE = 200 * MIB
 HEADROOM = 250 * MIB  # address space over that of the process before it reads
 GROWTH_MAX = 150 * MIB  # of the resident set
 MILLION = 1_000_000
+FULL = [  # beginning of a document, a thousand brackets or elements, and how often that is one too many
+    (b'{"bomFormat": "CycloneDX", "x": [', b"[]," * 1_000, EVENTS_MAX // 2_000 + 100),
+    (b'<bom xmlns="http://cyclonedx.org/schema/bom/1.6"><x>', b"<a/>" * 1_000, TAGS_MAX // 1_000 + 100),
+]
 
 # Reads one small document first, so that what is imported and kept once counts as idle.
 CHILD = """
@@ -146,18 +152,43 @@ def test_more_components_than_the_bound_are_refused_the_nested_ones_counted(tmp_
     assert f"at most {COMPONENTS_MAX:,} components" in caught.value.way_out
 
 
-@pytest.mark.slow
+def test_json_is_read_up_to_the_bound_of_values_and_brackets_and_given_up_beyond_it() -> None:
+    document = b"[" + b",".join([b"[]"] * 499) + b"]"  # a thousand brackets
+    read = partial(event_batches, kind="an SBOM", way_out="Cut it.")
+    assert sum(len(list(batch)) for batch in read(document, events_max=1_000)) == 1_000
+    with pytest.raises(UnreadableEvidence, match="there are more than 999 values and brackets"):
+        list(read(document, events_max=999))
+
+
+def test_xml_is_read_up_to_the_bound_of_elements_and_given_up_beyond_it() -> None:
+    document = b'<bom xmlns="urn:x">' + b"<a/>" * 999 + b"</bom>"
+    read = partial(
+        xml_records,
+        document,
+        Fields({}),
+        root="bom",
+        namespace="urn:x",
+        version_key="v",
+        kind="an SBOM",
+        way_out="Cut it.",
+    )
+    assert len(list(read(tags_max=1_000))) == 1
+    with pytest.raises(UnreadableEvidence, match="there are more than 999 elements"):
+        list(read(tags_max=999))
+
+
+@pytest.mark.machine
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("head", "piece", "pieces"),
-    [
-        (b'{"bomFormat": "CycloneDX", "x": [', b"[]," * 1_000, EVENTS_MAX // 2_000 + 100),
-        (b'<bom xmlns="http://cyclonedx.org/schema/bom/1.6"><x>', b"<a/>" * 1_000, TAGS_MAX // 1_000 + 100),
-    ],
+    FULL if os.environ.get("EUCORA_TEST_LONG") else [(head, piece, 10) for head, piece, _ in FULL],
 )
-def test_a_file_full_of_brackets_is_given_up(tmp_path: Path, head: bytes, piece: bytes, pieces: int) -> None:
+def test_a_file_of_nothing_but_brackets_is_no_evidence(tmp_path: Path, head: bytes, piece: bytes, pieces: int) -> None:
+    """``make test-long`` tries more of them than a document may have, which takes minutes under coverage."""
     path = tmp_path / "brackets"
     joined(head, (piece for _ in range(pieces)), b"", path)
-    with pytest.raises(UnreadableEvidence, match="there are more than"):
+    with pytest.raises(UnreadableEvidence) as caught:
         EvidenceFiles().sbom(path)
-    path.unlink()
+    assert caught.value.way_out
+    if pieces > 10:
+        assert "there are more than" in caught.value.reason

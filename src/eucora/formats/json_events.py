@@ -33,12 +33,14 @@ class _Parser(Protocol):
 _NOT_JSON: Final = (ijson.JSONError, UnicodeDecodeError)
 
 
-def event_batches(source: Source, *, kind: str, way_out: str) -> Iterator[Iterable[Event]]:
+def event_batches(
+    source: Source, *, kind: str, way_out: str, events_max: int = EVENTS_MAX
+) -> Iterator[Iterable[Event]]:
     """The events of the document, a batch for each chunk.
 
     Raises:
         UnreadableEvidence: as ``chunks``; or not JSON, with line and byte; or a text longer than any honest one; or
-            more than ``EVENTS_MAX`` events, which would take minutes.
+            more than ``events_max`` events, which would take minutes.
     """
     batch: list[Event] = ijson.sendable_list()
     parser = _parser(batch)
@@ -52,8 +54,8 @@ def event_batches(source: Source, *, kind: str, way_out: str) -> Iterator[Iterab
             raise UnreadableEvidence(kind, place, _reason(error), way_out) from error
         end = at + len(chunk)
         count += len(batch)
-        if count > EVENTS_MAX:
-            reason = f"there are more than {EVENTS_MAX:,} values and brackets"
+        if count > events_max:
+            reason = f"there are more than {events_max:,} values and brackets"
             raise UnreadableEvidence(kind, f"after byte {at}", reason, way_out)
         if batch:
             silent_from = at

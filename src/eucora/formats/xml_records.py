@@ -23,7 +23,15 @@ _NO_DTD: Final = "Take the DOCTYPE and the entities out; this format needs none.
 
 
 def xml_records(
-    source: Source, shape: Fields, *, root: str, namespace: str, version_key: str, kind: str, way_out: str
+    source: Source,
+    shape: Fields,
+    *,
+    root: str,
+    namespace: str,
+    version_key: str,
+    kind: str,
+    way_out: str,
+    tags_max: int = TAGS_MAX,
 ) -> Iterator[Record]:
     """Each streamed element when it ends; the document itself comes last, labelled ''.
 
@@ -32,11 +40,12 @@ def xml_records(
 
     Raises:
         UnreadableEvidence: as ``chunks``; or not well-formed UTF-8 XML, or another root, or it declares a document type
-            or an entity; or nested too deep, too many elements, an element that is there twice, a text too long.
+            or an entity; or nested too deep, more than ``tags_max`` elements, an element that is there twice, a text
+            too long.
     """
 
     assembler = Assembler(shape, kind=kind, way_out=way_out, places=_XmlPlaces(root))
-    driver = _Driver(assembler, root, namespace, version_key)
+    driver = _Driver(assembler, root, namespace, version_key, tags_max)
     parser = _parser(driver)
     heard_at, end, mark = 0, 0, None
     for at, chunk in chunks(source, kind=kind, way_out=way_out):
@@ -95,8 +104,9 @@ def _parse(parser: expat.XMLParserType, chunk: bytes, *, last: bool, mark: int, 
 class _Driver:
     """Turns expat's calls into the assembler's events."""
 
-    def __init__(self, assembler: Assembler, root: str, namespace: str, version_key: str) -> None:
+    def __init__(self, assembler: Assembler, root: str, namespace: str, version_key: str, tags_max: int) -> None:
         self._assembler, self._root, self._namespace, self._version_key = assembler, root, namespace, version_key
+        self._tags_max = tags_max
         self._own = ""  # the namespace of the root, once it is known
         self._depth = 0
         self._tags = 0
@@ -118,8 +128,8 @@ class _Driver:
         self.heard, self._length = True, 0
         self._depth += 1
         self._tags += 1
-        if self._tags > TAGS_MAX:
-            raise self._assembler.refuse(f"there are more than {TAGS_MAX:,} elements before this place")
+        if self._tags > self._tags_max:
+            raise self._assembler.refuse(f"there are more than {self._tags_max:,} elements before this place")
         if self._depth > DEPTH_MAX:
             raise self._assembler.refuse(f"is nested deeper than {DEPTH_MAX} levels")
         if any(len(value) > TEXT_MAX for value in attributes.values()):
