@@ -24,6 +24,7 @@ from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.evidence_pack import Detection
 from eucora.domain.gate_types import GatePolicy
 from eucora.domain.governance_types import GOVERNANCE_1_0, DriftRules
+from eucora.domain.install_needs import ASKS_NOTHING, InstallNeeds, Restart
 from eucora.domain.people import Grant, Person, Role, Scope
 from eucora.domain.planes import Plane
 from eucora.domain.policies import GATE_POLICY_1_0
@@ -44,11 +45,13 @@ from eucora.lab.inputs import ApplicationInputs, build_inputs
 from eucora.store.database import Pool
 from eucora.workers.effects import EffectsWorker
 
+PLANES = (Plane.INTUNE, Plane.JAMF)  # of a release, unless a test names others
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 BASE = "http://lab.test"
 WEEK_S = 7 * 86_400
+READ_EVERY_S = 3 * 3600  # every look costs the run its requests, and days pass here by the dozen
 RETAIL = Scope("retail", "emea")
-POLICY = replace(GATE_POLICY_1_0, version="hourly", measure_every_s=3600)
+POLICY = replace(GATE_POLICY_1_0, version="three-hourly", measure_every_s=READ_EVERY_S)
 CALM = replace(GOVERNANCE_1_0, version="calm", drift=DriftRules(every_s=WEEK_S, critical_every_s=WEEK_S))
 
 
@@ -96,7 +99,7 @@ class Rollouts:
 
     async def activate(self, policy: GatePolicy, *, drift: bool = False) -> None:
         """Put the policy in force. Planes are compared with what was decided once a week, hourly where ``drift``."""
-        await policies.propose_gate_policy(self.world, self.as_(ADMIN), policy, "hourly readings")
+        await policies.propose_gate_policy(self.world, self.as_(ADMIN), policy, "readings every three hours")
         await policies.activate_gate_policy(self.world, self.as_(CAB[0]), policy.version)
         if not drift:
             await policies.propose_governance_policy(self.world, self.as_(ADMIN), CALM, "looks at planes are dear")
@@ -115,7 +118,7 @@ class Rollouts:
         request = IntentRequest(
             evidence_pack=pack,
             rings=tuple(
-                (ring, tuple(TargetRequest(plane, self.group(plane, ring)) for plane in Plane)) for ring in rings
+                (ring, tuple(TargetRequest(plane, self.group(plane, ring)) for plane in PLANES)) for ring in rings
             ),
             scope=RETAIL,
             gate_policy=policy,
@@ -123,7 +126,13 @@ class Rollouts:
         return (await deployment_intents.propose(self.world, self.as_(PACKAGER), request)).id
 
     async def assemble(
-        self, inputs: ApplicationInputs, declared: DeclaredRisk, *, category: Category = Category.UTILITY
+        self,
+        inputs: ApplicationInputs,
+        declared: DeclaredRisk,
+        *,
+        category: Category = Category.UTILITY,
+        needs: InstallNeeds = ASKS_NOTHING,
+        restart: Restart = Restart.BY_RETURN_CODE,
     ) -> str:
         caller = self.as_(PACKAGER)
         assert inputs.windows is not None
@@ -138,11 +147,11 @@ class Rollouts:
         request = PackRequest(
             application=ApplicationProfile(slug, inputs.name, inputs.version, inputs.publisher, category),
             declared=declared,
-            planes=tuple(Plane),
+            planes=PLANES,
             installs=(
                 InstallRequest(
                     Plane.INTUNE, exe.id, f"{inputs.windows.name} /quiet", f"{inputs.windows.name} /remove",
-                    Detection("file", r"C:\Program Files\Example", "app.exe", ""), ((0, "success"),),
+                    Detection("file", r"C:\Program Files\Example", "app.exe", ""), ((0, "success"),), needs, restart,
                 ),
                 InstallRequest(
                     Plane.JAMF, pkg.id, "", "/usr/local/bin/remove-example",
@@ -157,11 +166,13 @@ class Rollouts:
     async def state(self, intent_id: str) -> DeploymentIntent:
         return await load(self.world.store, DECIDER, intent_id)
 
-    async def let_pass(self, hours: float, *, step_s: float = 3600) -> None:
+    async def let_pass(self, hours: float, *, step_s: float = READ_EVERY_S) -> None:
         """Live through time: everything due is done, then the clock moves on."""
         await self.worker.settle()
-        for _ in range(round(hours * 3600 / step_s)):
-            self.clock.advance(step_s)
+        left_s = hours * 3600
+        while left_s > 0:
+            self.clock.advance(min(step_s, left_s))
+            left_s -= step_s
             await self.worker.settle()
 
     async def through_the_lab(self, intent_id: str) -> None:
@@ -207,6 +218,7 @@ async def chunks(path: Path) -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def rollouts(pool: Pool, folder: Path, *, pace: float = 1.0) -> AsyncIterator[Rollouts]:
-    async with virtual_house(pool, folder, START, Fleet(pace=pace), concurrency=8) as house:
+async def rollouts(pool: Pool, folder: Path, *, pace: float = 1.0, intune_macs: int = 0) -> AsyncIterator[Rollouts]:
+    fleet = Fleet(pace=pace, intune_macs=intune_macs)
+    async with virtual_house(pool, folder, START, fleet, concurrency=8) as house:
         yield Rollouts(house.world, house.worker, house.lab, house.clock, folder / "inputs", house.jamf_breaker)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from rollout_world import HIGH, LOW, OPERATOR, PACKAGER, POLICY, PUBLISHER, RETAIL, Rollouts
+from rollout_world import HIGH, LOW, OPERATOR, PACKAGER, PLANES, POLICY, PUBLISHER, RETAIL, Rollouts
 from soak_lab import Witness
 
 from eucora.application import deployment_intents, incidents
@@ -96,7 +96,7 @@ class Soak:
         for release in self.releases:
             inputs = build_release(release.application, folder / release.application.stem)
             pack = await self.house.assemble(inputs, release.declared)
-            rings = tuple((ring, tuple(self._target(release, plane, ring) for plane in Plane)) for ring in RINGS)
+            rings = tuple((ring, tuple(self._target(release, plane, ring) for plane in PLANES)) for ring in RINGS)
             request = IntentRequest(evidence_pack=pack, rings=rings, scope=RETAIL, gate_policy=BRISK.version)
             receipt = await deployment_intents.propose(self.house.world, self.house.as_(PACKAGER), request)
             release.id = receipt.id

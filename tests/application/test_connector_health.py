@@ -13,7 +13,12 @@ from eucora.lab.clock import ManualClock
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 GRAPH = KnownUpstream(
-    Plane.INTUNE, "graph", "contoso", Allowance("graph:contoso", 40, 150), Allowance("graph:contoso:writes", 3.5, 25)
+    Plane.INTUNE,
+    "graph",
+    "contoso",
+    Allowance("graph:contoso", 40, 150),
+    Allowance("graph:contoso:writes", 3.5, 25),
+    Allowance("graph:contoso:questions", 3.5, 25),
 )
 JAMF = KnownUpstream(Plane.JAMF, "jamf", "contoso.jamfcloud.com:8443", Allowance("jamf", 80, 20))
 OPEN = Circuit("graph:contoso", 1, 5, "503", NOON, None, NOON + timedelta(seconds=60))
@@ -96,8 +101,11 @@ async def test_what_replicas_report_is_shown(house: House) -> None:
 
 
 async def test_a_budget_is_shown_as_what_is_used_of_the_burst_and_a_pause_as_what_is_beyond(house: House) -> None:
-    house.shared.ahead = {"graph:contoso": 1.5, "graph:contoso:writes": 25 / 3.5 + 12.0}
+    ahead = {"": 1.5, ":writes": 25 / 3.5 + 12.0, ":questions": 2.0}
+    house.shared.ahead = {f"graph:contoso{which}": seconds for which, seconds in ahead.items()}
     graph = await house.graph()
     assert (graph.requests.used, graph.requests.paused_s) == (60.0, 0.0)
     assert graph.writes is not None
+    assert graph.questions is not None
     assert (graph.writes.used, graph.writes.paused_s) == (25.0, 12.0)
+    assert (graph.questions.used, graph.questions.paused_s) == (7.0, 0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from rollout_world import OPERATOR, POLICY, PUBLISHER, Rollouts, rollouts
+from rollout_world import OPERATOR, PLANES, POLICY, PUBLISHER, Rollouts, rollouts
 
 from eucora.application import deployment_intents
 from eucora.application.deployment_intents import RollbackTo
@@ -29,7 +29,7 @@ from eucora.store.database import Pool
 pytestmark = pytest.mark.slow
 
 E = TypeVar("E")
-BOTH = pytest.mark.parametrize("plane", list(Plane))
+BOTH = pytest.mark.parametrize("plane", PLANES)
 LAB_ONLY = (Ring.LAB,)
 
 
@@ -134,7 +134,7 @@ async def test_what_a_plane_does_not_take_is_tried_three_times_and_then_left_to_
     faults = house.lab.faults
     for _ in range(3):
         faults.add("graph", fault_on_assign())
-    await house.let_pass(12)
+    await house.let_pass(12, step_s=3600)
     tries = await told(house, intent, drift.DriftRemediationRequested)
     assert [one.number for one in tries] == [1, 2, 3]
     pauses = [round((later.at - one.at).total_seconds() / 3600) for one, later in pairwise(tries)]
@@ -246,5 +246,5 @@ async def test_critical_applications_are_looked_at_more_often(
     await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
     await house.worker.settle()
     due = [job for job in await house.worker.queue.list(["ready"]) if job.kind == "inspect_drift"]
-    assert len(due) == len(Plane)
+    assert len(due) == len(PLANES)
     assert {round((job.run_at - house.clock.now()).total_seconds() / 60) for job in due} == {minutes}

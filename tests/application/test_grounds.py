@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from rollout_world import ADMIN, CAB, HIGH, LOW, PACKAGER, POLICY, PUBLISHER, RETAIL, Rollouts, person, rollouts
+from rollout_world import ADMIN, CAB, HIGH, LOW, PACKAGER, PLANES, POLICY, PUBLISHER, RETAIL, Rollouts, person, rollouts
 
 from eucora.application import change_windows, deployment_intents, evidence, policy_exceptions
 from eucora.application.change_windows import ChangeWindowRequest, TimesRequest
@@ -29,7 +29,6 @@ from eucora.domain.deployment_intent.refusals import ApprovalMissing, CriticalVu
 from eucora.domain.exception_types import ExceptionKind
 from eucora.domain.gates import replay
 from eucora.domain.people import Role
-from eucora.domain.planes import Plane
 from eucora.domain.policy_exception import Capacity, Decision, Question
 from eucora.domain.rings import Ring
 from eucora.domain.risk_types import FindingCounts
@@ -198,7 +197,7 @@ async def test_a_critical_finding_of_a_newer_scan_blocks_a_proposal_until_its_ex
     finding = await rescanned(house, pack)
     request = IntentRequest(
         evidence_pack=pack,
-        rings=((Ring.LAB, tuple(TargetRequest(plane, house.group(plane, Ring.LAB)) for plane in Plane)),),
+        rings=((Ring.LAB, tuple(TargetRequest(plane, house.group(plane, Ring.LAB)) for plane in PLANES)),),
         scope=RETAIL,
         gate_policy=POLICY.version,
     )

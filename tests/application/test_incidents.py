@@ -7,7 +7,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from rollout_world import HIGH, LOW, OPERATOR, PACKAGER, POLICY, PUBLISHER, RETAIL, START, Rollouts, person, rollouts
+from rollout_world import (
+    HIGH,
+    LOW,
+    OPERATOR,
+    PACKAGER,
+    PLANES,
+    POLICY,
+    PUBLISHER,
+    RETAIL,
+    START,
+    Rollouts,
+    person,
+    rollouts,
+)
 
 from eucora.application import deployment_intents, incidents
 from eucora.application.deployment_intents import IntentRequest, TargetRequest
@@ -31,7 +44,6 @@ from eucora.domain.deployment_intent.grounds_refusals import IncidentOpen
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.incident import Attributable, IncidentKind, IncidentSeverity, Response
 from eucora.domain.people import Role
-from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 from eucora.projections.catalogue import all_projections
 from eucora.projections.incidents import Incidents, IncidentView
@@ -66,7 +78,7 @@ async def two_of_one_release(house: Rollouts) -> list[str]:
         request = IntentRequest(
             evidence_pack=pack,
             rings=tuple(
-                (ring, tuple(TargetRequest(plane, house.group(plane, ring)) for plane in Plane)) for ring in RINGS
+                (ring, tuple(TargetRequest(plane, house.group(plane, ring)) for plane in PLANES)) for ring in RINGS
             ),
             scope=RETAIL,
             gate_policy=POLICY.version,
@@ -96,7 +108,7 @@ async def test_p1_halts_every_rollout_of_the_release_on_both_planes(house: Rollo
         assert state.halt is not None
         assert (state.halt.trigger, state.halt.reason) == ("incident", inc.stop_reason(incident_id))
         assert dict(state.offers) == {}  # taken back on Intune and on Jamf
-        assert {plane for _, plane in state.published} == set(Plane)
+        assert {plane for _, plane in state.published} == set(PLANES)
     view = await view_of(house, pool, incident_id)
     assert {*view.called} == {*view.rollback_proposed} == {first, second}
     assert sorted((stop.intent_id, stop.response, stop.latency_ms) for stop in view.stops) == sorted(
@@ -117,7 +129,7 @@ async def test_the_blast_radius_is_counted_when_it_is_reported(house: Rollouts) 
     assert measured is not None
     counted = {(count.plane, count.site_class): count.installed for count in measured.counts}
     assert {(one.plane, one.site_class): one.devices for one in event.devices} == counted
-    assert {plane for plane, _ in counted} == set(Plane)
+    assert {plane for plane, _ in counted} == set(PLANES)
     assert event.affected_devices == sum(counted.values()) > 5
     assert event.blast_radius_class is state.proposed.risk.blast_radius_class
     assert event.app_version == state.proposed.release.application.version

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from rollout_world import POLICY, PUBLISHER, Rollouts, rollouts
+from rollout_world import POLICY, PUBLISHER, READ_EVERY_S, Rollouts, rollouts
 
 from eucora.application import deployment_intents
 from eucora.application.rollout import looks_apart
@@ -14,6 +14,7 @@ from eucora.domain.rings import Ring
 from eucora.store.database import Pool
 
 HOUR = timedelta(hours=1)
+EVERY = timedelta(seconds=READ_EVERY_S)
 
 
 @pytest.fixture
@@ -34,12 +35,12 @@ async def test_each_plane_of_a_ring_is_looked_at_half_as_often_after_a_day(house
     intent = await house.propose(house.inputs.low, rings=(Ring.LAB,))
     await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
     apart = {}
-    for hours in (2, 24):
+    for hours in (3, 27):
         await house.let_pass(hours)
         waiting = await house.worker.queue.list(["ready"])
         now = house.clock.now()
         apart[hours] = sorted((job.payload["plane"], job.run_at - now) for job in waiting if job.kind == "observe")
-    assert apart[2] == [(plane, HOUR) for plane in sorted(Plane)]
-    assert [plane for plane, _ in apart[24]] == sorted(Plane)
-    assert all(HOUR <= wait <= 2 * HOUR for _, wait in apart[24])
-    assert max(wait for _, wait in apart[24]) == 2 * HOUR
+    assert apart[3] == [(plane, EVERY) for plane in sorted(Plane)]
+    assert [plane for plane, _ in apart[27]] == sorted(Plane)
+    assert all(EVERY <= wait <= 2 * EVERY for _, wait in apart[27])
+    assert max(wait for _, wait in apart[27]) == 2 * EVERY

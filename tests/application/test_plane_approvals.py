@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rollout_world import POLICY, PUBLISHER, START, Rollouts, rollouts
+from rollout_world import PLANES, POLICY, PUBLISHER, START, Rollouts, rollouts
 
 from eucora.application import deployment_intents
 from eucora.application.deployment_intents import RollbackTo
@@ -102,8 +102,8 @@ async def test_a_rollout_waits_for_intune_and_goes_on_once_it_is_approved(house:
     await approving(house, 3)
     state = await house.state(intent)
     assert state.awaiting == {}
-    assert {key[1] for key in state.published} == set(Plane)
-    assert {plane for plane, _ in state.offers} == set(Plane)
+    assert {key[1] for key in state.published} == set(PLANES)
+    assert {plane for plane, _ in state.offers} == set(PLANES)
     asked = await told(house, intent, PlaneApprovalAwaited)
     settled = await told(house, intent, PlaneApprovalSettled)
     assert [one.code for one in settled] == [one.code for one in asked]
@@ -153,7 +153,7 @@ async def test_what_intune_rejects_is_a_dead_letter_that_a_person_reads_and_retr
     assert waiting.code != code
     assert state.failures == {}  # what it asks for now is under way
     await approving(house, 3)
-    assert {plane for plane, _ in (await house.state(intent)).offers} == set(Plane)
+    assert {plane for plane, _ in (await house.state(intent)).offers} == set(PLANES)
 
 
 async def test_one_that_nobody_decides_expires_and_says_so(house: Rollouts) -> None:
@@ -202,7 +202,7 @@ async def test_what_a_halt_makes_pointless_is_taken_back_and_asked_for_anew_when
     (anew,) = (await house.state(intent)).awaiting.values()
     assert anew.code != offer.code
     await approving(house, 1)
-    assert {plane for plane, _ in (await house.state(intent)).offers} == set(Plane)
+    assert {plane for plane, _ in (await house.state(intent)).offers} == set(PLANES)
 
 
 async def test_a_rollback_that_intune_holds_back_waits_where_people_look(house: Rollouts) -> None:

@@ -91,8 +91,8 @@ async def told(house: Rollouts, id: str, kind: type) -> list[timedelta]:
 
 
 def days(*counts: float) -> list[timedelta]:
-    """A job runs a millisecond after it is due, and here the clock moves by whole hours."""
-    return [timedelta(days=count, hours=1) for count in counts]
+    """A job runs a millisecond after it is due, and here the clock moves by three hours."""
+    return [timedelta(days=count, hours=3) for count in counts]
 
 
 async def test_reminders_and_the_expiry_come_by_jobs(house: Rollouts) -> None:

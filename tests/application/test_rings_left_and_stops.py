@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from rollout_world import POLICY, PUBLISHER, Rollouts, rollouts
+from rollout_world import PLANES, POLICY, PUBLISHER, Rollouts, rollouts
 
 from eucora.application import deployment_intents
 from eucora.application.execute import execute
@@ -93,7 +93,7 @@ async def test_a_removal_that_is_only_rehearsed_is_not_offered_after_a_stop(hous
     state = await house.state(intent)
     assert state.rehearsal is Rehearsal.FAILED
     assert not state.offers
-    for plane in Plane:
+    for plane in PLANES:
         assert not await offered(house, intent, plane)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rollout_world import POLICY, PUBLISHER, Rollouts, rollouts
+from rollout_world import PLANES, POLICY, PUBLISHER, Rollouts, rollouts
 
 from eucora.application import deployment_intents
 from eucora.application.deployment_intents import RollbackTo
@@ -80,7 +80,7 @@ async def test_every_device_gets_the_previous_release_back(house: Rollouts) -> N
     assert started is not None
     assert (started.to_intent, started.to_version) == (previous, "1.4.2")
     assert {(target.plane, target.ring) for target in started.targets} == {
-        (plane, ring) for plane in Plane for ring in TO_CANARY
+        (plane, ring) for plane in PLANES for ring in TO_CANARY
     }
     await house.let_pass(40)
     state = await house.state(failing)
@@ -89,7 +89,7 @@ async def test_every_device_gets_the_previous_release_back(house: Rollouts) -> N
     assert state.rollback.remaining == 0
     assert state.rollback.reverted > 100  # both rings of both planes
     for ring in TO_CANARY:
-        for plane in Plane:
+        for plane in PLANES:
             group = house.group(plane, ring)
             assert (group, Offer.UNINSTALL) in (await held(house, failing, plane)).groups
             assert (group, Offer.INSTALL) not in (await held(house, failing, plane)).groups

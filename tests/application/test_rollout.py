@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rollout_world import CAB, HIGH, OPERATOR, PACKAGER, POLICY, PUBLISHER, START, Rollouts, person, rollouts
+from rollout_world import CAB, HIGH, OPERATOR, PACKAGER, PLANES, POLICY, PUBLISHER, START, Rollouts, person, rollouts
 
 from eucora.application import cab_reviews, deployment_intents, incidents
 from eucora.application.execute import VersionMismatch
+from eucora.application.explain import explain
 from eucora.application.incidents import IncidentRequest
 from eucora.application.planes import Assignment, Offer
 from eucora.application.react import react
@@ -68,7 +69,7 @@ async def test_a_low_risk_release_reaches_the_pilot_on_both_planes(house: Rollou
     for ring in (Ring.LAB, Ring.CANARY, Ring.PILOT):
         measured = state.rings[ring].measured
         assert measured is not None
-        assert {count.plane for count in measured.counts} == set(Plane)
+        assert {count.plane for count in measured.counts} == set(PLANES)
         assert all(count.installed >= 0.97 * count.targeted for count in measured.counts)
     held = {row["setup_sha256"] for row in house.lab.contents()}
     assert state.proposed is not None
@@ -150,9 +151,9 @@ async def test_a_failing_release_is_halted_and_its_offers_are_taken_back(house: 
     assert GateRunCompleted in kinds[halted + 1 :], "the gate run waits for the halt, never the halt for the gate run"
     assert dict(state.offers) == {}
     names = (house.inputs.low.name, house.inputs.low.version)
-    for plane in house.world.planes.values():
-        key = f"eucora:{intent}:{next(f.artifact for f in state.proposed.release.artifacts if f.plane is plane.plane)}"
-        seen = await plane.inspect(key, *names, correlation_id="check")
+    for file in state.proposed.release.artifacts:
+        key = f"eucora:{intent}:{file.artifact}"
+        seen = await house.world.planes[file.plane].inspect(key, *names, correlation_id="check")
         assert list(seen.groups) == []
         assert seen.ref is not None
 
@@ -183,13 +184,13 @@ async def test_one_plane_that_fails_leaves_the_other_going(house: Rollouts) -> N
     intent = await house.propose(house.inputs.low)
     house.lab.faults.take_down("jamf", 10 * 3600)
     await deployment_intents.start(house.world, house.as_(PUBLISHER), intent)
-    await house.let_pass(9)
+    await house.let_pass(9, step_s=3600)
     state = await house.state(intent)
     assert {key[1] for key in state.published} == {Plane.INTUNE}
     assert BreakerState.OPEN in house.jamf_breaker
     assert BreakerState.CLOSED not in house.jamf_breaker
     await house.let_pass(20)
-    assert {key[1] for key in (await house.state(intent)).published} == set(Plane)
+    assert {key[1] for key in (await house.state(intent)).published} == set(PLANES)
     assert house.jamf_breaker[-1] is BreakerState.CLOSED
 
 
@@ -224,7 +225,7 @@ async def test_resuming_asks_each_plane_for_what_the_stop_left_undone_there(hous
     assert dict(paused.offers) == {}
     await deployment_intents.resume(house.world, house.as_(PUBLISHER), intent, "quarter closed")
     await house.let_pass(3)
-    assert {plane for plane, _ in (await house.state(intent)).offers} == set(Plane)
+    assert {plane for plane, _ in (await house.state(intent)).offers} == set(PLANES)
 
 
 async def test_a_release_that_is_complete_can_still_be_taken_off_every_device(house: Rollouts) -> None:
@@ -291,18 +292,16 @@ async def test_an_offer_that_nobody_could_record_is_taken_back_all_the_same(hous
     names = (house.inputs.low.name, house.inputs.low.version)
     await deployment_intents.pause(house.world, house.as_(PUBLISHER), intent, "quarter end")
     await house.worker.settle()
-    for plane, port in house.world.planes.items():
-        file = next(f for f in state.proposed.release.artifacts if f.plane is plane)
-        key, ref = f"eucora:{intent}:{file.artifact}", state.published[Ring.LAB, plane].ref
+    for file in state.proposed.release.artifacts:
+        key, ref = f"eucora:{intent}:{file.artifact}", state.published[Ring.LAB, file.plane].ref
+        offer = Assignment(key, ref, *names, house.group(file.plane, Ring.LAB), Offer.INSTALL)
         # As a worker leaves it that dies between the plane's answer and its own append.
-        await port.assign(
-            Assignment(key, ref, *names, house.group(plane, Ring.LAB), Offer.INSTALL), correlation_id="killed"
-        )
+        await house.world.planes[file.plane].assign(offer, correlation_id="killed")
     await deployment_intents.halt(house.world, house.as_(PUBLISHER), intent, "something is wrong")
     await deployment_intents.abort(house.world, house.as_(PUBLISHER), intent, "and stays wrong")
     await house.worker.settle()
-    for plane, port in house.world.planes.items():
-        file = next(f for f in state.proposed.release.artifacts if f.plane is plane)
+    for file in state.proposed.release.artifacts:
+        port = house.world.planes[file.plane]
         seen = await port.inspect(f"eucora:{intent}:{file.artifact}", *names, correlation_id="check")
         assert list(seen.groups) == []
 
@@ -326,6 +325,9 @@ async def test_a_rehearsal_does_not_pass_on_devices_that_never_had_the_release(h
     await deployment_intents.rehearse(house.world, house.as_(PUBLISHER), intent)
     await house.let_pass(20)
     assert (await house.state(intent)).rehearsal is Rehearsal.RUNNING
+    (told,) = [one for one in (await explain(house.world, intent)).blockers if one.condition == "rollback_validated"]
+    assert told.value.startswith("0 of ")
+    assert "still have the release" in told.value
     await house.let_pass(170)  # the longest time to compliance of the policy is a week
     assert (await house.state(intent)).rehearsal is Rehearsal.FAILED
 
@@ -398,4 +400,4 @@ async def test_an_outage_that_lasts_is_news_for_people_and_the_work_goes_on_afte
         (Plane.JAMF, "resolve_cohort", LASTING)
     ]
     await house.let_pass(1, step_s=60)
-    assert {key[1] for key in (await house.state(intent)).published} == set(Plane)
+    assert {key[1] for key in (await house.state(intent)).published} == set(PLANES)

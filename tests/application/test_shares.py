@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from rollout_world import LOW, PACKAGER, POLICY, PUBLISHER, RETAIL, Rollouts, rollouts
+from rollout_world import LOW, OPERATOR, PACKAGER, PLANES, POLICY, PUBLISHER, RETAIL, Rollouts, rollouts
 
 from eucora.application import deployment_intents, rollout
 from eucora.application.deployment_intents import IntentRequest, RollbackTo, TargetRequest
+from eucora.application.drift import remediate_drift
+from eucora.application.execute import load
 from eucora.application.planes import Gathered, Gathering, Group, GroupNotFound, Offer, PlanePort, Withdrawal
 from eucora.application.tasks import Work, task_for
 from eucora.application.world import World
@@ -34,7 +36,7 @@ pytestmark = pytest.mark.slow
 EASY = tuple(replace(rule, soak_s=3_600, success_min=Decimal("0.8")) for rule in POLICY.rings)
 BRIEF = replace(POLICY, version="brief", rings=EASY)
 HALVES: Mapping[Ring, Share] = {Ring.LAB: (0, 50), Ring.CANARY: (50, 100)}
-BOTH = pytest.mark.parametrize("plane", list(Plane))
+BOTH = pytest.mark.parametrize("plane", PLANES)
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ async def propose(
         evidence_pack=await house.assemble(inputs or house.inputs.low, LOW),
         rings=tuple(
             (ring, tuple(
-                TargetRequest(plane, house.group(plane, source if share else ring), share=share) for plane in Plane
+                TargetRequest(plane, house.group(plane, source if share else ring), share=share) for plane in PLANES
             ))
             for ring, share in rings.items()
         ),
@@ -136,7 +138,7 @@ async def test_each_device_of_a_group_is_in_exactly_one_ring(house: Rollouts) ->
         await house.let_pass(24)
     state = await house.state(intent)
     assert state.proposed is not None
-    for plane in Plane:
+    for plane in PLANES:
         source = house.group(plane, Ring.DEPARTMENT)
         cohorts = {ring: await cohort(house, intent, ring, plane, Ring.DEPARTMENT) for ring in shares}
         assert all(not one & other for one, other in combinations(cohorts.values(), 2))
@@ -237,16 +239,16 @@ async def test_a_share_without_a_device_is_refused_with_the_plan(house: Rollouts
 
 async def test_offers_are_taken_back_from_the_groups_of_ours_and_made_again(house: Rollouts) -> None:
     intent = await in_the_lab(house)
-    ours = {plane: await kept(house, intent, Ring.LAB, plane) for plane in Plane}
-    for plane in Plane:
+    ours = {plane: await kept(house, intent, Ring.LAB, plane) for plane in PLANES}
+    for plane in PLANES:
         assert await offers_on(house, intent, plane) == [(ours[plane], Offer.INSTALL)]
     await deployment_intents.pause(house.world, house.as_(PUBLISHER), intent, "month end")
     await house.worker.settle()
-    assert [await offers_on(house, intent, plane) for plane in Plane] == [[], []]
+    assert [await offers_on(house, intent, plane) for plane in PLANES] == [[], []]
     assert dict((await house.state(intent)).offers) == {}
     await deployment_intents.resume(house.world, house.as_(PUBLISHER), intent, "month is over")
     await house.worker.settle()
-    for plane in Plane:
+    for plane in PLANES:
         assert await offers_on(house, intent, plane) == [(ours[plane], Offer.INSTALL)]
 
 
@@ -255,7 +257,7 @@ async def test_a_rollback_removes_the_release_from_the_groups_of_ours(house: Rol
     caller = house.as_(PUBLISHER)
     await deployment_intents.roll_back(house.world, caller, intent, "crashes at start", RollbackTo.NOTHING)
     await house.worker.settle()
-    for plane in Plane:
+    for plane in PLANES:
         ours = await kept(house, intent, Ring.LAB, plane)
         assert await offers_on(house, intent, plane) == [(ours, Offer.UNINSTALL)]
     await house.let_pass(40)
@@ -277,7 +279,7 @@ async def test_the_previous_release_comes_back_to_the_devices_that_had_the_faili
     assert state.status is IntentStatus.ROLLED_BACK
     assert state.rollback is not None
     assert (state.rollback.reverted > 60, state.rollback.remaining) == (True, 0)  # said by devices of both planes
-    for plane in Plane:
+    for plane in PLANES:
         before, ours = await kept(house, previous, Ring.LAB, plane), await kept(house, failing, Ring.LAB, plane)
         assert await cohort(house, previous, Ring.LAB, plane) < await cohort(house, failing, Ring.LAB, plane)
         assert [group for _, on, group in state.previous_offers if on is plane] == [ours]
@@ -307,3 +309,58 @@ async def test_drift_finds_that_the_offer_to_a_group_of_ours_is_gone(pool: Pool,
         found = [event.finding for event in history.events if isinstance(event, drift.DriftFound)]
         assert [(one.kind, one.plane, one.group) for one in found] == [(DriftKind.MISSING_ASSIGNMENT, plane, ours)]
         assert await offers_on(house, intent, plane) == [(ours, Offer.INSTALL)]
+
+
+async def findings(house: Rollouts, intent: str) -> list[tuple[DriftKind, Plane]]:
+    history = await house.world.store.read(drift.DECIDER.stream(intent))
+    return [
+        (event.finding.kind, event.finding.plane) for event in history.events if isinstance(event, drift.DriftFound)
+    ]
+
+
+def somebody_deletes(house: Rollouts, plane: Plane, ref: str) -> None:
+    if plane is Plane.JAMF:
+        house.lab.jamf.groups.delete(ref)
+    else:
+        house.lab.tenant.groups.pop(ref)
+
+
+async def test_a_group_of_ours_that_somebody_deleted_is_made_again_for_the_frozen_devices(
+    pool: Pool, tmp_path: Path
+) -> None:
+    async with rollouts(pool, tmp_path) as house:
+        await house.activate(BRIEF, drift=True)
+        intent = await in_the_lab(house)
+        before = {plane: await kept(house, intent, Ring.LAB, plane) for plane in PLANES}
+        frozen = {plane: await cohort(house, intent, Ring.LAB, plane) for plane in PLANES}
+        for plane, ref in before.items():
+            somebody_deletes(house, plane, ref)
+        await house.let_pass(3)
+        assert sorted(await findings(house, intent)) == [(DriftKind.MISSING_GROUP, plane) for plane in sorted(PLANES)]
+        assert not (await load(house.world.store, drift.DECIDER, intent)).open
+        for plane in PLANES:
+            ours = await kept(house, intent, Ring.LAB, plane)
+            assert ours != before[plane]
+            assert await members(house, plane, ours) == frozen[plane]
+            assert await offers_on(house, intent, plane) == [(ours, Offer.INSTALL)]
+
+
+async def test_who_slipped_into_a_group_of_ours_is_put_out_by_an_operator(pool: Pool, tmp_path: Path) -> None:
+    async with rollouts(pool, tmp_path) as house:
+        await house.activate(BRIEF, drift=True)
+        intent = await in_the_lab(house)
+        ref, frozen = (
+            await kept(house, intent, Ring.LAB, Plane.INTUNE),
+            await cohort(house, intent, Ring.LAB, Plane.INTUNE),
+        )
+        everybody = await members(house, Plane.INTUNE, house.group(Plane.INTUNE, Ring.CANARY))
+        stranger = house.lab.tenant.by_managed_id[min(everybody - frozen)]
+        house.lab.tenant.memberships.set(ref, stranger.entra_object_id, house.clock.now(), joins=True)
+        await house.let_pass(3)
+        (found,) = (await load(house.world.store, drift.DECIDER, intent)).open.values()
+        assert (found.finding.kind, found.automatic) == (DriftKind.FOREIGN_MEMBERS, False)
+        assert found.finding.found == f"1 more: {stranger.name}"
+        await remediate_drift(house.world, house.as_(OPERATOR), found.id)
+        await house.let_pass(1)
+        assert await members(house, Plane.INTUNE, ref) == frozen
+        assert not (await load(house.world.store, drift.DECIDER, intent)).open

@@ -8,14 +8,13 @@ import random
 from pathlib import Path
 
 import pytest
-from rollout_world import START, Rollouts
+from rollout_world import PLANES, START, Rollouts
 from soak_lab import Witness
 from soak_world import BRISK, RINGS, Release, Soak, everything
 
 from eucora.cli.simulation.house import Fleet, virtual_house
 from eucora.connectors.http import RetrySettings
 from eucora.domain.deployment_intent.state import IntentStatus
-from eucora.domain.planes import Plane
 from eucora.lab.fault_rates import FaultKind
 from eucora.store.database import Pool
 
@@ -63,7 +62,7 @@ async def judge(house: Rollouts, witness: Witness, release: Release) -> None:
     assert witness.copies(release.name) == {"apps": 1, "packages": 1, "offering policies": offering}
     assert len(witness.offered[release.name]) == 1
     assert witness.installed_twice(release.name) == []
-    for plane in Plane:
+    for plane in PLANES:
         frozen = {
             device
             for ring in RINGS

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from rollout_world import POLICY, PUBLISHER, Rollouts, rollouts
+from rollout_world import PLANES, POLICY, PUBLISHER, Rollouts, rollouts
 
 from eucora.application import deployment_intents
 from eucora.domain.deployment_intent.refusals import GateNotMet
@@ -27,7 +27,7 @@ async def counts(house: Rollouts, intent: str, ring: Ring, plane: Plane) -> Coun
     return next(count for count in measured.counts if count.plane is plane)
 
 
-@pytest.mark.parametrize("plane", list(Plane))
+@pytest.mark.parametrize("plane", PLANES)
 async def test_a_lying_status_keeps_the_gate_closed(house: Rollouts, plane: Plane) -> None:
     intent = await house.propose(house.inputs.low)
     await house.through_the_lab(intent)
@@ -36,7 +36,7 @@ async def test_a_lying_status_keeps_the_gate_closed(house: Rollouts, plane: Plan
     await house.let_pass(30)
     lied = await counts(house, intent, Ring.CANARY, plane)
     assert (lied.installed, lied.unknown) == (0, lied.targeted)
-    honest = await counts(house, intent, Ring.CANARY, next(other for other in Plane if other is not plane))
+    honest = await counts(house, intent, Ring.CANARY, next(other for other in PLANES if other is not plane))
     assert honest.installed == honest.targeted
     run = (await house.state(intent)).rings[Ring.CANARY].run
     assert run is not None
@@ -45,7 +45,7 @@ async def test_a_lying_status_keeps_the_gate_closed(house: Rollouts, plane: Plan
         await house.promote(intent, Ring.PILOT)
 
 
-@pytest.mark.parametrize("plane", list(Plane))
+@pytest.mark.parametrize("plane", PLANES)
 async def test_the_truth_after_a_lie_is_believed(house: Rollouts, plane: Plane) -> None:
     intent = await house.propose(house.inputs.low)
     house.lab.fleet.set_lying(plane, on=True)
@@ -53,6 +53,6 @@ async def test_the_truth_after_a_lie_is_believed(house: Rollouts, plane: Plane) 
     await house.let_pass(5)
     assert (await counts(house, intent, Ring.LAB, plane)).installed == 0
     house.lab.fleet.set_lying(plane, on=False)
-    await house.let_pass(5)
+    await house.let_pass(9)
     told = await counts(house, intent, Ring.LAB, plane)
     assert told.installed == told.targeted

@@ -10,6 +10,7 @@ from intune_lab import CORRELATION, IntuneWorld, Killed, Wire, package_file, pub
 
 from eucora.application.held_requests import HeldHere, PlaneAwaitingApproval
 from eucora.application.planes import Assignment, Offer, Publication, Published
+from eucora.connectors.http import NO_RETRY, RetrySettings
 from eucora.lab.graph.approvals import Status
 
 ASKED = {"correlation_id": CORRELATION}
@@ -28,6 +29,7 @@ class Line(Wire):
         self.answers: Callable[[httpx.Request], httpx.Response | None] = lambda _request: None
         self.cut_at: Callable[[httpx.Request], bool] = lambda _request: False
         self.cut_after = False
+        self.lost: Exception = Killed()
         self.meanwhile: Callable[[httpx.Request], Awaitable[None]] | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -38,11 +40,11 @@ class Line(Wire):
             return answer
         cut = self.cut_at(request)
         if cut and not self.cut_after:
-            raise Killed
+            raise self.lost
         answer = await self._inner.handle_async_request(request)
         if cut:
             await answer.aread()
-            raise Killed
+            raise self.lost
         return answer
 
 
@@ -69,9 +71,9 @@ def refusal(request: httpx.Request, status: int, message: str) -> httpx.Response
 class Guarded(IntuneWorld):
     """A tenant with a policy on apps, and a memory that outlives the process."""
 
-    def __init__(self, **variant: Any) -> None:
+    def __init__(self, *, retry: RetrySettings = NO_RETRY, **variant: Any) -> None:
         self.held = HeldHere()
-        super().__init__(held=self.held)
+        super().__init__(held=self.held, retry=retry)
         self.line = Line(self.wire)
         self.wire = self.line
         self.reconnect()

@@ -64,6 +64,7 @@ class IntuneWorld:
         self,
         *,
         windows: int = 40,
+        macs: int = 0,
         pace: float = 60.0,
         retry: RetrySettings = NO_RETRY,
         breaker: BreakerSettings | None = None,
@@ -79,6 +80,7 @@ class IntuneWorld:
             base_url=BASE,
             windows=windows,
             macs=0,
+            intune_macs=macs,
             recorder=recorder,
             token_lifetime_s=token_lifetime_s,
         )
@@ -90,6 +92,10 @@ class IntuneWorld:
     @property
     def plane(self) -> PlanePort:
         return self.connection.plane
+
+    @property
+    def macos(self) -> PlanePort:
+        return self.connection.macos
 
     async def sleep(self, seconds: float) -> None:
         self.clock.advance(seconds)

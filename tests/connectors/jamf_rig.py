@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from eucora.application.planes import (
     Watch,
     Withdrawal,
 )
+from eucora.application.tokens import SealedToken, Shelved
 from eucora.connectors.http import NO_RETRY, Upstream, upstream_client
 from eucora.connectors.jamf.plane import JamfPlane
 from eucora.connectors.jamf.sign_in import Account, ApiClient
@@ -128,6 +129,35 @@ class Rig:
     def stored(self) -> list[tuple[str, int]]:
         """(SHA-256, size) of everything uploaded, as read back from the simulated server's disk."""
         return [(str(content["sha256"]), int(content["size"])) for content in self.store.contents()]
+
+
+@dataclass
+class Shelf:
+    """A TokenShelf in memory, for replicas of one test."""
+
+    tokens: dict[str, SealedToken] = field(default_factory=dict)
+    generations: dict[str, int] = field(default_factory=dict)
+    claims: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+
+    async def look(self, key: str) -> Shelved:
+        return Shelved(self.tokens.get(key), self.generations.get(key, 0))
+
+    async def claim(self, key: str, renewer: str, *, generation: int, now: datetime, until: datetime) -> bool:
+        held = self.claims.get(key)
+        if generation != self.generations.get(key, 0) or (held is not None and held[1] > now):
+            return False
+        self.claims[key] = renewer, until
+        return True
+
+    async def put(self, key: str, renewer: str, token: SealedToken) -> bool:
+        if self.claims.pop(key, ("", None))[0] != renewer:
+            return False
+        self.tokens[key], self.generations[key] = token, self.generations.get(key, 0) + 1
+        return True
+
+    async def release(self, key: str, renewer: str) -> None:
+        if self.claims.get(key, ("", None))[0] == renewer:
+            del self.claims[key]
 
 
 class Distorting(httpx.AsyncBaseTransport):

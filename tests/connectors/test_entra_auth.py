@@ -14,10 +14,10 @@ from http_fakes import CountingBudget, HandClock, Network, form_of
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from eucora.application.planes import PlaneError, PlaneForbidden, PlaneRejected, PlaneUnavailable
+from eucora.application.planes import PlaneError, PlaneForbidden, PlaneRejected, PlaneTokenRefused, PlaneUnavailable
 from eucora.connectors.entra.auth import BearerAuth, ClientCredentials, entra_tokens, graph_scope
 from eucora.connectors.entra.credentials import ClientSecret, Credential
-from eucora.connectors.http import NO_RETRY, RetrySettings, Upstream, upstream_client
+from eucora.connectors.http import NO_RETRY, RetrySettings, Upstream, send, upstream_client
 from eucora.domain.planes import Plane
 
 CANARY = "s3cr3t~value+with/marks"
@@ -217,12 +217,23 @@ async def test_a_refused_token_is_replaced_once_for_all_who_held_it() -> None:
     assert len(world.login.requests) == 2
 
 
-async def test_a_second_refusal_is_the_answer() -> None:
+async def test_a_second_refusal_may_pass_and_is_marked_for_who_may_wait() -> None:
     world = Login()
     world.graph.handler = lambda _request: httpx.Response(401)
-    assert (await world.client.get("/x")).status_code == 401
+    with pytest.raises(PlaneTokenRefused) as refused:
+        await send(world.client, Plane.INTUNE, "assign", "GET", "/x")
     assert len(world.graph.requests) == 2
     assert len(world.login.requests) == 2
+    assert (refused.value.kind, refused.value.status) == ("transient", 401)
+    lasting = refused.value.lasting()
+    assert (type(lasting), lasting.status, lasting.upstream) == (PlaneForbidden, 401, "graph:contoso")
+    assert "application is enabled, holds the permissions" in lasting.detail
+
+
+async def test_a_refusal_of_a_call_that_fetched_no_token_is_for_a_person_at_once() -> None:
+    client = Login()._client("graph", Network(lambda _request: httpx.Response(401)))
+    with pytest.raises(PlaneForbidden):
+        await send(client, Plane.INTUNE, "assign", "GET", "/x")
 
 
 @pytest.mark.parametrize("failure", [httpx.ReadError("cut"), httpx.Response(503)])

@@ -103,6 +103,19 @@ async def test_a_halt_finds_a_place_however_much_inventory_queues() -> None:
     await server.answer_all(looking)
 
 
+async def test_a_halt_finds_a_place_however_many_uploads_last() -> None:
+    server = Server()
+    uploads = [server.ask(f"upload-{number}", Lane.ROLLOUT) for number in range(9)]
+    await server.network.reached(4)
+    halt = server.ask("halt", Lane.HALT)
+    await server.network.reached(5)
+    assert server.served == ["upload-0", "upload-1", "upload-2", "upload-3", "halt"]
+    server.answer("halt")
+    assert (await halt).status_code == 200
+    await server.answer_all(uploads)
+    assert server.most == 5
+
+
 async def test_never_more_than_five_are_out_at_once() -> None:
     server = Server()
     calls = [server.ask(f"{number}", Lane(number % 4)) for number in range(40)]

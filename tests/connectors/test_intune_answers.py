@@ -86,10 +86,12 @@ async def test_a_page_that_leads_back_to_itself_is_left_at_once() -> None:
 
 
 async def test_a_device_enrolled_twice_is_the_record_that_still_checks_in() -> None:
+    members = [{"deviceId": "E1", "operatingSystem": "Windows"}, {"deviceId": "E2"}, {"deviceId": None}]
+
     def answer(request: httpx.Request) -> httpx.Response:
         path = request.url.path
         if path.endswith("/transitiveMembers/microsoft.graph.device"):
-            return httpx.Response(200, json={"value": [{"deviceId": "E1"}, {"deviceId": "E2"}, {"deviceId": None}]})
+            return httpx.Response(200, json={"value": members})
         if path.endswith("/managedDevices"):
             records = [
                 {"id": "old", "azureADDeviceId": "e1", "lastSyncDateTime": "2026-01-01T00:00:00Z"},

@@ -10,7 +10,8 @@ from intune_lab import Killed, package_file, publication
 
 from eucora.application.held_requests import HoldsBack, Purpose, on_behalf_of
 from eucora.application.lanes import Lane, lane
-from eucora.application.planes import PlaneForbidden, PlanePort, PlaneUnavailable, Published, Withdrawal
+from eucora.application.planes import Assignment, PlaneForbidden, PlanePort, PlaneUnavailable, Published, Withdrawal
+from eucora.connectors.http import RetrySettings
 from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalOutcome as Outcome
 from eucora.lab.graph.approvals import Status
 
@@ -350,6 +351,93 @@ async def test_an_approval_that_intune_does_not_take_is_over(tmp_path: Path) -> 
     with pytest.raises(PlaneForbidden, match="did not take its approval"):
         await world.plane.assign(wish, **ASKED)
     (row,) = await world.held.ended([waiting.code])
+    assert row.outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+async def test_an_approved_change_whose_answer_was_lost_is_looked_for_before_it_is_sent_again(
+    tmp_path: Path, arrives: bool
+) -> None:
+    world = Guarded(retry=RetrySettings(attempts_max=3))
+    wanted = publication(package_file(tmp_path))
+    app = await world.waits(lambda: world.plane.publish(wanted, **ASKED))
+    world.approvals.decide(app.code, Status.APPROVED, "Ada Admin")
+    content = await world.waits(lambda: world.plane.publish(wanted, **ASKED))
+    world.approvals.decide(content.code, Status.APPROVED, "Ada Admin", "fits")
+    # a PATCH, which the stack below repeats by itself: of an approval it would use up the second what the first did
+    world.line.cut_at, world.line.cut_after, world.line.lost = completes, arrives, httpx.ReadError("cut")
+    with pytest.raises(PlaneUnavailable):
+        await world.plane.publish(wanted, **ASKED)
+    assert len(world.approvals.resent) == 1 + arrives
+    world.line.heal()
+    done = await world.plane.publish(wanted, **ASKED)
+    assert len(world.approvals.resent) == 2
+    assert world.lab.tenant.apps[done.ref].committed_version == done.content_version
+    assert await world.held.carried_out(content.code, world.clock.now()) is arrives  # what the job says at its end
+    (row,) = await world.held.ended([content.code])
+    assert (row.outcome, row.reason) == (Outcome.APPROVED, "fits")
+
+
+async def lost_answer(world: Guarded, folder: Path, *, arrives: bool) -> tuple[Assignment, str]:
+    """An offer that was approved and sent again, and nobody saw the answer; with the code of its request."""
+    wanted, done = await published(world, folder)
+    wish = offer(world, wanted, done.ref)
+    waiting = await world.waits(lambda: world.plane.assign(wish, **ASKED))
+    world.approvals.decide(waiting.code, Status.APPROVED, "Ada Admin")
+    world.line.cut_at, world.line.cut_after, world.line.lost = completes, arrives, httpx.ReadError("cut")
+    with pytest.raises(PlaneUnavailable):
+        await world.plane.assign(wish, **ASKED)
+    world.line.heal()
+    return wish, waiting.code
+
+
+async def test_while_intune_does_not_show_yet_what_it_did_nothing_is_given_up(tmp_path: Path) -> None:
+    world = Guarded()
+    wish, code = await lost_answer(world, tmp_path, arrives=True)
+    row = {"id": code, "status": "approved", "approver": None}
+    shown = {"operationApprovalRequests": [row], "/assignments": []}  # as before it took effect
+    world.line.answers = lambda request: next(
+        (
+            httpx.Response(200, json={"value": old}, request=request)
+            for end, old in shown.items()
+            if end in str(request.url)
+        ),
+        None,
+    )
+    for _ in range(2):
+        with pytest.raises(PlaneUnavailable, match="may have taken effect"):
+            await world.plane.assign(wish, **ASKED)
+        world.clock.advance(30)
+    world.line.heal()
+    assert not (await world.plane.assign(wish, **ASKED)).changed
+    assert world.statuses() == ["completed"]
+
+
+async def test_one_that_the_list_shows_as_completed_is_no_refusal(tmp_path: Path) -> None:
+    world = Guarded()
+    wish, code = await lost_answer(world, tmp_path, arrives=True)
+    stale = [httpx.Response(200, json={"value": [{"id": code, "status": "approved", "approver": None}]})]
+    old = [httpx.Response(200, json={"value": []})]
+    world.line.answers = lambda request: (
+        stale.pop() if lists(request) and stale else old.pop() if request.url.path.endswith("ments") and old else None
+    )
+    with pytest.raises(PlaneUnavailable, match="completed already"):
+        await world.plane.assign(wish, **ASKED)
+    assert not (await world.plane.assign(wish, **ASKED)).changed
+    (row,) = await world.held.ended([code])
+    assert row.outcome is Outcome.APPROVED
+
+
+async def test_doubt_has_an_end(tmp_path: Path) -> None:
+    world = Guarded()
+    wish, code = await lost_answer(world, tmp_path, arrives=False)
+    world.line.answers = lambda request: refusal(request, 403, "An error") if completes(request) else None
+    with pytest.raises(PlaneUnavailable, match="may have taken effect"):
+        await world.plane.assign(wish, **ASKED)
+    world.clock.advance(600)
+    with pytest.raises(PlaneForbidden, match="did not take its approval"):
+        await world.plane.assign(wish, **ASKED)
+    (row,) = await world.held.ended([code])
     assert row.outcome is Outcome.REFUSED
 
 

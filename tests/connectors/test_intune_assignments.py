@@ -11,10 +11,11 @@ from http_fakes import CountingBudget, HandClock, Network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eucora.application.planes import Offer, PlaneUnavailable
+from eucora.application.planes import Offer, PlaneRejected, PlaneUnavailable
 from eucora.connectors.http import NO_RETRY, Upstream, upstream_client
 from eucora.connectors.intune.assignments import (
     AssignmentDesk,
+    available_groups,
     excluded_groups,
     holds,
     offers,
@@ -83,6 +84,26 @@ def test_an_exclusion_that_was_lost_is_noticed() -> None:
     assert not holds(wanted, wanted[1:], gone=())
 
 
+def test_what_makes_an_app_available_is_ours_only_for_the_group_that_we_offered_it_to() -> None:
+    merged = with_offer(FOREIGN, RING, Offer.AVAILABLE)
+    assert merged[:-1] == FOREIGN
+    assert available_groups(merged) == [(STRANGER, Offer.AVAILABLE), (RING, Offer.AVAILABLE)]
+    assert with_offer(merged, RING.upper(), Offer.AVAILABLE) == merged
+    assert without_offers(merged, [RING]) == without_offers(merged, []) == merged
+    assert without_offers(merged, [RING], [RING.upper()]) == FOREIGN
+
+
+def test_available_and_required_give_way_to_each_other_where_they_are_ours() -> None:
+    required = with_offer([], RING, Offer.INSTALL)
+    free = with_offer(required, RING, Offer.AVAILABLE)
+    assert (offers(free), available_groups(free)) == ([], [(RING, Offer.AVAILABLE)])
+    assert holds(free, free, gone={RING}, available={RING})
+    assert not holds(free, [*free, *required], gone={RING}, available={RING})
+    taken = without_offers(free, [RING], [RING])
+    assert not holds(taken, free, gone=(), available={RING}), "it can still be chosen"
+    assert not holds(free, taken, gone=(), available={RING})
+
+
 foreign_sets = st.lists(
     st.builds(
         _assignment,
@@ -95,7 +116,12 @@ foreign_sets = st.lists(
 )
 
 
-@given(foreign_sets, st.lists(st.tuples(st.sampled_from([RING, OTHER_RING]), st.sampled_from(Offer)), max_size=6))
+@given(
+    foreign_sets,
+    st.lists(
+        st.tuples(st.sampled_from([RING, OTHER_RING]), st.sampled_from([Offer.INSTALL, Offer.UNINSTALL])), max_size=6
+    ),
+)
 def test_no_sequence_of_offers_touches_what_is_not_ours(
     foreign: list[dict[str, Any]], asked: list[tuple[str, Offer]]
 ) -> None:
@@ -129,6 +155,7 @@ class Service:
         self.after_write: list[Callable[[], None]] = []
         self.stale_reads: list[list[dict[str, Any]]] = []
         self.writes: list[list[dict[str, Any]]] = []
+        self.once = False  # whether a target may stand there only once, whatever the intent
         self.clock, network = HandClock(), Network(self._answer)
         client = upstream_client(
             Upstream("graph", "https://graph.test/v1.0", "t"),
@@ -145,8 +172,12 @@ class Service:
             return httpx.Response(200, json={"value": self.stale_reads.pop(0) if self.stale_reads else self.standing})
         assert request.method == "POST"
         assert request.url.path == "/v1.0/deviceAppManagement/mobileApps/app-1/assign"
-        before = self.standing
-        self.standing = json.loads(request.content)["mobileAppAssignments"]
+        before, wanted = self.standing, json.loads(request.content)["mobileAppAssignments"]
+        targets = [json.dumps(one["target"], sort_keys=True) for one in wanted]
+        if self.once and len(set(targets)) < len(targets):
+            error = {"code": "BadRequest", "message": "The MobileApp Assignment already exists."}
+            return httpx.Response(400, json={"error": error})
+        self.standing = wanted
         self.writes.append(self.standing)
         if self.after_write:
             self.after_write.pop(0)()
@@ -162,6 +193,26 @@ async def test_the_write_carries_every_other_assignment_as_it_was() -> None:
     assert written[:-1] == FOREIGN
     assert not await service.desk.offer("app-1", RING, Offer.INSTALL)
     assert len(service.writes) == 1
+
+
+async def test_each_kind_of_offer_keeps_out_by_its_own_exclusion() -> None:
+    service = Service()
+    await service.desk.offer("app-1", OTHER_RING, Offer.INSTALL, excluded=[STRANGER])
+    await service.desk.offer("app-1", "9", Offer.AVAILABLE, excluded=[STRANGER])
+    kept = [a["intent"] for a in service.standing if a["target"].get("groupId") == STRANGER and a not in FOREIGN]
+    assert kept == ["required", "available"]
+
+
+async def test_a_service_that_takes_a_group_only_once_keeps_the_exclusion_that_it_has() -> None:
+    service = Service()
+    service.once = True
+    await service.desk.offer("app-1", OTHER_RING, Offer.INSTALL, excluded=["8"])
+    assert await service.desk.offer("app-1", "9", Offer.AVAILABLE, excluded=["8"])
+    assert excluded_groups(service.standing) == [RING, "8"]
+    assert not await service.desk.offer("app-1", "9", Offer.AVAILABLE, excluded=["8"])
+    service.standing.append(_assignment("available", "group", OTHER_RING))
+    with pytest.raises(PlaneRejected):  # nothing of it is about exclusions
+        await service.desk.offer("app-1", "7", Offer.INSTALL)
 
 
 async def test_another_writer_in_between_is_met_with_one_more_round() -> None:

@@ -87,6 +87,29 @@ async def test_only_the_parts_that_were_throttled_are_sent_again_when_the_slowes
     assert [part["url"] for part in service.parts(1)] == ["/things/1", "/things/2"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "slowed"),
+    [
+        ([{"Retry-After": "3"}, {"retry-after": "9"}], [("graph:t", 9.0)]),
+        ([{"Retry-After": "3"}, {}], [("graph:t", 3.0)]),
+        ([{}], [("graph:t", 1.0)]),
+        ([], []),
+    ],
+)
+async def test_everybody_slows_down_for_a_part_that_was_throttled_as_for_a_whole_request(
+    headers: list[dict[str, str]], slowed: list[tuple[str, float]]
+) -> None:
+    def throttle(part: dict[str, Any], batch: int) -> dict[str, Any]:
+        number = int(part["url"].rpartition("/")[2])
+        if batch > 1 or number >= len(headers):
+            return {"status": 204}
+        return {"status": 429, "headers": headers[number]}
+
+    service = Service(throttle)
+    assert await service.send(4) == [None] * 4
+    assert service.budget.slowed == slowed
+
+
 async def test_a_part_that_never_finds_time_is_given_up_with_growing_waits() -> None:
     service = Service(lambda part, _batch: {"status": 503 if part["url"] == "/things/0" else 204})
     with pytest.raises(PlaneUnavailable) as caught:

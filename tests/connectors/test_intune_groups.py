@@ -9,6 +9,7 @@ import pytest
 from intune_lab import BASE, CORRELATION, IntuneWorld, Killed
 from structlog.testing import capture_logs
 
+from eucora.application.holdings import Holding
 from eucora.application.planes import (
     Gathered,
     Gathering,
@@ -380,3 +381,32 @@ async def test_every_part_of_a_batch_is_charged_to_the_budget(world: IntuneWorld
 async def test_every_request_carries_the_correlation_id(world: IntuneWorld) -> None:
     await gather(world, canary(world, 3))
     assert {request.headers["X-Correlation-ID"] for request in world.wire.requests} == {CORRELATION}
+
+
+async def test_what_a_group_of_ours_holds_is_told_with_every_stranger_in_it(world: IntuneWorld) -> None:
+    asked, tenant = canary(world, 6), world.lab.tenant
+    ref = (await gather(world, asked)).ref
+    assert await world.plane.holdings([(ref, asked)], **ASKED) == [Holding(True)]
+    (pilot,) = canary(world, 1, first=7).devices
+    stranger, left, out = (tenant.by_managed_id[device] for device in (pilot, asked.devices[0], asked.devices[1]))
+    group = tenant.groups[world.group("ring-1-canary")]
+    now = world.clock.now()
+    tenant.memberships.set(ref, stranger.entra_object_id, now, joins=True)
+    tenant.memberships.set(ref, left.entra_object_id, now, joins=False)
+    tenant.memberships.set(ref, out.entra_object_id, now, joins=False)
+    tenant.memberships.set(group.id, out.entra_object_id, now, joins=False)
+    world.clock.advance(120)
+    (held_now,) = await world.plane.holdings([(ref, asked)], **ASKED)
+    assert held_now == Holding(True, missing=1, foreign=(stranger.name,))
+    tenant.groups.pop(ref)
+    assert await world.plane.holdings([(ref, asked)], **ASKED) == [Holding(False)]
+
+
+async def test_a_look_at_many_groups_of_ours_reads_the_records_of_devices_once(world: IntuneWorld) -> None:
+    one, other = canary(world, 6), replace(canary(world, 6, first=6), key=f"{KEY}2", name=f"{NAME} 2")
+    refs = [(await gather(world, asked)).ref for asked in (one, other)]
+    world.wire.start_over()
+    assert await world.plane.holdings(list(zip(refs, (one, other), strict=True)), **ASKED) == [Holding(True)] * 2
+    assert [r.url.path for r in world.wire.requests if r.url.path.endswith("/managedDevices")] == [
+        "/graph/v1.0/deviceManagement/managedDevices"
+    ]

@@ -8,6 +8,7 @@ import pytest
 from intune_lab import publication
 
 from eucora.application.planes import (
+    BundleDetection,
     Detection,
     FileDetection,
     MsiDetection,
@@ -68,9 +69,10 @@ def test_each_detection_becomes_one_detection_rule(asked, detection: Detection, 
     assert rule.items() <= made.items()
 
 
-def test_a_mac_receipt_is_refused_before_anything_is_sent(asked) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(PlaneRejected):
-        wire.win32_app(replace(asked, detection=ReceiptDetection("com.example", "1")), PACKAGE)
+@pytest.mark.parametrize("detection", [ReceiptDetection("com.example", "1"), BundleDetection("com.example", "1")])
+def test_a_macs_detection_is_refused_before_anything_is_sent(asked, detection: Detection) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(PlaneRejected, match="macOS's"):
+        wire.win32_app(replace(asked, detection=detection), PACKAGE)
 
 
 def test_the_app_carries_the_key_and_windows_paths(asked) -> None:  # type: ignore[no-untyped-def]

@@ -12,7 +12,7 @@ import pytest
 from http_fakes import Answer, Handler, Network
 from jamf_rig import CORRELATION, Distorting, Rig, a_publication, a_watch, an_assignment, plane_over
 
-from eucora.application.planes import PlaneError, PlaneForbidden, PlaneRejected, PlaneUnavailable
+from eucora.application.planes import PlaneError, PlaneForbidden, PlaneRejected, PlaneTokenRefused, PlaneUnavailable
 from eucora.connectors.jamf.plane import JamfPlane
 
 TOKEN = {"access_token": "t", "token_type": "Bearer", "scope": "api-role:1", "expires_in": 1200}
@@ -78,7 +78,7 @@ def over(script: Handler) -> tuple[JamfPlane, Network, Rig]:
     ("answer", "error", "kind"),
     [
         (html(400), PlaneRejected, "permanent"),
-        (html(401), PlaneForbidden, "policy_violation"),
+        (html(401), PlaneTokenRefused, "transient"),
         (html(403), PlaneForbidden, "policy_violation"),
         (html(409), PlaneRejected, "permanent"),
         (html(422), PlaneRejected, "permanent"),

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from jamf_rig import CORRELATION, Distorting, Rig, a_publication, an_assignment, plane_over
 
+from eucora.application.holdings import Holding
 from eucora.application.planes import Gathering, GroupNotFound, PlaneError, PlaneRejected, PlaneUnavailable
 from eucora.connectors.jamf.groups import MOVED_AT_ONCE
 
@@ -217,3 +218,18 @@ async def test_members_that_are_refused_for_good_are_a_refusal_in_jamfs_words() 
     assert (type(error), error.status, error.operation) == (PlaneRejected, 409, "gather")
     assert error.detail == "409 Conflict: Error: Unable to match computer"
     assert members(rig) == []
+
+
+async def test_what_a_group_of_ours_holds_is_told_with_every_stranger_in_it() -> None:
+    rig = Rig(macs=60)
+    ring, (stranger, *_) = devices_of(rig, 1), devices_of(rig, 0)
+    asked = a_gathering(rig, ring[:5])
+    ref = (await rig.plane().gather(asked, correlation_id=CORRELATION)).ref
+    assert await rig.plane().holdings([(ref, asked)], correlation_id=CORRELATION) == [Holding(True)]
+    add(rig, stranger)
+    rig.store.groups.update(ref, moved("computer_deletions", *ring[:2]))
+    rig.store.groups.update(rig.groups[1].id, moved("computer_deletions", ring[0]))  # and left the source as well
+    found = await rig.plane().holdings([(ref, asked)], correlation_id=CORRELATION)
+    assert found == [Holding(True, missing=1, foreign=(f"computer {stranger}",))]
+    rig.store.groups.delete(ref)
+    assert await rig.plane().holdings([(ref, asked)], correlation_id=CORRELATION) == [Holding(False)]

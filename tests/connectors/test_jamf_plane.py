@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import httpx
 import pytest
@@ -201,6 +202,16 @@ async def test_an_uninstall_without_a_command_is_refused_before_anything_is_aske
 
 async def test_an_assignment_to_a_group_that_is_gone_changes_nothing(tmp_path: Path) -> None:
     rig = Rig(macs=60)
+    with pytest.raises(GroupNotFound):
+        await rig.plane().assign(an_assignment(a_publication(tmp_path), "1", "424242"), correlation_id=CORRELATION)
+    assert list(rig.store.policies) == []
+
+
+async def test_a_group_that_bears_the_number_of_one_that_is_gone_is_not_taken_for_it(tmp_path: Path) -> None:
+    rig = Rig(macs=60)
+    other = rig.groups[1]
+    renamed = fromstring("<computer_group><name>424242</name></computer_group>")
+    rig.store.groups.update(other.id, renamed)
     with pytest.raises(GroupNotFound):
         await rig.plane().assign(an_assignment(a_publication(tmp_path), "1", "424242"), correlation_id=CORRELATION)
     assert list(rig.store.policies) == []

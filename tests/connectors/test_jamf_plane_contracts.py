@@ -15,6 +15,7 @@ from vendor_contracts import FOLDER, contract
 
 pytestmark = pytest.mark.contracts
 PRO, CLASSIC = "jamf-pro.openapi.json", "jamf-classic.openapi.json"
+INSTALLERS = "jamf-app-installers.openapi.json"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Recorder(httpx.AsyncBaseTransport):
 
 
 async def everything(directory: Path, *, older: bool = False) -> Recorder:
-    """All seven verbs, with both offers, over one recorded line."""
+    """Every verb, with both offers, over one recorded line."""
     rig = Rig(macs=60)
     recorder = Recorder(rig, older=older)
     plane = rig.plane(recorder)
@@ -106,11 +107,11 @@ async def everything(directory: Path, *, older: bool = False) -> Recorder:
 
 @pytest.mark.parametrize("older", [False, True])
 async def test_requests_and_answers_are_as_described(tmp_path: Path, older: bool) -> None:
-    pro, classic = contract(PRO, closed=True), contract(CLASSIC)
+    pro, classic, installers = contract(PRO, closed=True), contract(CLASSIC), contract(INSTALLERS, closed=True)
     templates: set[str] = set()
     for exchange in (await everything(tmp_path, older=older)).exchanges:
         base = "/JSSResource" if exchange.path.startswith("/JSSResource") else "/api"
-        description = pro if base == "/api" else classic
+        description = installers if "/app-installers/" in exchange.path else pro if base == "/api" else classic
         operation = description.operation(exchange.method, exchange.path.removeprefix(base))
         assert operation is not None, exchange
         templates.add(f"{exchange.method} {base}{operation.template}")
@@ -124,6 +125,7 @@ async def test_requests_and_answers_are_as_described(tmp_path: Path, older: bool
         "POST /api/v1/packages/{id}/upload",
         "GET /api/v1/packages/{id}",
         "GET /api/v4/computers-inventory",
+        "GET /api/v1/app-installers/deployments",
         "GET /JSSResource/computergroups/id/{id}",
         "GET /JSSResource/computergroups/name/{name}",
         "POST /JSSResource/computergroups/id/{id}",

@@ -1,5 +1,6 @@
 """What we change in a Classic policy, and what of it stays as others left it."""
 
+from dataclasses import replace
 from xml.etree.ElementTree import Element, fromstring, tostring
 
 import pytest
@@ -70,6 +71,33 @@ def test_every_kind_of_scope_entry_is_seen_when_two_readings_are_compared() -> N
         ("scope/limitations/network_segments/network_segment", "5"),
         ("scope/exclusions/computer_groups/computer_group", "88"),
     }
+
+
+def test_a_policy_for_self_service_waits_for_people_and_may_be_run_again() -> None:
+    spec = replace(SPEC, shown_as="Editor 2.1")
+    new = new_policy(spec, CANARY)
+    told = {tag: new.findtext(f"general/{tag}") for tag in ("enabled", "trigger_checkin", "frequency", "retry_event")}
+    assert told == {"enabled": "true", "trigger_checkin": "false", "frequency": "Ongoing", "retry_event": "none"}
+    assert new.findtext("self_service/use_for_self_service") == "true"
+    assert new.findtext("self_service/self_service_display_name") == "Editor 2.1"
+    assert with_group(Policy(new), spec, CANARY) is None
+    hidden = fromstring(canonical(new).replace("<use_for_self_service>true", "<use_for_self_service>false"))
+    change = with_group(Policy(hidden), spec, CANARY)
+    assert change is not None
+    assert change.findtext("self_service/use_for_self_service") == "true"
+    assert new_policy(SPEC, CANARY).find("self_service") is None
+
+
+def test_groups_are_kept_out_beside_those_that_others_keep_out() -> None:
+    spec = replace(SPEC, excluded=(PILOT,))
+    before = policy()
+    assert not before.offers(spec, CANARY)
+    change = with_group(before, spec, CANARY)
+    assert change is not None
+    assert Policy(change).entries == before.entries | {("scope/exclusions/computer_groups/computer_group", "9")}
+    assert [group.id for group in Policy(change).excluded_groups] == ["88", "9"]
+    assert [group.id for group in Policy(new_policy(spec, CANARY)).excluded_groups] == ["9"]
+    assert with_group(Policy(new_policy(spec, CANARY)), spec, CANARY) is None
 
 
 def test_a_new_policy_asks_for_inventory_and_a_change_leaves_that_as_people_set_it() -> None:
@@ -165,8 +193,9 @@ def test_names_carry_the_short_key_and_nothing_that_a_path_or_a_filter_would_rea
     name = release_name('Über/Edit*or "X"\n; DROP', "1.0/2", KEY)
     assert name == f"Über Edit or X DROP 1.0 2 [{short_key(KEY)}]"
     bare = f"A 1 [{short_key(KEY)}]"
-    assert policy_names("A", "1", KEY, 1) == (bare, f"{bare} uninstall")
-    assert policy_names("A", "1", KEY, 12) == (f"{bare} round 12", f"{bare} round 12 uninstall")
+    assert policy_names("A", "1", KEY, 1) == (bare, f"{bare} uninstall", f"{bare} self service")
+    later = f"{bare} round 12"
+    assert policy_names("A", "1", KEY, 12) == (later, f"{later} uninstall", f"{later} self service")
     assert len(release_name("x" * 500, "9" * 500, KEY)) <= 255
     assert content_name("Ünï code.pkg", KEY) == f"n-code-{short_key(KEY)}.pkg"
     assert content_name("../../etc/passwd", KEY) == f"passwd-{short_key(KEY)}.pkg"

@@ -194,7 +194,7 @@ async def test_a_server_that_does_not_list_its_policies_is_not_taken_for_an_empt
     assert list(rig.store.policies) == []
 
 
-async def test_logs_that_people_flushed_leave_no_word_until_the_policy_ran_again(tmp_path: Path) -> None:
+async def test_where_people_flushed_the_log_the_receipt_has_the_word_until_the_policy_ran_again(tmp_path: Path) -> None:
     rig = Rig(macs=60)
     publication = a_publication(tmp_path)
     ref = await offered_in_turn(rig, publication, 0, INSTALL)
@@ -210,7 +210,11 @@ async def test_logs_that_people_flushed_leave_no_word_until_the_policy_ran_again
             f"<computer><id>{flushed}</id></computer></computers></logflush>",
         )
     assert answer.status_code == 200, answer.text
-    assert sorted(await looked_at(rig.plane(), watch)) == sorted(rest)
+    seen = await looked_at(rig.plane(), watch)
+    assert sorted(seen) == sorted([flushed, *rest])
+    assert seen[flushed].state is InstallState.INSTALLED
+    [history] = rig.store.histories(rig.fleet.devices[int(flushed) - 1])
+    assert history.runs == ()
     rig.clock.advance(LONG)
     assert sorted(await looked_at(rig.plane(), watch)) == sorted(ids(rig, 0))
 

@@ -1,16 +1,13 @@
 """Replicas stay with one node of a Jamf cluster, so that none writes back what its node has not heard of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 
 import httpx
 import pytest
 from http_fakes import CountingBudget
-from jamf_rig import ACCOUNT, CLIENT_ID, CLIENT_SECRET, CORRELATION, Rig
+from jamf_rig import ACCOUNT, CLIENT_ID, CLIENT_SECRET, CORRELATION, Rig, Shelf
 
 from eucora.application.planes import PlaneUnavailable
-from eucora.application.tokens import SealedToken, Shelved
 from eucora.connectors.http import NO_RETRY
 from eucora.connectors.jamf.connect import JamfAccess, connect_jamf
 from eucora.connectors.jamf.plane import JamfPlane
@@ -18,35 +15,6 @@ from eucora.connectors.jamf.sign_in import ApiClient, Credentials
 
 CLIENT = ApiClient(CLIENT_ID, CLIENT_SECRET)
 BOTH = pytest.mark.parametrize("credentials", [CLIENT, ACCOUNT], ids=["api client", "account"])
-
-
-@dataclass
-class Shelf:
-    """A TokenShelf in memory, for replicas of one test."""
-
-    tokens: dict[str, SealedToken] = field(default_factory=dict)
-    generations: dict[str, int] = field(default_factory=dict)
-    claims: dict[str, tuple[str, datetime]] = field(default_factory=dict)
-
-    async def look(self, key: str) -> Shelved:
-        return Shelved(self.tokens.get(key), self.generations.get(key, 0))
-
-    async def claim(self, key: str, renewer: str, *, generation: int, now: datetime, until: datetime) -> bool:
-        held = self.claims.get(key)
-        if generation != self.generations.get(key, 0) or (held is not None and held[1] > now):
-            return False
-        self.claims[key] = renewer, until
-        return True
-
-    async def put(self, key: str, renewer: str, token: SealedToken) -> bool:
-        if self.claims.pop(key, ("", None))[0] != renewer:
-            return False
-        self.tokens[key], self.generations[key] = token, self.generations.get(key, 0) + 1
-        return True
-
-    async def release(self, key: str, renewer: str) -> None:
-        if self.claims.get(key, ("", None))[0] == renewer:
-            del self.claims[key]
 
 
 class Cluster(httpx.AsyncBaseTransport):

@@ -207,3 +207,50 @@ async def test_polling_goes_on_from_its_own_cursor() -> None:
     found, again, _ = await heard(world.devices, first)
     assert first == again
     assert all(one.last_check_in and first and one.last_check_in > first - timedelta(minutes=15) for one in found)
+
+
+async def firewalls(devices: KandjiDevices) -> dict[str, bool | None]:
+    return {one.device_id: one.enabled async for page in devices.firewalls(**ASKED) for one in page}
+
+
+async def test_the_firewall_of_every_device_is_read_in_pages_by_their_cursor() -> None:
+    world = KandjiWorld(macs=620)
+    found = await firewalls(world.devices)
+    fleet, seed = world.store.devices(), world.lab.fleet.seed
+    assert found == {shapes.device_id(seed, mac): shapes.guarded(seed, mac) for mac in fleet}
+    assert {*found.values()} == {True, False}
+    assert [request.url.params.get("cursor") for request in world.network.requests] == [None, "300", "600"]
+
+
+@pytest.mark.parametrize(
+    ("status", "enabled"),
+    [
+        (True, True),
+        ("Enabled", True),
+        (" on ", True),
+        ("False", False),
+        ("off", False),
+        (1, None),
+        ("", None),
+        (None, None),
+    ],
+)
+async def test_what_is_no_yes_and_no_no_leaves_the_firewall_unknown(status: object, enabled: bool | None) -> None:
+    kandji, _ = saying({"data": [{"device_id": "d-1", "serial_number": "C02S1", "status": status}], "cursor": None})
+    assert await firewalls(kandji.devices) == {"d-1": enabled}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {"data": None},
+        {"data": ["x"]},
+        {"data": [{"device_id": "../x"}]},
+        {"data": [{"device_id": "d"}], "cursor": "c"},
+    ],
+)
+async def test_a_list_of_firewalls_off_its_schema_or_without_end_is_not_believed(body: object) -> None:
+    kandji, _ = saying(body)
+    with pytest.raises(KandjiRejected):
+        await firewalls(kandji.devices)

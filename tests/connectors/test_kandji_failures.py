@@ -26,11 +26,16 @@ async def every_device(devices: KandjiDevices) -> list[str]:
     return [one.device_id async for page, _ in devices.heard_since(None, **ASKED) for one in page]
 
 
+async def every_firewall(devices: KandjiDevices) -> list[str]:
+    return [one.device_id async for page in devices.firewalls(**ASKED) for one in page]
+
+
 CALLS: dict[str, Call] = {
     "by serial": lambda devices: devices.by_serial("C02S1", **ASKED),
     "details": lambda devices: devices.details("d-1", **ASKED),
     "status": lambda devices: devices.status("d-1", **ASKED),
     "heard since": every_device,
+    "firewalls": every_firewall,
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 
@@ -214,7 +219,7 @@ async def checked(kandji: Kandji) -> dict[str, Health]:
 async def test_a_token_with_every_permission_is_good_throughout_and_nothing_is_changed() -> None:
     world = KandjiWorld()
     found = await checked(world.kandji)
-    assert set(found) == {"read devices", "read device details", "read device status"}
+    assert set(found) == {"read devices", "read device details", "read device status", "read firewalls"}
     assert set(found.values()) == {Health.GOOD}
     assert {request.method for request in world.network.requests} == {"GET"}
 
@@ -229,12 +234,25 @@ async def test_a_permission_that_is_missing_is_named(missing: str) -> None:
     assert sum(one.health is Health.BAD for one in found.values()) == 1
 
 
+async def test_firewalls_that_may_not_be_read_are_named_and_a_tenant_without_them_is_no_fault() -> None:
+    world = KandjiWorld()
+    world.store.permissions.remove("firewalls")
+    found = {one.check: one for one in await world.kandji.check_up(correlation_id=CORRELATION)}
+    assert found["read firewalls"].health is Health.BAD
+    assert "GET /prism/application_firewall" in found["read firewalls"].told
+    bare, _ = answering(
+        lambda request: httpx.Response(404) if "prism" in request.url.path else httpx.Response(200, json=[])
+    )
+    assert (await checked(bare))["read firewalls"] is Health.UNKNOWN
+
+
 async def test_without_the_device_list_or_without_devices_the_rest_is_not_tried() -> None:
     world = KandjiWorld()
     world.store.permissions.remove("list")
     assert await checked(world.kandji) == {"read devices": Health.BAD}
     assert await checked(KandjiWorld(macs=0).kandji) == {
         "read devices": Health.GOOD,
+        "read firewalls": Health.GOOD,
         "read device details": Health.UNKNOWN,
         "read device status": Health.UNKNOWN,
     }

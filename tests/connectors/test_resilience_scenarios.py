@@ -31,7 +31,8 @@ from eucora.lab.server import LabAddresses, serve_lab
 CORRELATION = "9c2a8a1e-52cb-4a3f-8d1e-0a4c6a3f0b11"
 LAB_RING = {Plane.INTUNE: "ring-0-lab", Plane.JAMF: "ring-0-lab"}
 UPSTREAM = {Plane.INTUNE: "graph", Plane.JAMF: "jamf"}  # the lab's names for what stands behind a plane
-BOTH = pytest.mark.parametrize("plane", list(Plane))
+PLANES = (Plane.INTUNE, Plane.JAMF)  # those with a connection of their own
+BOTH = pytest.mark.parametrize("plane", PLANES)
 
 
 class Wire(httpx.AsyncBaseTransport):
@@ -112,8 +113,8 @@ async def patient_house(lab: LabAddresses) -> AsyncIterator[House]:
 async def a_house(lab: LabAddresses, retry: RetrySettings) -> AsyncIterator[House]:
     budget, clocks, wires = (
         CountingBudget(),
-        {plane: SoonClock() for plane in Plane},
-        {plane: Wire() for plane in Plane},
+        {plane: SoonClock() for plane in PLANES},
+        {plane: Wire() for plane in PLANES},
     )
     windows, macs = clocks[Plane.INTUNE], clocks[Plane.JAMF]
     intune = connect_intune(
@@ -245,9 +246,9 @@ def created(wire: Wire) -> Sequence[str]:
 # 8: isolation
 
 
-@pytest.mark.parametrize("broken", list(Plane))
+@pytest.mark.parametrize("broken", PLANES)
 async def test_one_plane_fails_and_the_other_deploys(house: House, tmp_path: Path, broken: Plane) -> None:
-    (well,) = set(Plane) - {broken}
+    (well,) = set(PLANES) - {broken}
     await house.look(broken)
     await house.fail(broken, count=1_000)
 
@@ -277,7 +278,7 @@ async def test_one_plane_fails_and_the_other_deploys(house: House, tmp_path: Pat
 
 async def test_one_intents_key_leads_to_its_object_on_both_planes(house: House, tmp_path: Path) -> None:
     intent = "0190-both"
-    for plane in Plane:
+    for plane in PLANES:
         wanted = for_plane(plane, tmp_path, intent)
         ref = await offered(house, plane, wanted)
         found = await house.planes[plane].inspect(wanted.key, wanted.name, wanted.version, correlation_id=CORRELATION)

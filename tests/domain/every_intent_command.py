@@ -169,6 +169,7 @@ def _facts() -> list[c.Command]:
         for on in (plane, other):
             facts += [
                 i.freeze(ring, plane=on),
+                c.RecordKeptGroupRemade(ring, on, "group-0", "remade", NOON),
                 c.RefuseCohort(ring, on, "group-0", "gone", NOON),
                 c.RecordPublished(ring, on, "app", "1", i.EXE, NOON),
                 c.RecordContentMismatch(ring, on, i.EXE, "f" * 64, NOON),

@@ -11,7 +11,7 @@ from eucora.domain.deployment_intent.events import Binding, ReleaseArtifact
 from eucora.domain.gate_types import GatePolicy, HaltRule, OverlapRule, RingRule, SuccessRule
 from eucora.domain.planes import Plane, SiteClass
 from eucora.domain.policies import GATE_POLICY_1_0
-from eucora.domain.rings import Ring, RingPlan, RingSpec, RingTarget
+from eucora.domain.rings import OfferAs, Ring, RingPlan, RingSpec, RingTarget
 
 PACK = "aa" * 32
 EXE = ReleaseArtifact(Plane.INTUNE, "bb" * 32, "cc" * 32)
@@ -76,6 +76,8 @@ TARGET_CHANGES = {
     "site_class": SiteClass.AIR_GAPPED,
     "critical": True,
     "share": (0, 10),
+    "offer_as": OfferAs.AVAILABLE,
+    "excluded": ("group-8",),
 }
 
 

@@ -35,7 +35,7 @@ from intents import (
     text,
 )
 
-from eucora.domain.blockers import NOBODY, Blocker, OpenReview, blockers
+from eucora.domain.blockers import NOBODY, Blocker, OpenReview, RehearsalSoFar, blockers
 from eucora.domain.cab_review.events import Outcome
 from eucora.domain.deployment_intent import DECIDER
 from eucora.domain.deployment_intent import commands as c
@@ -154,6 +154,23 @@ def test_a_rehearsal_that_is_missing_is_the_publishers() -> None:
     lab = proposed(LOW).and_when(start(), freeze(Ring.LAB))
     assert told(lab)["rollback_validated"].who == "publisher"
     assert told(lab.and_when(*rehearse())) == {}
+
+
+@pytest.mark.parametrize(
+    ("seen", "value"),
+    [
+        (None, "a rehearsal is running"),
+        (RehearsalSoFar(3, 17, 20), "3 of 20 devices came back, 17 still have the release"),
+    ],
+)
+def test_a_rehearsal_that_runs_is_told_with_how_far_it_came(seen: RehearsalSoFar | None, value: str) -> None:
+    running = proposed(LOW).and_when(start(), freeze(Ring.LAB), *rehearse()[:1])
+    found = blockers(running.state, NOTHING, LATER, measurement=reading(), rehearsal=seen)
+    (one,) = [each for each in found if each.condition == "rollback_validated"]
+    assert (one.value, one.who, one.verdict) == (value, NOBODY, Verdict.INCONCLUSIVE)
+    assert one.threshold == "95 % came back, and none still has it"
+    assert one.reason == f"the rehearsal of the rollback is running since {NOON:%Y-%m-%d %H:%M} UTC"
+    assert one.next_evaluation_at is not None
 
 
 def test_other_rollouts_are_in_the_way_only_where_the_policy_says_so() -> None:

@@ -35,6 +35,7 @@ from eucora.domain.deployment_intent.events import (
     ContentMismatchFound,
     ContentPublished,
     GroupAssigned,
+    KeptGroupRemade,
     OffersWithdrawn,
     PlaneOperationFailed,
     RollbackRehearsalStarted,
@@ -51,7 +52,7 @@ from eucora.domain.deployment_intent.refusals import (
 )
 from eucora.domain.deployment_intent.state import IntentStatus, Rehearsal, unfrozen
 from eucora.domain.planes import Plane
-from eucora.domain.rings import Ring
+from eucora.domain.rings import KeptGroup, Ring
 
 STARTED = proposed().and_when(start())
 BOTH: Story = given(DECIDER).and_when(propose(ring_plan=on_both()), start())
@@ -72,6 +73,21 @@ def test_a_cohort_is_frozen_once() -> None:
     command = freeze(Ring.LAB)
     STARTED.when(command).then(CohortFrozen(Ring.LAB, Plane.INTUNE, command.digest, command.counts, NOON))
     FROZEN.when(replace(command, digest="0" * 64)).then()
+
+
+def test_a_group_of_ours_that_was_made_again_takes_over_the_share_and_its_offer() -> None:
+    kept = replace(freeze(Ring.LAB), kept=(KeptGroup("everybody", "31"), KeptGroup("others", "32")))
+    held = STARTED.and_when(kept, PUBLISHED, replace(ASSIGNED, group="31"))
+    command = c.RecordKeptGroupRemade(Ring.LAB, Plane.INTUNE, "everybody", "99", LATER)
+    held.when(command).then(KeptGroupRemade(Ring.LAB, Plane.INTUNE, "everybody", "99", LATER))
+    after = held.and_when(command)
+    assert after.state.rings[Ring.LAB].cohorts[Plane.INTUNE].kept == (
+        KeptGroup("everybody", "99"), KeptGroup("others", "32"),
+    )  # fmt: skip
+    assert {place: offer.group for place, offer in after.state.offers.items()} == {(Plane.INTUNE, "99"): "99"}
+    after.when(command).then()
+    after.when(replace(command, group="nobody")).then()  # nothing of ours stood for it
+    FROZEN.when(command).then()
 
 
 def test_each_plane_of_a_ring_is_frozen_for_itself() -> None:

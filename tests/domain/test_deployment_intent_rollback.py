@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
-from intents import EXE, LATER, NOON, P1, PAUL, RISKY, Story, halt, in_lab, in_ring, measure, proposed
+from given import given
+from intents import EXE, LATER, NOON, P1, PAUL, RISKY, Story, halt, in_lab, in_ring, measure, plan, propose, proposed
 
+from eucora.domain.deployment_intent import DECIDER
 from eucora.domain.deployment_intent import commands as c
 from eucora.domain.deployment_intent.events import (
     SERVICE,
@@ -17,7 +19,7 @@ from eucora.domain.deployment_intent.refusals import PlaneNotInPlan, RingNotOpen
 from eucora.domain.deployment_intent.rollback_refusals import RollbackImpossible
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.planes import Plane
-from eucora.domain.rings import Ring
+from eucora.domain.rings import OfferAs, Ring, RingPlan
 
 TARGET = RollbackTarget(Plane.INTUNE, Ring.LAB, "app-1", "1", "1.9", "f" * 64)
 BACK = c.StartRollback(PAUL, "crashes at start", LATER, "i-0", "1.9", (TARGET,))
@@ -38,6 +40,21 @@ def in_the_lab() -> Story:
 def test_a_rollback_says_what_each_ring_gets_back() -> None:
     (started,) = in_the_lab().when(BACK).events()
     assert started == RollbackStarted(PAUL, "crashes at start", LATER, "i-0", "1.9", (TARGET,))
+
+
+def test_who_was_free_to_take_it_gets_the_previous_release_by_having_taken_this_one() -> None:
+    """The offer to the group itself must be gone; whom the previous release is offered to, the devices say."""
+    whole = plan(Ring.CANARY)
+    free = replace(whole.rings[1], targets=(replace(whole.rings[1].targets[0], offer_as=OfferAs.AVAILABLE),))
+    story = in_ring(given(DECIDER).and_when(propose(ring_plan=RingPlan((whole.rings[0], free)))), Ring.CANARY)
+    published = replace(PUBLISHED, ring=Ring.CANARY)
+    offered = replace(INSTALLED, ring=Ring.CANARY, group="group-1", offer="available")
+    back = replace(BACK, targets=(TARGET, replace(TARGET, ring=Ring.CANARY)))
+    rolling = story.and_when(PUBLISHED, published, INSTALLED, offered, back, REMOVED, PREVIOUS)
+    assert rolling.and_when(tail(0, 0)).state.status is IntentStatus.ROLLING_BACK, "people may still take it"
+    taken_back = rolling.and_when(replace(offered, offer="uninstall"))
+    assert taken_back.and_when(tail(3, 1)).state.status is IntentStatus.ROLLING_BACK
+    assert taken_back.and_when(tail(4, 0)).state.status is IntentStatus.ROLLED_BACK
 
 
 def test_a_ring_that_the_release_never_reached_gets_nothing_back() -> None:

@@ -1,6 +1,7 @@
 """What holds over any sequence of commands, in any order, repeated and late: the invariants of a rollout."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -46,7 +47,7 @@ from eucora.domain.errors import DomainError, RefusedOnRecord
 from eucora.domain.gate_types import Verdict
 from eucora.domain.grounds import Grounds
 from eucora.domain.planes import Plane
-from eucora.domain.rings import Ring
+from eucora.domain.rings import KeptGroup, Ring
 from eucora.domain.risk_types import FindingCounts
 
 RINGS = list(Ring)
@@ -91,7 +92,7 @@ def _onward(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
     return choice.of(
         [
             c.StartRollout(PAUL, True, at),
-            freeze(ring, at, plane),
+            replace(freeze(ring, at, plane), kept=(KeptGroup(f"group-{ring:d}", "ours"),)),
             measure(ring, choice.of(READINGS), choice.of(GROUNDS), at),
             c.RecordRehearsal(choice.of([10, 20, 20]), 20, at),
             c.StartRehearsal(PAUL, at),
@@ -114,10 +115,11 @@ def _aside(choice: Choice, state: DeploymentIntent, at: datetime) -> c.Command:
     options: list[c.Command] = [
         c.StartRollout(choice.of(PUBLISHERS), choice.of([True, False]), at),
         c.PromoteRing(ring, person, choice.of([True, False]), choice.of([True, False]), measurement, incidents, (), at),
-        freeze(ring, at, choice.of(list(Plane))),
+        freeze(ring, at, choice.of([INTUNE, Plane.JAMF])),
         measure(ring, measurement, incidents, at),
         c.RevokeApproval(choice.of(REVIEWS), "called back", at),
         c.RefuseCohort(ring, INTUNE, "g", "gone", at),
+        c.RecordKeptGroupRemade(ring, INTUNE, f"group-{ring:d}", choice.of(["ours", "remade"]), at),
         c.RecordPublished(ring, INTUNE, "app", "1", choice.of(CONTENTS), at),
         c.RecordContentMismatch(ring, INTUNE, EXE, "f" * 64, at),
         c.RecordAssigned(ring, INTUNE, "g", "app", choice.of(["install", "uninstall"]), at),

@@ -11,13 +11,16 @@ from eucora.domain.deployment_intent import commands as c
 from eucora.domain.drift_compare import (
     LEFT_OUT,
     Actual,
+    ActualGroup,
     Desired,
+    DesiredGroup,
     DesiredOffer,
     DriftKind,
     Finding,
     Remedy,
     compare,
     desired_of,
+    to_assign,
 )
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
@@ -61,6 +64,34 @@ def test_an_offer_that_was_taken_away_is_missing_in_its_own_ring() -> None:
 def test_a_group_that_is_asked_for_something_else_has_the_wrong_scope(offers: tuple[str, ...]) -> None:
     actual = replace(AS_DECIDED, offers=(("canary", "install"), *(("lab", offer) for offer in offers)))
     assert found(actual) == [(DriftKind.WRONG_SCOPE, Ring.LAB, "Lab", "install", " and ".join(offers), Remedy.ASSIGN)]
+
+
+def test_what_is_free_to_choose_is_ours_only_where_it_was_decided() -> None:
+    """Others may make the same app available to groups of theirs, also to one that must have it."""
+    theirs = (*AS_DECIDED.offers, ("lab", "available"), ("guests", "available"))
+    assert found(replace(AS_DECIDED, offers=theirs)) == []
+    desired = replace(DESIRED, offers=(LAB, replace(CANARY, offer="available")))
+    as_decided = replace(AS_DECIDED, offers=(("lab", "install"), ("canary", "available")))
+    assert compare(desired, as_decided) == ()
+    (forced,) = compare(desired, AS_DECIDED)
+    assert (forced.kind, forced.expected, forced.found) == (DriftKind.WRONG_SCOPE, "available", "install")
+    (gone,) = compare(desired, replace(as_decided, offers=(("lab", "install"),)))
+    assert (gone.kind, gone.remedy) == (DriftKind.MISSING_ASSIGNMENT, Remedy.ASSIGN)
+
+
+def test_a_group_that_is_to_stay_out_and_does_not_is_put_out_again() -> None:
+    desired = replace(DESIRED, excluded=frozenset({"Kiosks", "vips"}))
+    assert compare(desired, replace(AS_DECIDED, excluded=("kiosks", "vips", "theirs"))) == ()
+    (let_in,) = compare(desired, replace(AS_DECIDED, excluded=("VIPS",)))
+    assert (let_in.kind, let_in.group, let_in.remedy) == (DriftKind.WRONG_SCOPE, "Lab", Remedy.ASSIGN)
+    assert (let_in.expected, let_in.found) == ("without Kiosks", "not left out")
+    assert to_assign(desired, let_in) == (LAB, CANARY), "a plane may keep what is left out with each offer"
+
+
+def test_an_offer_that_is_gone_is_made_again_and_no_other() -> None:
+    (gone,) = compare(DESIRED, replace(AS_DECIDED, offers=(("lab", "install"),)))
+    assert to_assign(DESIRED, gone) == (CANARY,)
+    assert to_assign(DESIRED, replace(gone, remedy=Remedy.WITHDRAW)) == ()
 
 
 def test_what_others_own_is_found_and_never_ours_to_remove() -> None:
@@ -149,3 +180,38 @@ def test_the_key_tells_findings_apart_by_what_is_found() -> None:
     one = Finding(Plane.JAMF, DriftKind.CHANGED_CONTENT, Ring.LAB, "", "a", "b", Remedy.NONE)
     assert one.key == replace(one, ring=Ring.PILOT).key
     assert one.key != replace(one, found="c").key
+
+
+KEPT = replace(DESIRED, kept=(DesiredGroup("Lab", "everybody", Ring.LAB),))
+HELD = "20 devices of everybody"
+
+
+def found_in_kept(
+    group: ActualGroup, actual: Actual = AS_DECIDED
+) -> list[tuple[DriftKind, Ring, str, str, str, Remedy]]:
+    differences = compare(KEPT, replace(actual, kept=(group,)))
+    return [(one.kind, one.ring, one.group, one.expected, one.found, one.remedy) for one in differences]
+
+
+def test_a_group_of_ours_that_holds_its_devices_is_no_finding() -> None:
+    assert found_in_kept(ActualGroup("Lab", True, 20)) == []
+    assert compare(KEPT, AS_DECIDED) == ()  # nobody looked into it
+
+
+def test_members_that_nobody_froze_are_named_before_those_that_are_missing() -> None:
+    strangers = tuple(f"mac-{number}" for number in range(7))
+    assert found_in_kept(ActualGroup("Lab", True, 20, missing=3, foreign=strangers)) == [
+        (
+            DriftKind.FOREIGN_MEMBERS, Ring.LAB, "Lab", HELD, "7 more: mac-0, mac-1, mac-2, mac-3, mac-4, …",
+            Remedy.GATHER,
+        ),
+        (DriftKind.MISSING_MEMBERS, Ring.LAB, "Lab", HELD, "3 fewer", Remedy.GATHER),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("offers", [AS_DECIDED.offers, AS_DECIDED.offers[1:]])
+def test_of_a_group_of_ours_that_is_gone_nothing_else_is_said(offers: tuple[tuple[str, str], ...]) -> None:
+    gone = ActualGroup("Lab", False, 20)
+    assert found_in_kept(gone, replace(AS_DECIDED, offers=offers)) == [
+        (DriftKind.MISSING_GROUP, Ring.LAB, "Lab", HELD, "nothing", Remedy.GATHER)
+    ]

@@ -27,6 +27,7 @@ RULES = [
     "risk_factors",
     "rollout_plan",
     "risk_model",
+    "role_mapping",
     "routing",
     "statistics",
     "trust_maturity",

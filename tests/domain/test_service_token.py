@@ -50,6 +50,16 @@ def test_a_token_ends_in_the_future_and_within_a_year(lasts: timedelta) -> None:
     NOTHING.when(replace(ISSUE, expires_at=NOON + lasts)).then_refuses(tok.TokenExpiryInvalid)
 
 
+def test_a_token_that_issues_tokens_lends_for_its_own_time_only() -> None:
+    month = NOON + timedelta(days=30)
+    of_a_token = replace(ISSUE, held_until=month)
+    refusal = NOTHING.when(of_a_token).then_refuses(tok.TokenOutlivesGranter)
+    assert refusal.facts["latest"] == month.isoformat()
+    NOTHING.when(replace(of_a_token, expires_at=month)).then(
+        tok.ServiceTokenIssued("t-1", "pipeline", (EMEA,), "a" * 64, month, "idp|ada", NOON)
+    )
+
+
 def test_a_revoked_token_is_void() -> None:
     ISSUED.when(REVOKE).then(tok.ServiceTokenRevoked("idp|ada", "laptop stolen", NOON))
     revoked = ISSUED.and_when(REVOKE)

@@ -189,7 +189,7 @@ def test_a_name_that_contradicts_the_content_is_refused(look: Look, name: str) -
     assert "content is that of an .exe" in look.refused(launcher(), name).reason
 
 
-@pytest.mark.parametrize("name", ["notes", "notes.dmg", "", ".", "exe"])
+@pytest.mark.parametrize("name", ["notes", "notes.iso", "", ".", "exe"])
 def test_a_name_without_a_known_ending_is_refused(look: Look, name: str) -> None:
     assert "ending" in look.refused(launcher(), name).reason
 

@@ -16,6 +16,8 @@ from eucora.formats.limits import COMPONENTS_MAX, FINDINGS_MAX
 from eucora.formats.shape import Fields
 from eucora.formats.xml_records import TAGS_MAX, xml_records
 
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # a tracer would make its millions of steps three times as dear
+
 MIB = 2**20
 LARGE = 200 * MIB
 HEADROOM = 250 * MIB  # address space over that of the process before it reads

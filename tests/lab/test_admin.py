@@ -1,13 +1,21 @@
 """The lab's switches: faults by upstream, outages, a bad release, the clock, and what can be looked at."""
 
+import json
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from lab_world import APPS, World, sealed
 
+from eucora.cli.stack import lab_environment
 from eucora.lab.recorder import Recorder
-from eucora.lab.server import serve_lab
+from eucora.lab.server import LabAddresses, serve_lab
 
 
 async def admin(world: World, path: str, **body: Any) -> int:
@@ -173,3 +181,23 @@ def test_the_lab_serves_on_loopback_and_tells_where() -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{lab.admin_url}/requests")
     assert len(recorder.exchanges) > 5
+
+
+async def test_the_groups_are_listed_with_what_the_vendors_call_them() -> None:
+    async with World() as world:
+        groups = (await world.http.get("/admin/groups")).json()["groups"]
+        assert {group["plane"] for group in groups} >= {"intune", "jamf"}
+        intune = next(group for group in groups if (group["plane"], group["name"]) == ("intune", "ring-1-canary"))
+        answer = await world.graph("GET", f"/groups/{intune['id']}")
+        assert (answer.json()["displayName"], intune["devices"] > 0) == ("ring-1-canary", True)
+
+
+def test_the_lines_of_the_papers_connect_a_shell_to_the_lab(tmp_path: Path) -> None:
+    papers = (Path(__file__).parents[2] / "docs" / "lab.md").read_text()
+    (program,) = re.findall(r"^python -c '\n(.*?)^' > lab.env$", papers, flags=re.M | re.S)
+    lab = LabAddresses(*(f"{field.name} of the lab" for field in fields(LabAddresses)))
+    (tmp_path / "lab.json").write_text(json.dumps(asdict(lab)) + "\n")
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [shlex.split(line) for line in ran.stdout.splitlines()] == [
+        ["export", f"{name}={value}"] for name, value in lab_environment(lab).items()
+    ]

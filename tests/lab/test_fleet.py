@@ -1,6 +1,7 @@
 """The fleet's behaviour depends on the seed, the device, its offers and the time, and on nothing else."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,6 +29,10 @@ def uninstall(starts: float = 0, ends: float | None = None) -> OfferSpan:
     return OfferSpan(OfferKind.UNINSTALL, at(starts), None if ends is None else at(ends))
 
 
+def choice(starts: float = 0, ends: float | None = None) -> OfferSpan:
+    return replace(install(starts, ends), free=True)
+
+
 def at(hours: float) -> datetime:
     return START + timedelta(hours=hours)
 
@@ -50,6 +55,30 @@ def states(fleet: Fleet, devices: list[LabDevice], hours: float) -> Counter[Devi
     return Counter(fleet.outcome(device, KEY, [install()], at(hours)).state for device in devices)
 
 
+# what is free to choose
+
+
+def test_few_take_what_they_are_free_to_choose_and_some_time_later() -> None:
+    fleet = a_fleet()
+    canary = ring(fleet, Plane.INTUNE, "ring-1-canary")
+    by_hour = [
+        {d.index for d in canary if fleet.outcome(d, KEY, [choice()], at(hours)).state is DeviceState.INSTALLED}
+        for hours in (0.4, 8, 14, 400)
+    ]
+    assert by_hour[0] == set()
+    assert by_hour[0] < by_hour[1] < by_hour[2] == by_hour[3]
+    assert len(by_hour[3]) < len(canary) / 2
+
+
+def test_what_was_taken_back_before_anybody_chose_it_leads_to_nothing() -> None:
+    fleet = a_fleet()
+    for device in ring(fleet, Plane.INTUNE, "ring-1-canary"):
+        gone = fleet.outcome(device, KEY, [choice(0, 0.2)], at(400))
+        assert gone.state is DeviceState.UNREPORTED
+        after = fleet.outcome(device, KEY, [choice(0, 3), uninstall(3)], at(400))
+        assert (after.state, after.installed) == (DeviceState.NOT_INSTALLED, False)
+
+
 # who is there
 
 
@@ -70,6 +99,23 @@ def test_rings_share_no_device_and_leave_none_out(plane: Plane, sizes: tuple[int
     assert tuple(len(group.devices) for group in rings) == sizes
     assert sorted(index for group in rings for index in group.devices) == [device.index for device in fleet.on(plane)]
     assert empty.devices == ()
+
+
+def test_intunes_macs_come_behind_the_others_and_change_none_of_them() -> None:
+    without, fleet = a_fleet(), a_fleet(intune_macs=60)
+    assert fleet.devices[:2000] == without.devices
+    assert fleet.groups[:12] == without.groups
+    *rings, empty = fleet.groups_on(Plane.INTUNE_MACOS)
+    assert [(group.name, len(group.devices)) for group in rings[:3]] == [
+        ("ring-0-lab-macos", 6),
+        ("ring-1-canary-macos", 40),
+        ("ring-2-pilot-macos", 14),
+    ]
+    assert (empty.name, empty.devices) == ("ring-empty-macos", ())
+    macs = fleet.on(Plane.INTUNE_MACOS)
+    assert [device.platform for device in macs] == [Platform.MACOS] * 60
+    assert all(device.managed_id and device.entra_object_id and not device.jamf_id for device in macs)
+    assert without.groups_on(Plane.INTUNE_MACOS) == []
 
 
 def test_a_small_fleet_fills_the_first_rings() -> None:
@@ -174,22 +220,22 @@ def test_what_was_reported_does_not_change_when_time_goes_on() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("plane", list(Plane))
 def test_a_good_release_passes_the_gates_of_every_ring(seed: int, plane: Plane) -> None:
-    fleet = a_fleet(seed)
+    fleet = a_fleet(seed, intune_macs=800)
     for name, least in (
         ("ring-0-lab", 1.0),
         ("ring-1-canary", 1.0),
         ("ring-2-pilot", 0.97),
         ("ring-3-department", 0.99),
     ):
-        devices = ring(fleet, plane, name)
+        devices = ring(fleet, plane, f"{name}-macos" if plane is Plane.INTUNE_MACOS else name)
         assert states(fleet, devices, 24)[DeviceState.INSTALLED] / len(devices) >= least, name
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_pilot_has_real_failures_and_missing_devices(seed: int) -> None:
-    fleet = a_fleet(seed)
-    for plane, code in ((Plane.INTUNE, "0x8"), (Plane.JAMF, "1")):
-        devices = ring(fleet, plane, "ring-2-pilot")
+    fleet = a_fleet(seed, intune_macs=800)
+    for plane, code in ((Plane.INTUNE, "0x8"), (Plane.JAMF, "1"), (Plane.INTUNE_MACOS, "0x87D1")):
+        devices = ring(fleet, plane, f"ring-2-pilot{'-macos' if plane is Plane.INTUNE_MACOS else ''}")
         outcomes = [fleet.outcome(device, KEY, [install()], at(24)) for device in devices]
         failed = [outcome for outcome in outcomes if outcome.state is DeviceState.FAILED]
         assert len(failed) >= 3
@@ -267,6 +313,17 @@ def test_a_plane_that_lies_says_installed_while_its_inventory_stands_still() -> 
     withdrawn = fleet.outcome(device, KEY, [install(0, 0.001)], at(1))
     assert withdrawn.state is DeviceState.UNREPORTED  # it lies about what is offered, and about nothing else
     assert fleet.outcome(device, KEY, [uninstall(0)], at(9)).state is not DeviceState.INSTALLED
+
+
+def test_intune_lies_about_its_macs_as_well() -> None:
+    fleet = a_fleet(intune_macs=6)
+    (mac, *_) = ring(fleet, Plane.INTUNE_MACOS, "ring-0-lab-macos")
+    assert fleet.outcome(mac, KEY, [install()], START).state is DeviceState.UNREPORTED
+    fleet.set_lying(Plane.INTUNE, on=True)
+    assert fleet.outcome(mac, KEY, [install()], START).state is DeviceState.INSTALLED
+    fleet.set_lying(Plane.INTUNE, on=False)
+    with fleet.lying(Plane.INTUNE):
+        assert fleet.outcome(mac, KEY, [install()], START).state is DeviceState.INSTALLED
 
 
 def test_the_other_plane_tells_the_truth_and_so_does_the_liar_afterwards() -> None:

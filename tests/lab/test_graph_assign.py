@@ -110,18 +110,31 @@ async def test_uninstall_takes_the_release_away_again() -> None:
         assert await states(world, app) == {"notInstalled": 8}
 
 
-async def test_an_exclusion_beats_an_inclusion_and_available_makes_nobody_install() -> None:
+async def test_an_exclusion_beats_an_inclusion() -> None:
     async with World() as world:
         app = await world.publish()
-        lab, canary, pilot = (world.group(name) for name in ("ring-0-lab", "ring-1-canary", "ring-2-pilot"))
+        canary, pilot = world.group("ring-1-canary"), world.group("ring-2-pilot")
         everyone = {"intent": "required", "target": {"@odata.type": "#microsoft.graph.allDevicesAssignmentTarget"}}
         assert await put(world, app, everyone, excluded(canary), excluded(pilot)) == 204
         await world.wait(DAY)
         assert await states(world, app) == {"installed": 8}
-        other = await world.publish(displayName="Notes 1.0")
-        assert await put(world, other, assignment(lab, "available")) == 204
+
+
+async def test_of_what_is_available_some_take_it_after_a_while_and_required_and_uninstall_beat_it() -> None:
+    async with World() as world:
+        app = await world.publish()
+        canary, lab = world.group("ring-1-canary"), world.group("ring-0-lab")
+        assert await put(world, app, assignment(canary, "available"), assignment(lab, "available")) == 204
+        await world.wait(600)
+        assert await states(world, app) == {}
         await world.wait(DAY)
-        assert await states(world, other) == {}
+        taken = (await states(world, app))["installed"]
+        assert 5 < taken < 40, "of 68"
+        await world.wait(7 * DAY)
+        assert await states(world, app) == {"installed": taken}
+        assert await put(world, app, assignment(canary, "uninstall"), assignment(lab)) == 204
+        await world.wait(DAY)
+        assert await states(world, app) == {"installed": 8, "notInstalled": 60}
 
 
 async def test_lifting_an_exclusion_lets_the_devices_in() -> None:

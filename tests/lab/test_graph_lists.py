@@ -107,6 +107,23 @@ async def test_the_report_can_be_ordered_and_searched() -> None:
         assert page["Values"] == [["WIN-0003"]]
 
 
+async def test_the_pages_of_one_report_show_the_moment_of_its_first_one() -> None:
+    async with World() as world:
+        app = await installed(world, "ring-1-canary")
+
+        async def states(skip: int) -> set[str]:
+            page = await world.report(app, skip=skip, top=30, select=["InstallState"])
+            return {state for (state,) in page["Values"]}
+
+        before = await states(0)
+        await world.assign(app, "ring-1-canary", intent="uninstall")
+        world.clock.advance(299)  # devices hear of it within seconds here
+        assert await states(30) <= before
+        assert await states(0) != before
+        await world.wait(DAY)
+        assert "notInstalled" in await states(30)  # begun too long ago, so it is made anew
+
+
 # devices and groups
 
 

@@ -121,7 +121,9 @@ async def test_a_program_gets_a_token_for_itself(provider: Provider) -> None:
         (AUTOMATION | {"client_secret": "wrong"}, 401, "invalid_client"),
         (AUTOMATION, 401, "invalid_client"),
         (CLI | {"grant_type": "client_credentials"}, 400, "unauthorized_client"),
-        (CLI | {"grant_type": "authorization_code"}, 400, "unsupported_grant_type"),
+        (CLI | {"grant_type": "authorization_code"}, 400, "unauthorized_client"),
+        (CLI | {"client_id": "eucora-console"}, 400, "unauthorized_client"),
+        (CLI | {"grant_type": "refresh_token"}, 400, "unsupported_grant_type"),
         ({"client_id": "eucora-cli"}, 400, "invalid_request"),
     ],
 )

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from eucora.application.carry_out import carry_out
 from eucora.application.evidence import (
+    CommandsNotRun,
+    FormatNotDelivered,
     InstallRequest,
     PackRequest,
     UnknownArtifact,
@@ -27,7 +29,9 @@ from eucora.domain.people import Role
 
 __all__ = [
     "ARTIFACT_MAX",
+    "CommandsNotRun",
     "FileNameInvalid",
+    "FormatNotDelivered",
     "InstallRequest",
     "PackRequest",
     "ScanOfAnotherArtifact",

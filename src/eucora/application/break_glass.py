@@ -40,7 +40,7 @@ async def effective(store: EventStore, clock: Clock, person: Person, session_id:
 
 async def request_break_glass(world: World, caller: Caller, request: BreakGlassRequest) -> Receipt:
     """The first activation: says what for, where and how long. Nothing is lent before a second person confirms."""
-    require(_own(caller.person), "request_break_glass", *bg.ACTIVATING)
+    require(_own(caller.person), "request_break_glass", *bg.ACTIVATING, scope=request.scope)
     now, session_id = world.clock.now(), str(world.ids.new())
     command = bg.RequestBreakGlass(
         session_id=session_id,

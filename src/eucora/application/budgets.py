@@ -1,5 +1,6 @@
 """The port to the request budgets that all replicas share."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from eucora.application.lanes import Lane
@@ -22,4 +23,15 @@ class RateBudget(Protocol):
 
     async def slow_down(self, key: str, *, seconds: float, per_s: float, burst: int) -> None:
         """The upstream throttles: nobody sends under ``key`` for so long, nor all at once after that."""
+        ...
+
+
+class Places(Protocol):
+    """Places at an upstream that takes only so many requests at once, whichever replica they come from."""
+
+    def place(self, key: str, limit: int) -> AbstractAsyncContextManager[None]:
+        """One of ``limit`` places under ``key``, until the block ends; waits while all are taken.
+
+        The last one is for the lanes that stop harm (``lanes.places_for``).
+        """
         ...

@@ -104,7 +104,8 @@ async def _run(
 ) -> Receipt:
     done: Executed[CabReview] = await execute(
         world.store, cab_review.DECIDER, review_id, command,
-        context=caller.context(intent_id), at=world.clock.now(), react=react, reply=caller.reply_for(review_id),
+        context=caller.context(intent_id), at=world.clock.now(), react=react,
+        expected_version=caller.expected_version, reply=caller.reply_for(review_id), refused=caller.refusal,
         beside=partial(told_with, world),
     )  # fmt: skip
     return Receipt(review_id, done.version, done.position)

@@ -23,6 +23,6 @@ async def carry_out(
     done = await execute(
         world.store, decider, id, command,
         context=caller.context(intent_id), at=at, react=react,
-        expected_version=caller.expected_version, reply=caller.reply_for(id),
+        expected_version=caller.expected_version, reply=caller.reply_for(id), refused=caller.refusal,
     )  # fmt: skip
     return Receipt(id, done.version, done.position)

@@ -79,7 +79,7 @@ async def create_change_window(world: World, caller: Caller, request: ChangeWind
         RoleMissing, ZoneMissing, OffsetBesideZone, TimeOutOfRange, and what the port ``Recurrences`` and the decider
         refuse.
     """
-    require(caller.person, "create_change_window", *WHO)
+    require(caller.person, "create_change_window", *WHO, scope=request.scope)
     now, window_id = world.clock.now(), str(world.ids.new())
     times = times_of(world, request.times, now)
     command = change_window.CreateChangeWindow(

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 
 class Health(StrEnum):
-    """``unknown``: reading could not tell, or it matters only for something that not everybody uses."""
+    """``unknown``: reading could not tell, or it is no fault and still asks for something, of some or of all."""
 
     GOOD = "good"
     UNKNOWN = "unknown"

@@ -24,13 +24,16 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class KnownUpstream:
-    """An upstream that this installation is connected to. ``writes``: the smaller budget of what changes something."""
+    """An upstream that this installation is connected to. ``writes``: the smaller budget of what changes something;
+    ``questions``: one like it, of POSTs that only ask.
+    """
 
     plane: Plane
     upstream: str
     tenant: str
     requests: Allowance
     writes: Allowance | None = None
+    questions: Allowance | None = None
 
     @property
     def key(self) -> str:
@@ -68,6 +71,7 @@ class UpstreamState:
     waiting: int
     requests: Spent
     writes: Spent | None
+    questions: Spent | None = None
 
 
 class BudgetLevels(Protocol):
@@ -91,7 +95,8 @@ class ConnectorHealth:
         now, known = self._clock.now(), sorted(self._known(), key=lambda one: (one.plane, one.key))
         circuits = {circuit.key: circuit for circuit in await self._book.all()}
         reports = {report.key: report for report in await self._book.reports(now - REPORT_LASTS)}
-        keys = [allowance.key for one in known for allowance in (one.requests, one.writes) if allowance is not None]
+        allowances = [each for one in known for each in (one.requests, one.writes, one.questions)]
+        keys = [allowance.key for allowance in allowances if allowance is not None]
         ahead = await self._budgets.ahead_s(keys)
         return [_state(one, circuits.get(one.key), reports.get(one.key), ahead, now) for one in known]
 
@@ -117,6 +122,7 @@ def _state(
         waiting=report.waiting if report else 0,
         requests=_spent(one.requests, ahead),
         writes=None if one.writes is None else _spent(one.writes, ahead),
+        questions=None if one.questions is None else _spent(one.questions, ahead),
     )
 
 

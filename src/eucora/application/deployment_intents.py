@@ -1,7 +1,7 @@
 """Use cases: propose a deployment intent, put it before CAB, start it, move it, stop it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eucora.application.cab_conflicts import conflicts_now, reviews_of, voters_in
 from eucora.application.execute import Executed, PerTry, Resting, VersionMismatch, execute, folded, load
@@ -31,7 +31,7 @@ from eucora.domain.exception_needs import declared_scope
 from eucora.domain.governance_types import GOVERNANCE_1_0
 from eucora.domain.people import Role, Scope
 from eucora.domain.planes import Plane, SiteClass
-from eucora.domain.rings import Measurement, Ring, RingPlan, RingSpec, RingTarget
+from eucora.domain.rings import Measurement, OfferAs, Ring, RingPlan, RingSpec, RingTarget
 
 
 class UnknownPack(DomainError):
@@ -71,6 +71,8 @@ class TargetRequest:
     site_class: SiteClass = SiteClass.ONLINE
     critical: bool = False
     share: Share | None = None  # in whole percent, as of a RingTarget
+    offer_as: OfferAs = OfferAs.REQUIRED
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ async def propose(world: World, caller: Caller, request: IntentRequest) -> Recei
         RoleMissing, UnknownPack, UnknownGroup, PlaneNotConnected, PolicyUnknown, PolicyNotActive, and what the decider
         refuses; PlaneUnavailable and its siblings when a group cannot be counted now.
     """
-    require(caller.person, "propose_deployment_intent", Role.PACKAGING_ENGINEER)
+    require(caller.person, "propose_deployment_intent", Role.PACKAGING_ENGINEER, scope=request.scope)
     intent_id = str(world.ids.new())
     command = await proposal_of(world, caller, request, intent_id)
     return _receipt(intent_id, await _run(world, caller, intent_id, command))
@@ -114,7 +116,7 @@ async def proposal_of(world: World, caller: Caller, request: IntentRequest, inte
     policy = await gate_policy_for(world, request.gate_policy)
     application = pack.application.application_id
     groups = Groups(caller.correlation_id)
-    rings = [await _counted(world, groups, application, ring, targets) for ring, targets in request.rings]
+    rings = [await counted_ring(world, groups, application, ring, targets) for ring, targets in request.rings]
     named = {
         "gate_policy": request.gate_policy,
         "risk_model": request.risk_model,
@@ -144,9 +146,10 @@ async def proposal_of(world: World, caller: Caller, request: IntentRequest, inte
     )
 
 
-async def _counted(
+async def counted_ring(
     world: World, groups: Groups, application: str, ring: Ring, targets: Sequence[TargetRequest]
 ) -> RingSpec:
+    """The ring with the groups' own ids and the devices in each. Raises PlaneNotConnected, UnknownGroup, PlaneError."""
     counted = []
     for target in targets:
         plane = world.planes.get(target.plane)
@@ -154,12 +157,13 @@ async def _counted(
             raise PlaneNotConnected(target.plane)
         try:
             group = await groups.of(plane, target.group)
+            excluded = [await groups.of(plane, one) for one in target.excluded]
         except GroupNotFound as error:
-            raise UnknownGroup(ring, target.plane, target.group) from error
-        devices = devices_in(group, application, target.share)
-        counted.append(
-            RingTarget(target.plane, group.ref, len(devices), target.site_class, target.critical, target.share)
-        )
+            raise UnknownGroup(ring, target.plane, error.group) from error
+        devices = devices_in(group, application, target.share, excluded)
+        wanted = RingTarget(target.plane, group.ref, len(devices), target.site_class, target.critical, target.share)
+        named = tuple(sorted({one.ref for one in excluded}))
+        counted.append(replace(wanted, offer_as=target.offer_as, excluded=named))
     return RingSpec(ring, tuple(counted))
 
 
@@ -171,7 +175,7 @@ async def submit_to_cab(
     require(caller.person, "submit_to_cab", Role.PACKAGING_ENGINEER)
     now, review_id = world.clock.now(), str(world.ids.new())
     history = await world.store.read(DECIDER.stream(intent_id))
-    if caller.expected_version not in (None, history.version):
+    if history.version and caller.expected_version not in (None, history.version):
         raise VersionMismatch(history.stream, caller.expected_version, history.version)
     state = folded(DECIDER, history)
     grounds = await grounds_of(world, state, now)
@@ -368,7 +372,7 @@ async def _run(
     return await execute(
         world.store, DECIDER, intent_id, command,
         context=caller.context(intent_id), at=world.clock.now(), react=react,
-        expected_version=caller.expected_version, reply=caller.reply_for(intent_id),
+        expected_version=caller.expected_version, reply=caller.reply_for(intent_id), refused=caller.refusal,
     )  # fmt: skip
 
 

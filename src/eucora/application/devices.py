@@ -69,6 +69,10 @@ class DeviceTable(Protocol):
         """The devices of the plane's frozen cohort that were resolved from ``group``, by id; none before the freeze."""
         ...
 
+    async def having_had(self, intent_id: str, ring: Ring, plane: Plane, group: str) -> Sequence[str]:
+        """The devices resolved from ``group`` that have, or had, the release by the plane's word, by id."""
+        ...
+
     async def watched(
         self,
         intent_id: str,
@@ -99,8 +103,12 @@ class DeviceTable(Protocol):
         now: datetime,
         reachable_within_s: int,
         offered: Mapping[Plane, Offered] | None = None,
+        available: Collection[tuple[Plane, str]] = (),
     ) -> Measurement:
         """Count the ring on the planes in ``started_at``: when each plane's cohort was frozen, its compliance clock.
+
+        Devices that were resolved from a group in ``available`` are exempt until the plane says "installed" or "failed"
+        of them, and no part of the time to compliance.
 
         "Installed" and "failed" count as unknown where they are not verified
         (:func:`eucora.domain.verification.verified`), and on a plane that ``offered`` does not name; without

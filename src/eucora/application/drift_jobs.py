@@ -1,5 +1,6 @@
 """The jobs of drift: look at what a plane holds of an intent, and put right what may be put right."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -17,12 +18,24 @@ from eucora.application.planes import (
 from eucora.application.ports import Context
 from eucora.application.react import react
 from eucora.application.react_drift import every_s, rules_of
+from eucora.application.shares import gather_again, look_into_kept
 from eucora.application.tasks import Task, Work, removal_command
 from eucora.domain import drift
+from eucora.domain.deployment_intent.commands import RecordKeptGroupRemade
 from eucora.domain.deployment_intent.decide import DECIDER
 from eucora.domain.deployment_intent.events import SERVICE
 from eucora.domain.deployment_intent.state import IntentStatus
-from eucora.domain.drift_compare import Actual, Desired, Finding, Remedy, compare, desired_of
+from eucora.domain.drift_compare import (
+    Actual,
+    ActualGroup,
+    Desired,
+    DesiredOffer,
+    Finding,
+    Remedy,
+    compare,
+    desired_of,
+    to_assign,
+)
 
 HOLDING: Final = frozenset({IntentStatus.ROLLING_OUT, IntentStatus.COMPLETED})
 STOPPED: Final = frozenset({IntentStatus.PAUSED, IntentStatus.HALTED})
@@ -47,14 +60,14 @@ async def inspect_drift(task: Task) -> Work:
         over = task.state.status not in HOLDING
         return Work() if over else Work(again_at=task.world.clock.now() + RARELY * pause)
     try:
-        seen = await _inspect(task)
+        seen = await _inspect(task, desired)
     except PlaneUnavailable:  # the connector logged it
         return Work(again_at=again_at)
     # Others may have written meanwhile: what was read fits neither what was decided before nor what is decided now.
     state = await load(task.world.store, DECIDER, task.intent_id)
     if await _desired(replace(task, state=state)) != desired:
         return Work(again_at=task.world.clock.now() + LOOK_AGAIN)
-    await _record(task, _inspected(task, compare(desired, _actual(seen))))
+    await _record(task, _inspected(task, compare(desired, seen)))
     return Work(again_at=again_at)
 
 
@@ -69,15 +82,15 @@ async def remediate_drift(task: Task) -> Work:
     if known is None or desired is None:
         return Work()
     try:
-        await _put_right(task, desired, known.finding)
-        seen = await _inspect(task)
+        desired = await _put_right(task, desired, known.finding)
+        seen = await _inspect(task, desired)
     except PlaneAwaitingApproval:
         raise  # it is under way
     except PlaneError as error:
         failed = drift.RecordRemediationFailed(finding_id, number, error.detail, task.world.clock.now())
         await _record(task, failed)
         return Work()
-    await _record(task, _inspected(task, compare(desired, _actual(seen))))
+    await _record(task, _inspected(task, compare(desired, seen)))
     return Work()
 
 
@@ -99,8 +112,9 @@ async def _desired(task: Task) -> Desired | None:
     return desired_of(task.state, task.plane, frozenset(brought_back))
 
 
-async def _inspect(task: Task) -> Inspection:
-    return await task.port.inspect(task.key, task.name, task.version, correlation_id=task.correlation_id)
+async def _inspect(task: Task, desired: Desired) -> Actual:
+    seen = await task.port.inspect(task.key, task.name, task.version, correlation_id=task.correlation_id)
+    return _actual(seen, await look_into_kept(task, desired) if seen.ref == desired.ref else ())
 
 
 def _inspected(task: Task, findings: tuple[Finding, ...]) -> drift.RecordInspection:
@@ -115,28 +129,68 @@ def _inspected(task: Task, findings: tuple[Finding, ...]) -> drift.RecordInspect
     )
 
 
-async def _put_right(task: Task, desired: Desired, finding: Finding) -> None:
-    """Make the decided offer stand, or take one back that nobody decided. Everything else is left as it is."""
-    wanted = next((offer for offer in desired.offers if offer.group == finding.group), None)
-    if finding.remedy is Remedy.ASSIGN and wanted is not None:
-        assignment = Assignment(
-            key=task.key,
-            ref=desired.ref,
-            name=task.name,
-            version=task.version,
-            group=wanted.group,
-            offer=Offer(wanted.offer),
-            uninstall_command=await removal_command(task),
-        )
-        await task.port.assign(assignment, correlation_id=task.correlation_id)
-    elif finding.remedy is Remedy.WITHDRAW and wanted is None and finding.group not in desired.undecided:
+async def _put_right(task: Task, desired: Desired, finding: Finding) -> Desired:
+    """Make the decided offer stand, or take one back that nobody decided. Everything else is left as it is.
+
+    What is desired from here on comes back: a group that was made again has another name on the plane.
+    """
+    if finding.remedy is Remedy.GATHER:
+        return await _gathered_again(task, desired, finding.group)
+    for wanted in to_assign(desired, finding):
+        await task.port.assign(await _assignment(task, desired, wanted), correlation_id=task.correlation_id)
+    decided = {*desired.undecided, *(offer.group for offer in desired.offers)}
+    if finding.remedy is Remedy.WITHDRAW and finding.group not in decided:
         withdrawal = Withdrawal(task.key, desired.ref, task.name, task.version, [finding.group])
         await task.port.withdraw(withdrawal, correlation_id=task.correlation_id)
+    return desired
 
 
-def _actual(seen: Inspection) -> Actual:
+async def _assignment(task: Task, desired: Desired, wanted: DesiredOffer) -> Assignment:
+    return Assignment(
+        key=task.key,
+        ref=desired.ref,
+        name=task.name,
+        version=task.version,
+        group=wanted.group,
+        offer=Offer(wanted.offer),
+        uninstall_command=await removal_command(task),
+        excluded=sorted(desired.excluded),
+    )
+
+
+async def _gathered_again(task: Task, desired: Desired, group: str) -> Desired:
+    """Its frozen devices and no others, whatever the share would choose by now.
+
+    The new group is on record before it is offered anything, together with the offer that it takes over: a worker that
+    is killed in between leaves a missing offer, which the next look finds.
+    """
+    kept = next((one for one in desired.kept if one.ref == group), None)
+    if kept is None or (ref := await gather_again(task, kept)) is None or ref == group:
+        return desired
+    command = RecordKeptGroupRemade(kept.ring, task.plane, kept.source, ref, task.world.clock.now())
+    context = Context(SERVICE, task.correlation_id, intent_id=task.intent_id)
+    await execute(
+        task.world.store, DECIDER, task.intent_id, command,
+        context=context, at=task.world.clock.now(), react=react,
+    )  # fmt: skip
+    state = await load(task.world.store, DECIDER, task.intent_id)
+    anew = await _desired(replace(task, state=state))
+    if anew is None:
+        return desired
+    # first, because a plane takes no list of groups of which one is gone
+    free = [one.group for one in desired.offers if (one.group, one.offer) == (group, Offer.AVAILABLE)]
+    withdrawal = Withdrawal(task.key, desired.ref, task.name, task.version, [group], free)
+    await task.port.withdraw(withdrawal, correlation_id=task.correlation_id)
+    for offer in anew.offers:
+        if offer.group == ref:
+            await task.port.assign(await _assignment(task, anew, offer), correlation_id=task.correlation_id)
+    return anew
+
+
+def _actual(seen: Inspection, kept: Sequence[ActualGroup]) -> Actual:
     offers = tuple((group, offer.value) for group, offer in seen.groups)
-    return Actual(seen.ref, seen.version, seen.content_version, offers, tuple(seen.wide), tuple(seen.excluded))
+    wide, excluded = tuple(seen.wide), tuple(seen.excluded)
+    return Actual(seen.ref, seen.version, seen.content_version, offers, wide, excluded, tuple(kept))
 
 
 async def _record(task: Task, command: drift.Command) -> None:

@@ -22,8 +22,10 @@ from eucora.domain import artifact, evidence_pack, policy_exception
 from eucora.domain.artifact import ArtifactRegistered
 from eucora.domain.errors import DomainError
 from eucora.domain.evidence_pack import Detection, EvidencePack, EvidencePackAssembled, InstallPlan, PackNotAssembled
+from eucora.domain.findings import ArtifactFormat
+from eucora.domain.install_needs import ASKS_NOTHING, InstallNeeds, Restart
 from eucora.domain.people import Role
-from eucora.domain.planes import PLATFORM_OF, Plane
+from eucora.domain.planes import PLATFORM_OF, WITHOUT_COMMANDS, Plane
 from eucora.domain.risk_types import ApplicationProfile, DeclaredRisk
 
 DOCUMENT_MAX: Final = 256 << 20  # bytes
@@ -52,6 +54,31 @@ class WrongPlatform(DomainError):
         super().__init__(f"{plane} cannot deliver artifact {sha256}: it is for another platform.", artifact=sha256)
 
 
+class FormatNotDelivered(DomainError):
+    """A plane cannot deliver a file of this format, though it is for its platform."""
+
+    def __init__(self, plane: Plane, sha256: str, given: ArtifactFormat) -> None:
+        taken = " or ".join(f".{one}" for one in artifact.FORMATS_OF[plane])
+        super().__init__(
+            f"{plane} cannot deliver artifact {sha256}: it takes {taken}, and this is a .{given}. Register the vendor's"
+            f" {taken} for it.",
+            artifact=sha256,
+            format=str(given),
+        )
+
+
+class CommandsNotRun(DomainError):
+    """A plane that installs and removes by its own means is given commands, or codes that they would return."""
+
+    def __init__(self, plane: Plane, fields: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{plane} runs no commands: its own agent installs and removes the release."
+            f" Leave {' and '.join(fields)} out.",
+            plane=str(plane),
+            fields=fields,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A stored document: digest (SHA-256), size in bytes, and one line on what it is."""
@@ -72,6 +99,8 @@ class InstallRequest:
     uninstall_command: str
     detection: Detection
     return_codes: tuple[tuple[int, str], ...] = ()
+    needs: InstallNeeds = ASKS_NOTHING
+    restart: Restart = Restart.BY_RETURN_CODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +134,8 @@ async def assemble_pack(world: World, caller: Caller, request: PackRequest) -> R
     """Assemble an evidence pack; what is missing is on record with it, and a pack with gaps cannot be proposed.
 
     Raises:
-        RoleMissing, UnknownArtifact, UnknownDocument, UnknownException, WrongPlatform, ScanOfAnotherArtifact,
-        DocumentAltered, UnreadableEvidence.
+        RoleMissing, UnknownArtifact, UnknownDocument, UnknownException, WrongPlatform, FormatNotDelivered,
+        CommandsNotRun, ScanOfAnotherArtifact, DocumentAltered, UnreadableEvidence.
     """
     require(caller.person, "assemble_evidence_pack", Role.PACKAGING_ENGINEER)
     registered = [await _registered(world, wanted) for wanted in request.installs]
@@ -142,6 +171,11 @@ async def _registered(world: World, wanted: InstallRequest) -> ArtifactRegistere
         raise UnknownArtifact(wanted.artifact)
     if PLATFORM_OF[wanted.plane] != known.platform:
         raise WrongPlatform(wanted.plane, wanted.artifact)
+    if known.facts.format not in artifact.FORMATS_OF[wanted.plane]:
+        raise FormatNotDelivered(wanted.plane, wanted.artifact, known.facts.format)
+    given = ("install_command", "uninstall_command", "return_codes")
+    if wanted.plane in WITHOUT_COMMANDS and (idle := tuple(field for field in given if getattr(wanted, field))):
+        raise CommandsNotRun(wanted.plane, idle)
     return known
 
 
@@ -158,6 +192,8 @@ def _plan(wanted: InstallRequest, known: ArtifactRegistered) -> InstallPlan:
         return_codes=wanted.return_codes,
         signer=signed.chain[0][:TOLD_MAX] if signed and signed.chain else "",
         signature_problem=signed.problem[:TOLD_MAX] if signed else "",
+        needs=wanted.needs,
+        restart=wanted.restart,
     )
 
 

@@ -78,9 +78,12 @@ async def execute(
     expected_version: int | None = None,
     finishes: Lease | None = None,
     reply: Callable[[int], Reply] | None = None,
+    refused: Callable[[RefusedOnRecord], Reply] | None = None,
     beside: Callable[[S, Sequence[E]], Awaitable[Beside]] | None = None,
 ) -> Executed[S]:
     """Run a command against one stream. ``reply`` is called with the version that the stream will have.
+
+    ``refused`` is called with a refusal that goes on record: being asked for again, it is not recorded again.
 
     ``beside`` is called with the state after the events and with these, at each try: what they mean for another stream
     that must not learn of it later. A refusal that goes on record means nothing for others.
@@ -94,7 +97,8 @@ async def execute(
     stream = decider.stream(id)
     for attempt in range(1, ATTEMPTS_MAX + 1):
         history = await store.read(stream)
-        if expected_version is not None and history.version != expected_version:
+        # What does not exist did not move either: the decider says that it is unknown.
+        if expected_version is not None and history.version not in (0, expected_version):
             raise VersionMismatch(stream, expected_version, history.version)
         state = folded(decider, history)
         asked, read = await _asked(command, state)
@@ -114,9 +118,9 @@ async def execute(
                 context=context,
                 at=at,
                 jobs=[*react(after, events, at), *others.jobs],
-                # A refusal that goes on record ends no job and answers no request: the caller gets the error.
+                # A refusal that goes on record ends no job.
                 finishes=None if refusal else finishes,
-                reply=reply(version) if reply and not refusal else None,
+                reply=_answer(version, refusal, reply, refused),
             )
         except StreamConflict:
             # decide is pure, so deciding again on fresh state is safe. Who named a version is told by the next reading
@@ -128,6 +132,17 @@ async def execute(
             raise refusal
         return Executed(after, version, appended.position, events)
     raise AssertionError("the loop returns or raises")
+
+
+def _answer(
+    version: int,
+    refusal: RefusedOnRecord | None,
+    reply: Callable[[int], Reply] | None,
+    refused: Callable[[RefusedOnRecord], Reply] | None,
+) -> Reply | None:
+    if refusal is not None:
+        return refused(refusal) if refused else None
+    return reply(version) if reply else None
 
 
 async def _asked(command: C | PerTry[S, C], state: S) -> tuple[C, Sequence[History]]:

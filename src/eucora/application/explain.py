@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from eucora.application.deployment_intents import measure_now
 from eucora.application.execute import load
 from eucora.application.grounds import grounds_of
+from eucora.application.rollback_tasks import removal_of
 from eucora.application.world import World
 from eucora.domain import cab_review
-from eucora.domain.blockers import Blocker, OpenReview, blockers
+from eucora.domain.blockers import Blocker, OpenReview, RehearsalSoFar, blockers
 from eucora.domain.cab_review import Vote
 from eucora.domain.deployment_intent.decide import DECIDER
 from eucora.domain.deployment_intent.refusals import IntentUnknown
-from eucora.domain.deployment_intent.state import DeploymentIntent
+from eucora.domain.deployment_intent.state import DeploymentIntent, Rehearsal
+from eucora.domain.rings import Ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,17 @@ async def explain(world: World, intent_id: str) -> Explained:
     grounds = await grounds_of(world, state, now)
     measurement = await measure_now(world, state, state.ring)
     review = await _open_review(world, state.open_review)
-    return Explained(state, blockers(state, grounds, now, measurement=measurement, review=review))
+    rehearsal = await _rehearsal(world, state, intent_id)
+    found = blockers(state, grounds, now, measurement=measurement, review=review, rehearsal=rehearsal)
+    return Explained(state, found)
+
+
+async def _rehearsal(world: World, state: DeploymentIntent, intent_id: str) -> RehearsalSoFar | None:
+    if state.rehearsal is not Rehearsal.RUNNING or (progress := state.rings.get(Ring.LAB)) is None:
+        return None
+    seen = await world.devices.reverted(intent_id, [Ring.LAB], removal_of(state))
+    devices = sum(count.devices for cohort in progress.cohorts.values() for count in cohort.counts)
+    return RehearsalSoFar(seen.reverted, seen.remaining, devices)
 
 
 async def _open_review(world: World, review_id: str | None) -> OpenReview | None:

@@ -96,7 +96,11 @@ class AskedRequest:
 
 @dataclass(frozen=True, slots=True)
 class HeldRequest:
-    """A write on record. ``code`` is the plane's name of it, empty while it is being asked. Times are UTC."""
+    """A write on record. ``code`` is the plane's name of it, empty while it is being asked. Times are UTC.
+
+    ``sent_until``: it was sent again as approved, and this is until when nobody else does; in the past, what came of it
+    is not known here.
+    """
 
     id: int
     asked: AskedRequest
@@ -107,6 +111,7 @@ class HeldRequest:
     outcome: PlaneApprovalOutcome | None = None  # once it ended
     decided_by: str = ""
     reason: str = ""
+    sent_until: datetime | None = None
 
 
 class HeldRequests(Protocol):
@@ -128,12 +133,16 @@ class HeldRequests(Protocol):
         """What was being asked was done, or refused for good: nothing waits."""
         ...
 
-    async def claim(self, id: int, now: datetime, until: datetime) -> bool:
-        """Whether the caller alone may complete it until then. False: somebody else does, or did."""
+    async def claim(self, id: int, now: datetime, until: datetime, *, by: str = "", reason: str = "") -> bool:
+        """Whether the caller alone may complete it until then, as ``by`` approved it. False: somebody else does."""
         ...
 
-    async def release(self, id: int) -> None:
-        """Give the claim back: the plane was not reached."""
+    async def release(self, id: int, sent_until: datetime | None = None) -> None:
+        """Give the claim back. ``sent_until``: since when nobody knows whether it was completed; None: it was not."""
+        ...
+
+    async def carried_out(self, code: str, at: datetime) -> bool:
+        """What it asks for stands: one that was sent as approved is over as that. False: it was not sent."""
         ...
 
     async def end(self, id: int, outcome: PlaneApprovalOutcome, by: str, reason: str, at: datetime) -> None:
@@ -158,7 +167,6 @@ class HeldHere:
     """The memory of one process, for those that have no database: it ends with the process."""
 
     _rows: dict[int, HeldRequest] = field(default_factory=dict)
-    _claims: dict[int, datetime] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     async def standing(self, tenant: str, entity: str) -> Sequence[HeldRequest]:
@@ -180,15 +188,23 @@ class HeldHere:
         if row is not None and row.state is HeldState.ASKING:
             del self._rows[row.id]
 
-    async def claim(self, id: int, now: datetime, until: datetime) -> bool:
-        row, taken = self._rows.get(id), self._claims.get(id)
-        if row is None or row.state is not HeldState.OPEN or (taken is not None and taken > now):
+    async def claim(self, id: int, now: datetime, until: datetime, *, by: str = "", reason: str = "") -> bool:
+        row = self._rows.get(id)
+        if row is None or row.state is not HeldState.OPEN or (row.sent_until is not None and row.sent_until > now):
             return False
-        self._claims[id] = until
+        self._rows[id] = replace(row, sent_until=until, decided_by=by, reason=reason)
         return True
 
-    async def release(self, id: int) -> None:
-        self._claims.pop(id, None)
+    async def release(self, id: int, sent_until: datetime | None = None) -> None:
+        row = self._rows.get(id)
+        if row is not None and row.state is HeldState.OPEN:
+            self._rows[id] = replace(row, sent_until=sent_until)
+
+    async def carried_out(self, code: str, at: datetime) -> bool:
+        row = next((one for one in self._living() if one.code == code and one.sent_until is not None), None)
+        if row is not None:
+            await self.end(row.id, PlaneApprovalOutcome.APPROVED, row.decided_by, row.reason, at)
+        return row is not None
 
     async def end(self, id: int, outcome: PlaneApprovalOutcome, by: str, reason: str, at: datetime) -> None:
         row = self._rows.get(id)

@@ -14,7 +14,7 @@ from eucora.domain.deployment_intent.decide import DECIDER as INTENT
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.errors import DomainError
 from eucora.domain.incident import AffectedDevices, Attributable, IncidentKind, IncidentSeverity
-from eucora.domain.people import Role
+from eucora.domain.people import Role, Scope
 from eucora.domain.planes import Plane, SiteClass
 from eucora.domain.risk_types import BlastRadiusClass
 
@@ -96,14 +96,16 @@ async def report_incident(world: World, caller: Caller, request: IncidentRequest
     radius, version, devices = None, request.app_version, request.devices
     if request.intent_id:
         state = await load(world.store, INTENT, request.intent_id)
-        if state.proposed is None:
+        if state.proposed is None or not caller.person.sees(state.proposed.scope):
             raise RolloutUnknown(request.intent_id)
+        require(caller.person, "report_incident", *WHO, scope=state.proposed.scope)
         application = state.proposed.release.application
         if application.application_id != request.application_id:
             raise RolloutOfAnotherApplication(request.intent_id, application.application_id, request.application_id)
         radius, version = state.proposed.risk.blast_radius_class, application.version
         devices = devices or await installed(world, state, now)
     else:
+        require(caller.person, "report_incident", *WHO, scope=Scope())  # it stops the application's rollouts everywhere
         await _require_known(world, request.application_id)
         if request.affected_devices is None and not devices:
             raise DevicesUncounted

@@ -24,6 +24,9 @@ class Lane(IntEnum):
 # The share of a budget's burst that a lane may use up; what is above it is kept for more urgent ones.
 SHARE: Final = {Lane.HALT: 1.0, Lane.ROLLBACK: 0.9, Lane.ROLLOUT: 0.75, Lane.INVENTORY: 0.5}
 
+# What stops harm. The last of an upstream's places is for these alone, so that they wait for each other at the most.
+STOPS_HARM: Final = frozenset({Lane.HALT, Lane.ROLLBACK})
+
 _current: ContextVar[Lane] = ContextVar("eucora_lane", default=Lane.ROLLOUT)
 
 
@@ -40,6 +43,11 @@ def lane(of: Lane) -> Iterator[None]:
 def current_lane() -> Lane:
     """Of the work in progress; ROLLOUT where nobody said anything."""
     return _current.get()
+
+
+def places_for(of: Lane, limit: int) -> int:
+    """How many of an upstream's ``limit`` places those may hold together who are no more urgent than ``of``."""
+    return limit if of in STOPS_HARM else max(1, limit - 1)
 
 
 def lane_of(priority: int) -> Lane:

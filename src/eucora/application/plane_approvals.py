@@ -69,9 +69,8 @@ async def put_on_record(task: Task, kind: str, waiting: PlaneAwaitingApproval, c
     now = task.world.clock.now()
     for fact in waiting.done:
         await execute(task.world.store, DECIDER, task.intent_id, fact, context=context, at=now, react=react)
-    command = AwaitPlaneApproval(
-        _ring(task), waiting.plane, kind, waiting.code, waiting.detail, now, waiting.expires_at
-    )  # fmt: skip
+    plane = Plane(task.payload.get("plane", waiting.plane))  # one connection may serve two of them
+    command = AwaitPlaneApproval(_ring(task), plane, kind, waiting.code, waiting.detail, now, waiting.expires_at)
     await execute(task.world.store, DECIDER, task.intent_id, command, context=context, at=now, react=react)
 
 
@@ -116,7 +115,11 @@ def _is_of(task: Task, kind: str, one: PlaneApprovalAwaited) -> bool:
 async def _abandon(task: Task, held: HeldRequests, awaited: Sequence[PlaneApprovalAwaited]) -> None:
     port = task.port
     for one in awaited:
-        gone = await held.abandon(one.code, "the change is not wanted any more", task.world.clock.now())
+        now = task.world.clock.now()
+        # one that was sent as approved is done, or was: its answer was lost, and the job found nothing left to do
+        gone = await held.carried_out(one.code, now) or await held.abandon(
+            one.code, "the change is not wanted any more", now
+        )
         if gone and isinstance(port, HoldsBack):
             await port.take_back(one.code, correlation_id=task.correlation_id)
 

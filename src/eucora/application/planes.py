@@ -1,4 +1,4 @@
-"""The port to a device-management plane: seven verbs, each safe to repeat with the same key.
+"""The port to a device-management plane: eight verbs, each safe to repeat with the same key.
 
 A plane translates and decides nothing. Every verb finds before it creates, survives a kill between any two of its
 requests, and never rewrites what others own.
@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from eucora.application.holdings import Holding
+from eucora.domain.install_needs import Restart as Restart
 from eucora.domain.planes import InstallState, Plane
 
 
@@ -49,6 +51,14 @@ class ReceiptDetection:
 
 
 @dataclass(frozen=True, slots=True)
+class BundleDetection:
+    """macOS: the release is there when an app with this bundle id and version is installed."""
+
+    bundle_id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptDetection:
     """Windows: the release is there when the PowerShell ``script`` ends with 0 and has written something."""
 
@@ -56,7 +66,7 @@ class ScriptDetection:
     name: str
 
 
-Detection = FileDetection | RegistryDetection | MsiDetection | ReceiptDetection | ScriptDetection
+Detection = FileDetection | RegistryDetection | MsiDetection | ReceiptDetection | BundleDetection | ScriptDetection
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +94,6 @@ class WindowsNeeds:
     rules: tuple[FileDetection | RegistryDetection | ScriptRequirement, ...] = ()
 
 
-class Restart(StrEnum):
-    """What a plane does about a restart after an installation."""
-
-    BY_RETURN_CODE = "by_return_code"
-    ALLOW = "allow"  # the installer may
-    SUPPRESS = "suppress"
-    FORCE = "force"
-
-
 @dataclass(frozen=True, slots=True)
 class ReturnCode:
     """What an installer's exit code means: success, soft_reboot, hard_reboot, retry or failed."""
@@ -107,7 +108,8 @@ class Publication:
 
     ``key`` is ``eucora:<intent id>:<sha256 of the artifact>`` and is written into the vendor's object; a second
     publication with the same key finds the first. ``content`` is a local file whose SHA-256 (hex) is ``content_sha256``
-    and was checked by the caller just now: an ``.intunewin`` for Intune, a flat ``.pkg`` for Jamf.
+    and was checked by the caller just now: an ``.intunewin`` for Intune, a flat ``.pkg`` for Jamf, a ``.pkg`` or
+    ``.dmg`` for Intune on macOS.
     """
 
     key: str
@@ -136,10 +138,16 @@ class Published:
 
 
 class Offer(StrEnum):
-    """What an assignment asks of a device."""
+    """What an assignment asks of a device. AVAILABLE asks nothing: its people may install the release themselves."""
 
     INSTALL = "install"
     UNINSTALL = "uninstall"
+    AVAILABLE = "available"
+
+    @property
+    def goal(self) -> "Offer":
+        """INSTALL or UNINSTALL: what a device that acted on the offer has done."""
+        return Offer.INSTALL if self is Offer.AVAILABLE else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +179,17 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """Take our offers of ``ref`` back from ``groups`` (every group of ours when empty). Content stays published."""
+    """Take our offers of ``ref`` back from ``groups`` (every group of ours when empty). Content stays published.
+
+    ``available``: those of the groups that we made it available to; others may have done so for other groups.
+    """
 
     key: str
     ref: str
     name: str
     version: str
     groups: Sequence[str] = ()
+    available: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +278,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What the plane really holds for ``key``; for drift, and for proof of content."""
+    """What the plane really holds for ``key``; for drift, and for proof of content.
+
+    An AVAILABLE offer among ``groups`` need not be ours.
+    """
 
     ref: str | None
     version: str
@@ -325,6 +340,18 @@ class GroupNotFound(PlaneRejected):
         self.group = group
 
 
+class PlaneTokenRefused(PlaneUnavailable):
+    """The plane refused a token that was fetched just now (401). Revoked early, or not yet known everywhere behind its
+    balancer, it passes; once it lasts it is for a person, as ``lasting`` says.
+    """
+
+    def lasting(self) -> PlaneForbidden:
+        """What it is when the job's tries are used up."""
+        error = PlaneForbidden(self.plane, self.operation, self.detail, status=self.status)
+        error.upstream, error.correlation_id = self.upstream, self.correlation_id
+        return error
+
+
 class PlanePort(Protocol):
     """A plane. Every verb raises PlaneUnavailable, PlaneRejected or PlaneForbidden, and nothing else.
 
@@ -339,6 +366,10 @@ class PlanePort(Protocol):
 
     async def gather(self, gathering: Gathering, *, correlation_id: str) -> Gathered:
         """Make a group of our own hold the devices, once. Raises GroupNotFound for a source that is gone."""
+        ...
+
+    async def holdings(self, groups: Sequence[tuple[str, Gathering]], *, correlation_id: str) -> Sequence[Holding]:
+        """What groups of ours (their refs) hold, in the order given, beside what each was gathered for."""
         ...
 
     async def publish(self, publication: Publication, *, correlation_id: str) -> Published:

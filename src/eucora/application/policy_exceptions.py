@@ -13,7 +13,7 @@ from eucora.domain import policy_exception as ex
 from eucora.domain.deployment_intent.events import DeploymentIntentProposed
 from eucora.domain.errors import DomainError
 from eucora.domain.exception_types import ExceptionKind
-from eucora.domain.people import Role
+from eucora.domain.people import Role, Scope
 from eucora.domain.policy_exception import Capacity, Decision, Question
 from eucora.domain.rings import Ring
 
@@ -68,8 +68,8 @@ async def request_exception(world: World, caller: Caller, request: ExceptionRequ
     Raises:
         RoleMissing, ExceptionForUnknownIntent, ExceptionForOtherApplication, and what the decider refuses.
     """
-    _require_asker(caller, "request_policy_exception", request.kind)
-    proposed = await _proposed(world, request.intent_id)
+    proposed = await _proposed(world, caller, request.intent_id)
+    _require_asker(caller, "request_policy_exception", request.kind, _where(request, proposed))
     exception_id, terms = str(world.ids.new()), _terms(request, proposed)
     # An intent keeps the policy that it was proposed under, also where its exceptions are concerned.
     policy = (proposed.governance if proposed else None) or await governance_for(world)
@@ -79,8 +79,9 @@ async def request_exception(world: World, caller: Caller, request: ExceptionRequ
 
 async def amend_exception(world: World, caller: Caller, exception_id: str, request: ExceptionRequest) -> Receipt:
     """Ask again with other terms, after changes were requested."""
-    _require_asker(caller, "amend_policy_exception", request.kind)
-    terms = _terms(request, await _proposed(world, request.intent_id))
+    proposed = await _proposed(world, caller, request.intent_id)
+    _require_asker(caller, "amend_policy_exception", request.kind, _where(request, proposed))
+    terms = _terms(request, proposed)
     command = ex.AmendException(terms, caller.person.id, world.clock.now())
     return await _run(world, caller, exception_id, command, terms.intent_id)
 
@@ -121,17 +122,28 @@ async def revoke_exception(world: World, caller: Caller, exception_id: str, reas
     return await _run(world, caller, exception_id, command)
 
 
-def _require_asker(caller: Caller, operation: str, kind: ExceptionKind) -> None:
+def _require_asker(caller: Caller, operation: str, kind: ExceptionKind, scope: Scope | None = None) -> None:
     also = (Role.PUBLISHER,) if kind is ExceptionKind.GATE_OVERRIDE else ()
-    require(caller.person, operation, Role.PACKAGING_ENGINEER, *also)
+    require(caller.person, operation, Role.PACKAGING_ENGINEER, *also, scope=scope)
 
 
-async def _proposed(world: World, intent_id: str) -> DeploymentIntentProposed | None:
-    """The intent that an exception names; None: it names none. Raises ExceptionForUnknownIntent."""
+def _where(request: ExceptionRequest, proposed: DeploymentIntentProposed | None) -> Scope | None:
+    """The scope that the asker must have a role for: of what names no intent, everything; an override must name one."""
+    if proposed is not None:
+        return proposed.scope
+    return None if request.kind is ExceptionKind.GATE_OVERRIDE else Scope()
+
+
+async def _proposed(world: World, caller: Caller, intent_id: str) -> DeploymentIntentProposed | None:
+    """The intent that an exception names; None: it names none.
+
+    Raises:
+        ExceptionForUnknownIntent: there is none, or none that the caller may see.
+    """
     if not intent_id:
         return None
     proposed = (await load(world.store, intents.DECIDER, intent_id)).proposed
-    if proposed is None:
+    if proposed is None or not caller.person.sees(proposed.scope):
         raise ExceptionForUnknownIntent(intent_id)
     return proposed
 

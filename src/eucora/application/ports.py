@@ -81,7 +81,8 @@ class Lease:
 class Reply:
     """An idempotency record: the answer to a request, kept with the events that it caused.
 
-    ``fingerprint`` is the SHA-256 of what was asked; the same key with another fingerprint is a misuse.
+    ``fingerprint`` is the SHA-256 of what was asked; the same key with another fingerprint is a misuse. ``headers``:
+    those that are sent again with the answer.
     """
 
     owner: str
@@ -89,6 +90,7 @@ class Reply:
     fingerprint: str
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

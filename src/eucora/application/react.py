@@ -106,9 +106,10 @@ def _of_intent(state: DeploymentIntent, event: object, at: datetime) -> Iterable
             restoring = [job for job in _restoring(state, at) if back and _about(job, ring, plane)]
             return [plane_job("assign", id, ring, plane, at, offer=offer, priority=priority), *restoring]
         case intent.GroupAssigned(ring=ring, plane=plane, offer=offer):
-            looks = [inspection(state.proposed, plane, at)] if offer == Offer.INSTALL else []
+            asked = Offer(offer).goal
+            looks = [inspection(state.proposed, plane, at)] if asked is Offer.INSTALL else []
             late = [plane_job("withdraw", id, ring, plane, at, priority=HALT)] if state.status in STOPPED else []
-            return [*_watching(state, ring, plane, Offer(offer), at), *looks, *late]
+            return [*_watching(state, ring, plane, asked, at), *looks, *late]
         case intent.RollbackRehearsalStarted():
             again = _watched_still(state, at)
             return [*_offering(state, [Ring.LAB], Offer.UNINSTALL, at, ROLLOUT), *again]

@@ -13,7 +13,7 @@ from eucora.domain.deployment_intent.events import DeploymentIntentProposed, Rol
 from eucora.domain.deployment_intent.rollback_refusals import NoPreviousRelease
 from eucora.domain.deployment_intent.state import DeploymentIntent, IntentStatus
 from eucora.domain.people import Role
-from eucora.domain.planes import Plane
+from eucora.domain.planes import WITHOUT_COMMANDS, Plane
 
 
 class RollbackTo(StrEnum):
@@ -41,7 +41,7 @@ async def roll_back(
     done = await execute(
         world.store, DECIDER, intent_id, command,
         context=caller.context(intent_id), at=world.clock.now(), react=react,
-        expected_version=caller.expected_version, reply=caller.reply_for(intent_id),
+        expected_version=caller.expected_version, reply=caller.reply_for(intent_id), refused=caller.refusal,
     )  # fmt: skip
     return Receipt(intent_id, done.version, done.position)
 
@@ -104,7 +104,8 @@ def _targets(
 
 
 async def _irremovable(world: World, proposed: DeploymentIntentProposed) -> tuple[Plane, ...]:
-    """Planes of the release for which its evidence names no command that removes it."""
+    """Planes of the release that remove by a command, and for which its evidence names none."""
     pack = (await load(world.store, evidence_pack.DECIDER, proposed.release.evidence_pack)).assembled
     plans = {plan.plane: plan.uninstall_command.strip() for plan in pack.installs} if pack else {}
-    return tuple(plane for plane in proposed.ring_plan.planes if not plans.get(plane))
+    stuck = set(proposed.ring_plan.planes) - WITHOUT_COMMANDS
+    return tuple(plane for plane in proposed.ring_plan.planes if plane in stuck and not plans.get(plane))

@@ -6,6 +6,8 @@ already lead to no event.
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from eucora.application.devices import CohortDevice, Removal
 from eucora.application.execute import PerTry, load
 from eucora.application.grounds import grounds_of
 from eucora.application.held_requests import so_far
+from eucora.application.install_ways import needs_of
 from eucora.application.planes import (
     Assignment,
+    BundleDetection,
     Detection,
     FileDetection,
     GroupNotFound,
@@ -30,8 +34,8 @@ from eucora.application.planes import (
     Watch,
     Withdrawal,
 )
-from eucora.application.rollback_tasks import removal_of
-from eucora.application.shares import GONE, NotKept, devices_in, keep
+from eucora.application.rollback_tasks import chosen_only, removal_of, remove_where_taken
+from eucora.application.shares import GONE, Groups, NotKept, devices_in, keep
 from eucora.application.tasks import Task as Task
 from eucora.application.tasks import Work as Work
 from eucora.application.tasks import removal_command
@@ -42,7 +46,8 @@ from eucora.domain.deployment_intent import commands
 from eucora.domain.deployment_intent.offered import groups_reached, offered_in
 from eucora.domain.deployment_intent.state import ENDED, DeploymentIntent, IntentStatus, Rehearsal
 from eucora.domain.evidence_pack import InstallPlan
-from eucora.domain.rings import Ring, RingTarget
+from eucora.domain.planes import Plane
+from eucora.domain.rings import OfferAs, Ring, RingTarget
 from eucora.domain.verification import since
 
 OVER = ENDED | {IntentStatus.ROLLING_BACK}  # no device is to get the release any more
@@ -53,18 +58,22 @@ SLOW = 10  # how many times more rarely a ring is looked at that the rollout has
 async def resolve_cohort(task: Task) -> Work:
     """Resolve the ring's groups on one plane, freeze the list of devices, and keep shares in groups of our own.
 
-    What is kept is what was frozen, also where a worker was killed in between and the groups have changed since.
+    What is kept is what was frozen, also where a worker was killed in between and the groups have changed since. A
+    device that a required target and an available one hold is the former's.
     """
     progress = task.state.rings.get(task.ring)
     if progress is None or task.plane in progress.cohorts or task.state.status in OVER:
         return Work()
     devices: list[CohortDevice] = []
-    for target in task.targets:
+    groups, application = Groups(task.correlation_id), task.proposed.release.application.application_id
+    for target in sorted(task.targets, key=lambda target: target.offer_as is OfferAs.AVAILABLE):
         try:
-            group = await task.port.resolve(target.group, correlation_id=task.correlation_id)
-        except GroupNotFound:
-            return Work([_refused(task, target, GONE)])
-        chosen = devices_in(group, task.proposed.release.application.application_id, target.share)
+            group = await groups.of(task.port, target.group)
+            excluded = [await groups.of(task.port, one) for one in target.excluded]
+        except GroupNotFound as error:
+            gone = GONE if error.group == target.group else f"it leaves out group {error.group}: {GONE}"
+            return Work([_refused(task, target, gone)])
+        chosen = devices_in(group, application, target.share, excluded)
         if not chosen:
             share = "" if target.share is None else f" in its share of {words(target.share)}"
             return Work([_refused(task, target, f"the group holds no enrolled device{share}")])
@@ -123,6 +132,8 @@ async def publish(task: Task) -> Work:
                 uninstall_command=plan.uninstall_command,
                 detection=detection_of(plan),
                 return_codes=[ReturnCode(code, meaning) for code, meaning in plan.return_codes],
+                needs=needs_of(plan),
+                restart=plan.restart,
             ),
             correlation_id=task.correlation_id,
         )
@@ -151,6 +162,8 @@ def detection_of(plan: InstallPlan) -> Detection:
             return ScriptDetection(rule.value, rule.name)
         case "receipt":
             return ReceiptDetection(rule.name, rule.value)
+        case "bundle":
+            return BundleDetection(rule.name, rule.value)
         case _:
             raise ValueError(f"no detection of kind {rule.kind!r}")
 
@@ -167,24 +180,28 @@ async def assign(task: Task) -> Work:
         return await _take_back(task)  # nothing removes it there; the previous release is installed over it
     done: list[commands.Command] = []
     uninstall = await removal_command(task)
-    for group in task.groups:
+    for target, group in task.places:
+        offer = task.offer_to(target)
         wanted = Assignment(
             key=task.key,
             ref=published.ref,
             name=task.name,
             version=task.version,
             group=group,
-            offer=task.offer,
+            offer=offer,
             uninstall_command=uninstall,
+            excluded=target.excluded,
         )
         with so_far(done):
-            assigned = await task.port.assign(wanted, correlation_id=task.correlation_id)
+            if chosen_only(task, target):
+                await remove_where_taken(task, target, wanted)
+            else:
+                wanted = replace(wanted, ref=(await task.port.assign(wanted, correlation_id=task.correlation_id)).ref)
         done.append(
-            commands.RecordAssigned(
-                task.ring, task.plane, group, assigned.ref, task.offer.value, task.world.clock.now()
-            )
+            commands.RecordAssigned(task.ring, task.plane, group, wanted.ref, offer.value, task.world.clock.now())
         )
-    return Work(done)
+    late = any(chosen_only(task, target) for target, _ in task.places)
+    return Work(done, again_at=task.soon() if late else None)
 
 
 def offer_stands(state: DeploymentIntent, ring: Ring, offer: Offer) -> bool:
@@ -209,8 +226,10 @@ async def _take_back(task: Task) -> Work:
     groups = groups_reached(task.state, task.plane)
     if not refs or not groups:
         return Work()
+    free = sorted(groups & groups_reached(task.state, task.plane, OfferAs.AVAILABLE))
     taken = await task.port.withdraw(
-        Withdrawal(task.key, refs[-1], task.name, task.version, sorted(groups)), correlation_id=task.correlation_id
+        Withdrawal(task.key, refs[-1], task.name, task.version, sorted(groups), free),
+        correlation_id=task.correlation_id,
     )
     gone = tuple(sorted({*groups, *taken.groups}))
     return Work([commands.RecordWithdrawn(task.plane, gone, task.world.clock.now())])
@@ -278,6 +297,7 @@ async def measure(task: Task) -> Work:
         now=now,
         reachable_within_s=task.proposed.policy.reachable_within_s,
         offered=offered_in(task.state, task.ring),
+        available=_available(task),
     )
 
     async def judged(state: DeploymentIntent) -> commands.RecordMeasurement:
@@ -287,13 +307,21 @@ async def measure(task: Task) -> Work:
     return Work([checked, PerTry(judged)], again_at=task.soon(apart))
 
 
+def _available(task: Task) -> Sequence[tuple[Plane, str]]:
+    """The groups of the ring whose people are free to install the release, as its cohorts know them."""
+    spec = task.proposed.ring_plan.of(task.ring)
+    targets = () if spec is None else spec.targets
+    return [(target.plane, target.group) for target in targets if target.offer_as is OfferAs.AVAILABLE]
+
+
 def failure_of(task: Task, operation: str, error: PlaneError, attempts: int) -> Work:
-    """What is put on record when an operation gave up."""
+    """What is put on record when an operation gave up; on the job's plane, whose connection may serve two."""
+    plane = Plane(task.payload.get("plane", error.plane))
     ring = Ring(task.payload.get("ring", task.state.ring or Ring.LAB))
     return Work(
         [
             commands.RecordOperationFailed(
-                ring, error.plane, operation, error.kind, error.detail, attempts, task.world.clock.now()
+                ring, plane, operation, error.kind, error.detail, attempts, task.world.clock.now()
             )
         ]
     )

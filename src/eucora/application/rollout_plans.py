@@ -30,7 +30,7 @@ async def plan_of(world: World, caller: Caller, intent_id: str, candidates: Sequ
 
 async def preview(world: World, caller: Caller, request: IntentRequest, candidates: Sequence[str]) -> RolloutPlan:
     """The plan that a proposal would have. Nothing is stored; refused as the proposal itself would be."""
-    require(caller.person, "preview_rollout_plan", Role.PACKAGING_ENGINEER)
+    require(caller.person, "preview_rollout_plan", Role.PACKAGING_ENGINEER, scope=request.scope)
     proposal = await proposal_of(world, caller, request, str(world.ids.new()))
     state = DECIDER.fold(DECIDER.decide(DECIDER.initial, proposal))
     if state.proposed is None:
@@ -87,7 +87,8 @@ async def _counted(
             port = world.planes.get(target.plane)
             try:
                 if port is not None:
-                    devices = devices_in(await groups.of(port, target.group), application, target.share)
+                    excluded = [await groups.of(port, one) for one in target.excluded]
+                    devices = devices_in(await groups.of(port, target.group), application, target.share, excluded)
                     counted[spec.ring, target.plane, target.group] = len(devices)
             except PlaneError:
                 continue  # the plan says of such a group that its devices are not known

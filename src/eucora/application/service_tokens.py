@@ -2,8 +2,11 @@
 
 import hashlib
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from eucora.application.carry_out import carry_out
 from eucora.application.execute import execute
@@ -14,6 +17,8 @@ from eucora.domain.errors import DomainError
 from eucora.domain.people import Grant, Role
 
 TOKEN_PREFIX = "eucora_"  # what a leaked token is recognised by, not a secret
+RANDOM_BYTES: Final = 32
+_NAMED: Final = 64  # characters of 16 bytes of id and 32 random ones; tokens of earlier versions have 43
 
 
 class TokenInBreakGlass(DomainError):
@@ -61,7 +66,7 @@ async def issue_token_as(
 ) -> IssuedToken:
     """The same for a caller who needs no role: the operator at the machine's own command line."""
     now, token_id = world.clock.now(), str(world.ids.new())
-    secret = make_secret()
+    secret = make_secret(token_id)
     command = service_token.IssueToken(
         token_id=token_id,
         name=name,
@@ -71,6 +76,7 @@ async def issue_token_as(
         held=held,
         by=caller.person.id,
         at=now,
+        held_until=caller.person.until,
     )
     done = await execute(
         world.store, service_token.DECIDER, token_id, command, context=caller.context(), at=now, react=react
@@ -86,10 +92,26 @@ async def revoke_token(world: World, caller: Caller, token_id: str, reason: str)
     return await carry_out(world, caller, service_token.DECIDER, token_id, command, at=now)
 
 
-def make_secret() -> str:
-    """A new token: recognisable prefix, 32 random bytes, and a checksum that catches a mistyped or cut one offline."""
-    body = secrets.token_urlsafe(32)
+def make_secret(token_id: str) -> str:
+    """A new token: recognisable prefix, its id (a UUID) and 32 random bytes, and a checksum that catches a mistyped or
+    cut one offline.
+
+    The id is no secret. It leads to the token's own stream, so that a token is good in every replica from the commit
+    on, whatever the read models have seen.
+    """
+    body = urlsafe_b64encode(UUID(token_id).bytes + secrets.token_bytes(RANDOM_BYTES)).decode()
     return f"{TOKEN_PREFIX}{body}_{_checksum(body)}"
+
+
+def token_named(secret: str) -> str | None:
+    """The id inside a well-formed token; None: it is of an earlier version, which are found by their digest."""
+    body = secret.removeprefix(TOKEN_PREFIX).rpartition("_")[0]
+    if len(body) != _NAMED:
+        return None
+    try:
+        return str(UUID(bytes=urlsafe_b64decode(body)[:16]))
+    except ValueError:  # characters that no token has; whoever can count can give any text its checksum
+        return None
 
 
 def well_formed(secret: str) -> bool:

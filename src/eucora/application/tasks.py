@@ -15,7 +15,7 @@ from eucora.domain.deployment_intent.events import DeploymentIntentProposed, Rel
 from eucora.domain.deployment_intent.offered import group_of
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.planes import Plane
-from eucora.domain.rings import Ring, RingTarget
+from eucora.domain.rings import OfferAs, Ring, RingTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,15 @@ class Task:
         return [target for target in spec.targets if target.plane is self.plane] if spec else []
 
     @property
-    def groups(self) -> Sequence[str]:
-        """The groups on the job's plane that stand for the ring's targets there."""
-        standing = [group_of(self.state, self.ring, target) for target in self.targets]
-        return [group for group in standing if group is not None]
+    def places(self) -> Sequence[tuple[RingTarget, str]]:
+        """The ring's targets on the job's plane, each with the group that stands for it there."""
+        standing = [(target, group_of(self.state, self.ring, target)) for target in self.targets]
+        return [(target, group) for target, group in standing if group is not None]
+
+    def offer_to(self, target: RingTarget) -> Offer:
+        """What the job's offer is to a target: to one whose people are free to choose, an install is only available."""
+        free = target.offer_as is OfferAs.AVAILABLE
+        return Offer.AVAILABLE if free and self.offer is Offer.INSTALL else self.offer
 
     @property
     def file(self) -> ReleaseArtifact:

@@ -13,7 +13,7 @@ from eucora.application.recurrences import Recurrences
 from eucora.domain.cab_delegation import Delegated
 from eucora.domain.calibration import RolloutRecord
 from eucora.domain.deployment_intent.state import DeploymentIntent
-from eucora.domain.errors import DomainError
+from eucora.domain.errors import DomainError, RefusedOnRecord
 from eucora.domain.exception_types import ExceptionFact
 from eucora.domain.gate_types import IncidentFacts
 from eucora.domain.grounds import Grounds
@@ -46,7 +46,7 @@ class Facts(Protocol):
     async def newest_version(self, noun: str) -> str | None:
         """The version that was activated last and is not retired; None: none was, so the product's own 1.0 holds.
 
-        ``noun``: risk_model, gate_policy or governance_policy.
+        ``noun``: risk_model, gate_policy, governance_policy or role_mapping.
         """
         ...
 
@@ -108,6 +108,7 @@ class World:
 class Caller:
     """Who asks, and how. ``reply`` makes the idempotency record from (id, version) of what was written.
 
+    ``refusal`` makes it of a refusal that goes on record.
     ``break_glass``: the open session that he acts in (see :func:`eucora.application.break_glass.effective`).
     """
 
@@ -116,6 +117,7 @@ class Caller:
     expected_version: int | None = None
     reply: Callable[[str, int], Reply] | None = None
     break_glass: str = ""
+    refusal: Callable[[RefusedOnRecord], Reply] | None = None
 
     def context(self, intent_id: str = "") -> Context:
         return Context(

@@ -2,6 +2,7 @@
 
 from eucora.codec import (
     artifact,
+    audit_access,
     break_glass,
     cab_delegation,
     cab_review,
@@ -15,13 +16,16 @@ from eucora.codec import (
     incident,
     policy_exception,
     risk_model,
+    role_mapping,
     service_token,
     trust_maturity,
+    workload_trust,
 )
 from eucora.codec.registry import EVENTS
 
 for _noun in (
     artifact,
+    audit_access,
     break_glass,
     cab_delegation,
     cab_review,
@@ -35,7 +39,9 @@ for _noun in (
     incident,
     policy_exception,
     risk_model,
+    role_mapping,
     service_token,
     trust_maturity,
+    workload_trust,
 ):
     EVENTS.add(_noun.STORED_AS)

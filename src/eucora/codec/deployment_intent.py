@@ -15,6 +15,7 @@ STORED_AS: Final[dict[type, tuple[str, int]]] = {
     events.RolloutStarted: ("deployment_intent.rollout-started", 1),
     events.RingPromoted: ("deployment_intent.ring-promoted", 1),
     events.CohortFrozen: ("deployment_intent.cohort-frozen", 1),
+    events.KeptGroupRemade: ("deployment_intent.kept-group-remade", 1),
     events.CohortRefused: ("deployment_intent.cohort-refused", 1),
     events.ContentPublished: ("deployment_intent.content-published", 1),
     events.ContentMismatchFound: ("deployment_intent.content-mismatch-found", 1),

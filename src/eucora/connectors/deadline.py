@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 
-from eucora.application.budgets import BudgetPaused
+from eucora.application.budgets import BudgetPaused, Places
 from eucora.connectors.breaker import COUNTED, CircuitOpen
 from eucora.connectors.correlation import call_upstream
 from eucora.connectors.errors import UPSTREAM, OutOfTime
@@ -80,12 +80,22 @@ def _body_s(request: httpx.Request) -> float:
 
 
 class MeteredTransport(httpx.AsyncBaseTransport):
-    """Sends at most so many requests at once, and keeps the upstream's gauge."""
+    """Sends at most so many requests at once, and keeps the upstream's gauge.
+
+    ``places``: where replicas share them; without it each process counts its own. ``gate`` decides who is next here.
+    """
 
     def __init__(
-        self, inner: httpx.AsyncBaseTransport, gate: Gate | None, gauge: Gauge, *, monotonic: Callable[[], float]
+        self,
+        inner: httpx.AsyncBaseTransport,
+        gate: Gate | None,
+        gauge: Gauge,
+        *,
+        monotonic: Callable[[], float],
+        places: Places | None = None,
     ) -> None:
         self._inner, self._gate, self._gauge, self._monotonic = inner, gate, gauge, monotonic
+        self._places = places
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._gate is None:
@@ -93,6 +103,8 @@ class MeteredTransport(httpx.AsyncBaseTransport):
         async with AsyncExitStack() as stack:
             with waiting(self._gauge):
                 await stack.enter_async_context(self._gate.place())
+                if self._places is not None:
+                    await stack.enter_async_context(self._places.place(self._gauge.key, self._gate.limit))
             return await self._send(request)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:

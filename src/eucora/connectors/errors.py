@@ -10,7 +10,13 @@ import httpx
 import structlog
 
 from eucora.application.budgets import BudgetPaused
-from eucora.application.planes import PlaneError, PlaneForbidden, PlaneRejected, PlaneUnavailable
+from eucora.application.planes import (
+    PlaneError,
+    PlaneForbidden,
+    PlaneRejected,
+    PlaneTokenRefused,
+    PlaneUnavailable,
+)
 from eucora.connectors.breaker import CircuitOpen
 from eucora.connectors.correlation import called_upstream, outgoing_correlation
 from eucora.connectors.redaction import DETAIL_MAX, redact, without_query
@@ -24,7 +30,15 @@ TRANSIENT_STATUSES: Final = frozenset({408, 423, 425, 429, 500, 502, 503, 504})
 RETRY_AFTER_MAX_S: Final = 86_400.0
 UPSTREAM: Final = "eucora.upstream"  # request extension, set by the stack: the key of the upstream it goes to
 
-__all__ = ["DETAIL_MAX", "OutOfTime", "classify", "redact", "report", "retry_after_s", "without_query"]
+# request extension, set by who signs in: the token on it was fetched for this call, after another one was refused
+FRESH_TOKEN: Final = "eucora.fresh_token"
+_SAID_MAX: Final = 200  # characters of the vendor's own words, where ours have to fit beside them
+_SIGN_IN_AGAIN: Final = (
+    "a token fetched just now was refused; if that lasts, see at the vendor that our application is enabled, holds the"
+    " permissions of docs/connectors and may sign in from this address, then retry the operation"
+)
+
+__all__ = ["DETAIL_MAX", "FRESH_TOKEN", "OutOfTime", "classify", "redact", "report", "retry_after_s", "without_query"]
 
 
 class OutOfTime(httpx.RequestError):
@@ -106,9 +120,19 @@ def _of_answer(plane: Plane, operation: str, answer: httpx.Response, now: dateti
     if status in TRANSIENT_STATUSES or status >= 500:
         wait = retry_after_s(answer.headers, now or _date_of(answer))
         return PlaneUnavailable(plane, operation, detail, status=status, retry_after_s=wait)
+    if status == 401 and _had_fresh_token(answer):
+        told = f"{detail[:_SAID_MAX]}: {_SIGN_IN_AGAIN}"
+        return PlaneTokenRefused(plane, operation, told, status=status)
     if status in {401, 403} or _approval_pending(answer):
         return PlaneForbidden(plane, operation, detail, status=status)
     return PlaneRejected(plane, operation, detail, status=status)
+
+
+def _had_fresh_token(answer: httpx.Response) -> bool:
+    try:
+        return bool(answer.request.extensions.get(FRESH_TOKEN))
+    except RuntimeError:  # httpx's word for an answer that was made without its request
+        return False
 
 
 def _of_exception(plane: Plane, operation: str, failure: Exception) -> PlaneError:

@@ -6,22 +6,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
-from eucora.application.lanes import Lane, current_lane
+from eucora.application.lanes import STOPS_HARM, Lane, current_lane, places_for
 
 
 class Gate:
     """Admits ``limit`` at a time; who waits is let in by lane, and within a lane in turn.
 
-    What only looks never takes the last place, so that something urgent waits for other urgent work at the most. Not
-    safe over several event loops.
+    The last place is kept for what stops harm, so that a halt waits for other urgent work at the most, never for looks
+    or for uploads that last. Not safe over several event loops.
     """
 
     def __init__(self, limit: int) -> None:
         if limit < 1:
             raise ValueError(f"a gate for {limit} lets nobody in")
-        self._limit, self._inside, self._looking = limit, 0, 0
+        self._limit, self._inside, self._patient = limit, 0, 0
         self._turn = count()
         self._queue: list[tuple[Lane, int, asyncio.Future[None]]] = []
+
+    @property
+    def limit(self) -> int:
+        return self._limit
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -48,7 +52,7 @@ class Gate:
 
     def _leave(self, lane: Lane) -> None:
         self._inside -= 1
-        self._looking -= lane is Lane.INVENTORY
+        self._patient -= lane not in STOPS_HARM
         self._admit()
 
     def _admit(self) -> None:
@@ -60,10 +64,10 @@ class Gate:
             heapq.heappop(self._queue)
             if not place.done():
                 self._inside += 1
-                self._looking += lane is Lane.INVENTORY
+                self._patient += lane not in STOPS_HARM
                 place.set_result(None)
 
     def _room(self, lane: Lane) -> bool:
         if self._inside >= self._limit:
             return False
-        return lane is not Lane.INVENTORY or self._looking < max(1, self._limit - 1)
+        return lane in STOPS_HARM or self._patient < places_for(lane, self._limit)

@@ -7,7 +7,7 @@ and every attempt that really goes out is one span.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from eucora.connectors.transports import (
     PARTS,
     READS,
     REPEATABLE,
+    THROTTLED_PARTS,
     BodyTooLarge,
     BoundedBodyTransport,
     BoundedRetryTransport,
@@ -93,7 +94,8 @@ def upstream_client(
 
     ``writes`` is a second, smaller budget for requests that change something; POSTs that only ask have one like it.
     ``timeout_s`` is for connecting, and for each read and write, ``deadline_s`` for a whole call with its repeats and
-    waits; a large body has more. At most ``max_connections`` requests are out at once, urgent ones first.
+    waits; a large body has more. At most ``max_connections`` requests are out at once, urgent ones first; over all
+    replicas, where ``switchboard`` has places.
     ``switchboard``: what is shared with other clients and replicas; without one this process goes by itself. ``outer``
     makes a layer of the connector's own, above all of these. ``inner`` stands for the network in tests. Redirects are
     answers, never followed. Every request carries ``X-Correlation-ID`` and, as a GUID, Microsoft's
@@ -107,7 +109,7 @@ def upstream_client(
     network = inner or httpx.AsyncHTTPTransport(limits=limits)
     bounded = BoundedBodyTransport(AsyncOpenTelemetryTransport(network), body_max_bytes)
     gate = None if max_connections is None else Gate(max_connections)
-    metered = MeteredTransport(bounded, gate, gauge, monotonic=monotonic)
+    metered = MeteredTransport(bounded, gate, gauge, monotonic=monotonic, places=board.places)
     limited = LimiterTransport(metered, budget, upstream.key, Rate(per_s, burst), writes, gauge=gauge, now=now)
     guarded = BreakerTransport(
         limited,
@@ -150,17 +152,20 @@ async def send(
     repeatable: bool = False,
     reads: bool = False,
     parts: int = 1,
+    throttled_parts: Callable[[httpx.Response], Sequence[str]] | None = None,
     **request: Any,
 ) -> httpx.Response:
     """The answer to one request when it is 2xx, or one of ``also``.
 
     ``repeatable`` says that a POST or PATCH may be sent twice, ``reads`` that a POST changes nothing at all.
-    ``parts`` is how many requests the upstream counts it for. ``request`` is what ``httpx.AsyncClient.request`` takes.
+    ``parts`` is how many requests the upstream counts it for, ``throttled_parts`` finds what those ask for that an
+    answer throttles (each as in ``Retry-After``): the budget is told as of a whole one. ``request`` is what
+    ``httpx.AsyncClient.request`` takes.
 
     Raises:
         PlaneError: of the class that ``classify`` finds for anything else.
     """
-    extensions = {REPEATABLE: repeatable or reads, READS: reads, PARTS: parts}
+    extensions = {REPEATABLE: repeatable or reads, READS: reads, PARTS: parts, THROTTLED_PARTS: throttled_parts}
     try:
         answer = await client.request(method, url, extensions=extensions, **request)
     except (httpx.HTTPError, httpx.InvalidURL, CircuitOpen, BudgetPaused) as error:

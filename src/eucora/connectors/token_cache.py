@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from eucora.application.planes import PlaneUnavailable
+from eucora.application.planes import PlaneForbidden, PlaneUnavailable
 from eucora.application.tokens import SealedToken, TokenShelf
+from eucora.connectors.redaction import known_secret
 
 BUFFER: Final = timedelta(minutes=5)  # a token this close to its end is renewed
 LAST_USE: Final = timedelta(seconds=30)  # and this close it is not used any more, renewed or not
@@ -48,7 +49,7 @@ class Token:
         """A token that was asked for at ``asked_at``, good for so many seconds from then."""
         lifetime = timedelta(seconds=min(lifetime_s, LIFETIME_MAX_S))
         # a lifetime under ten minutes would otherwise be spent on nothing but asking
-        return cls(value, asked_at + lifetime - min(BUFFER, lifetime / 2), asked_at + lifetime)
+        return cls(known_secret(value), asked_at + lifetime - min(BUFFER, lifetime / 2), asked_at + lifetime)
 
     def fresh(self, now: datetime) -> bool:
         return now < self.renew_at
@@ -100,7 +101,11 @@ class Sealer:
 class TokenCache:
     """One token for all callers; ``fetch`` asks the vendor for another one.
 
-    ``shelf`` and ``sealer`` are given together where replicas share the token, and left out where they cannot.
+    ``shelf`` and ``sealer`` are given together where replicas share the token, and left out where they cannot. The
+    sealer is asked for each time, because the secret it comes from may be another one meanwhile.
+
+    ``outlasts_refusals``: a refusal, too, is no matter while the token lasts, because whoever changes our secret at the
+    vendor needs a moment to tell us the new one.
     """
 
     def __init__(
@@ -110,9 +115,11 @@ class TokenCache:
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         shelf: TokenShelf | None = None,
-        sealer: Sealer | None = None,
+        sealer: Callable[[], Sealer] | None = None,
+        outlasts_refusals: bool = False,
     ) -> None:
         self._fetch, self._now, self._sleep = fetch, now, sleep
+        self._outlasts = outlasts_refusals
         self._shared = (shelf, sealer) if shelf is not None and sealer is not None else None
         self._renewer = secrets.token_hex(8)
         self._held: Token | None = None
@@ -134,7 +141,9 @@ class TokenCache:
                 return value  # somebody renewed it while we waited
             try:
                 self._held = await self._renewed(refused)
-            except PlaneUnavailable:
+            except (PlaneUnavailable, PlaneForbidden) as error:
+                if isinstance(error, PlaneForbidden) and not self._outlasts:
+                    raise
                 if (value := self._lasting(refused)) is None:
                     raise
                 self._retry_at = self._now() + RETRY
@@ -158,7 +167,7 @@ class TokenCache:
     async def _renewed(self, refused: str | None) -> Token:
         if self._shared is None:
             return await self._fetch()
-        shelf, sealer = self._shared
+        shelf, sealer = self._shared[0], self._shared[1]()
         waited, pause = 0.0, _POLL_S
         while waited < _WAIT_MAX_S:
             shelved = await shelf.look(sealer.key)
@@ -184,7 +193,9 @@ class TokenCache:
         done = False
         try:
             token = await self._fetch()
-            done = await shelf.put(sealer.key, self._renewer, sealer.seal(token))
+            # Not under a secret that is none any more: whoever still knows it could read the token of its successor.
+            if self._shared is not None and self._shared[1]().key == sealer.key:
+                done = await shelf.put(sealer.key, self._renewer, sealer.seal(token))
         finally:
             if not done:
                 await shelf.release(sealer.key, self._renewer)

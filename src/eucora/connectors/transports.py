@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -21,6 +21,9 @@ REPEATABLE: Final = (
 )
 READS: Final = "eucora.reads"  # request extension: this POST changes nothing; to the budget it is a question
 PARTS: Final = "eucora.parts"  # request extension: how many requests this one holds; vendors count a batch's parts
+# Request extension: a function from an answer to what its throttled parts ask for, each as in ``Retry-After`` and empty
+# where one does not say: a batch is answered 200 whatever became of its parts.
+THROTTLED_PARTS: Final = "eucora.throttled_parts"
 BODY_MAX: Final = "eucora.body_max_bytes"  # request extension: another cap for this answer
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _PIECE_BYTES: Final = 16 * 1024  # fed to a decoder at once; gzip makes at most about 1,000 times as much of it
@@ -153,17 +156,26 @@ class LimiterTransport(httpx.AsyncBaseTransport):
                     await self._budget.acquire(own, per_s=writes.per_s, burst=writes.burst, lane=lane)
                 await self._budget.acquire(self._key, per_s=self._rate.per_s, burst=self._rate.burst, lane=lane)
         answer = await self._inner.handle_async_request(request)
-        if answer.status_code != 429:
+        if not (waits := _waits(request, answer)):
             self._throttled = 0
             return answer
         self._throttled += 1
-        asked = retry_after_s(answer.headers, self._now())
-        wait = self._throttling.wait_s(self._throttled) if asked is None else asked
+        asked = [retry_after_s({"retry-after": wait}, self._now()) for wait in waits]
+        told = [wait for wait in asked if wait is not None]
+        wait = max(told) if told else self._throttling.wait_s(self._throttled)
         await self._budget.slow_down(self._key, seconds=wait, per_s=self._rate.per_s, burst=self._rate.burst)
         return answer
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _waits(request: httpx.Request, answer: httpx.Response) -> Sequence[str]:
+    """For each time that the answer throttles us, how long it asks us to wait; none: it does not."""
+    if answer.status_code == 429:
+        return [answer.headers.get("retry-after", "")]
+    of_parts: Callable[[httpx.Response], Sequence[str]] | None = request.extensions.get(THROTTLED_PARTS)
+    return () if of_parts is None else of_parts(answer)
 
 
 class _Pieces(httpx.AsyncByteStream):

@@ -8,6 +8,7 @@ from typing import Final
 
 from opentelemetry import metrics
 
+from eucora.application.budgets import Places
 from eucora.application.circuits import Circuits, Report
 from eucora.connectors.redaction import redact
 from eucora.domain.planes import Plane
@@ -119,17 +120,19 @@ class Connected:
 class Switchboard:
     """What all clients of a process share: the circuits of all replicas, and the list of the upstreams.
 
-    ``circuits`` None: each process goes by its own breakers. ``meter`` None: the process's own provider.
+    ``circuits`` None: each process goes by its own breakers. ``places`` None: each counts its own connections.
+    ``meter`` None: the process's own provider.
     """
 
     def __init__(
         self,
         circuits: Circuits | None = None,
         *,
+        places: Places | None = None,
         meter: metrics.Meter | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.circuits, self._instruments, self._now = circuits, Instruments(meter), now
+        self.circuits, self.places, self._instruments, self._now = circuits, places, Instruments(meter), now
         self._connected: dict[str, Connected] = {}
 
     def connect(

@@ -9,7 +9,7 @@ from typing import Final
 from eucora.domain.decider import Decider
 from eucora.domain.errors import DomainError
 from eucora.domain.findings import ArtifactFacts, ArtifactFormat
-from eucora.domain.planes import Platform
+from eucora.domain.planes import Plane, Platform
 
 SHA256: Final = re.compile("[0-9a-f]{64}")
 PLATFORM_OF_FORMAT: Final = {
@@ -17,6 +17,14 @@ PLATFORM_OF_FORMAT: Final = {
     ArtifactFormat.MSI: Platform.WINDOWS,
     ArtifactFormat.INTUNEWIN: Platform.WINDOWS,
     ArtifactFormat.PKG: Platform.MACOS,
+    ArtifactFormat.DMG: Platform.MACOS,
+}
+# What a plane can deliver. Jamf Pro unpacks a disk image as a snapshot of files and keeps no receipt for it, so the
+# detection that it inventories would never find the release.
+FORMATS_OF: Final = {
+    Plane.INTUNE: (ArtifactFormat.EXE, ArtifactFormat.MSI, ArtifactFormat.INTUNEWIN),
+    Plane.JAMF: (ArtifactFormat.PKG,),
+    Plane.INTUNE_MACOS: (ArtifactFormat.PKG, ArtifactFormat.DMG),
 }
 
 

@@ -9,7 +9,7 @@ from eucora.domain.deployment_intent.events import Binding, ReleaseArtifact
 from eucora.domain.gate_types import GatePolicy
 from eucora.domain.governance_types import GovernancePolicy
 from eucora.domain.plain_json import plain
-from eucora.domain.rings import RingPlan, RingSpec, RingTarget
+from eucora.domain.rings import OfferAs, RingPlan, RingSpec, RingTarget
 from eucora.domain.risk_factors import RiskModel
 
 
@@ -59,10 +59,14 @@ def _in_order(spec: RingSpec) -> dict[str, object]:
 
 
 def _bound(target: RingTarget) -> dict[str, object]:
-    """Without a share that is not there, so that plans of before there were shares keep their digest."""
+    """Without what is not said, so that plans of before it could be said keep their digest."""
     told = _fields(target)
     if target.share is None:
         del told["share"]
+    if target.offer_as is OfferAs.REQUIRED:
+        del told["offer_as"]
+    if not target.excluded:
+        del told["excluded"]
     return told
 
 

@@ -19,6 +19,7 @@ from eucora.domain.deployment_intent.state import (
     NOT_STARTED,
     DeploymentIntent,
     IntentStatus,
+    Rehearsal,
     next_ring,
     unacknowledged,
     unfrozen,
@@ -60,6 +61,15 @@ class OpenReview:
     due_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RehearsalSoFar:
+    """The rehearsal of the rollback that runs: of ``devices`` in the lab, how many came back, and still have it."""
+
+    reverted: int
+    remaining: int
+    devices: int
+
+
 def blockers(
     state: DeploymentIntent,
     grounds: Grounds,
@@ -67,17 +77,19 @@ def blockers(
     *,
     measurement: Measurement | None = None,
     review: OpenReview | None = None,
+    rehearsal: RehearsalSoFar | None = None,
 ) -> tuple[Blocker, ...]:
     """What stands between the intent and its next step at ``at``; empty: nothing does, or the intent is over.
 
-    ``measurement`` is a reading of the open ring (None: the latest on record), ``review`` the one that is open.
+    ``measurement`` is a reading of the open ring (None: the latest on record), ``review`` the one that is open, and
+    ``rehearsal`` how far the one that runs has come.
     """
     proposed = state.proposed
     if proposed is None or state.status in ENDED or state.status is IntentStatus.ROLLING_BACK:
         return tuple(awaited(state, at))  # what takes the release off may have to wait for people, too
     found = [*_stopped(state), *_approvals(state, proposed, grounds, at, review), *awaited(state, at)]
     if state.ring is not None:
-        found += [*_planes(state, state.ring), *_ring(state, proposed, state.ring, grounds, at, measurement)]
+        found += [*_planes(state, state.ring), *_ring(state, proposed, state.ring, grounds, at, measurement, rehearsal)]
     return tuple(found)
 
 
@@ -176,6 +188,7 @@ def _ring(
     grounds: Grounds,
     at: datetime,
     measurement: Measurement | None,
+    rehearsal: RehearsalSoFar | None,
 ) -> Iterator[Blocker]:
     """The gates of the open ring that are not met now."""
     progress = state.rings[ring]
@@ -192,12 +205,34 @@ def _ring(
         )  # fmt: skip
         return
     for result in run.results:
-        if not result.met and result.gate != "approval":  # which is told with its review
+        if result.gate == "rollback_validated" and state.rehearsal is Rehearsal.RUNNING:
+            yield _rehearsing(state, proposed, result, rehearsal, at, again)
+        elif not result.met and result.gate != "approval":  # which is told with its review
             yield Blocker(
                 result.gate, result.verdict, result.value, result.threshold, result.reason,
                 _source(result, proposed), _WHO.get(result.gate, Role.ENDPOINT_OPERATOR), at,
                 _next_look(result, proposed, run, grounds, again),
             )  # fmt: skip
+
+
+def _rehearsing(
+    state: DeploymentIntent,
+    proposed: DeploymentIntentProposed,
+    result: GateResult,
+    seen: RehearsalSoFar | None,
+    at: datetime,
+    again: datetime,
+) -> Blocker:
+    """The gate knows only rehearsals that are over; this one is watched."""
+    value, since = "a rehearsal is running", state.rehearsal_started_at
+    if seen is not None:
+        value = f"{seen.reverted} of {seen.devices} devices came back, {seen.remaining} still have the release"
+    share = (proposed.policy.rehearsal_min * 100).normalize()
+    threshold = f"{share:f} % came back, and none still has it"
+    reason = "the rehearsal of the rollback is running" + (f" since {since:%Y-%m-%d %H:%M} UTC" if since else "")
+    return Blocker(
+        result.gate, Verdict.INCONCLUSIVE, value, threshold, reason, _source(result, proposed), NOBODY, at, again
+    )
 
 
 def _next_look(

@@ -15,7 +15,9 @@ from eucora.domain.planes import Plane
 from eucora.domain.reasons import require_reason
 
 # Whatever ring it is in: the devices may get something that nobody approved, or nothing at all.
-_GRAVE: Final = frozenset({DriftKind.MISSING_APP, DriftKind.WRONG_VERSION, DriftKind.CHANGED_CONTENT})
+_GRAVE: Final = frozenset(
+    {DriftKind.MISSING_APP, DriftKind.WRONG_VERSION, DriftKind.CHANGED_CONTENT, DriftKind.FOREIGN_MEMBERS}
+)
 
 
 class DriftSeverity(StrEnum):

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from eucora.domain.decider import Decider
+from eucora.domain.evidence_refusals import InstallNeedsInvalid as InstallNeedsInvalid
 from eucora.domain.evidence_refusals import InstallPlanRepeated as InstallPlanRepeated
 from eucora.domain.evidence_refusals import PackHasNoSbom as PackHasNoSbom
 from eucora.domain.evidence_refusals import PackNotAssembled as PackNotAssembled
@@ -20,7 +21,8 @@ from eucora.domain.evidence_refusals import RescanOvertaken as RescanOvertaken
 from eucora.domain.evidence_refusals import ScanNotNewer as ScanNotNewer
 from eucora.domain.exception_needs import LISTED_MAX
 from eucora.domain.findings import Signature
-from eucora.domain.planes import Plane
+from eucora.domain.install_needs import ASKS_NOTHING, InstallNeeds, Restart, problems_of
+from eucora.domain.planes import WITHOUT_COMMANDS, Plane
 from eucora.domain.risk_types import ApplicationProfile, DeclaredRisk, FindingCounts
 
 REQUIRED_DOCUMENTS: Final = {
@@ -30,19 +32,24 @@ REQUIRED_DOCUMENTS: Final = {
     "test_evidence": "test evidence from the lab (test_evidence)",
 }
 # What a plane's own agent can look for. Jamf Pro inventories receipts of packages; Intune looks at files, the registry
-# and MSI product codes.
-DETECTED_BY: Final = {Plane.INTUNE: ("file", "registry", "msi", "script"), Plane.JAMF: ("receipt",)}
+# and MSI product codes, and on a Mac at the apps that are installed.
+DETECTED_BY: Final = {
+    Plane.INTUNE: ("file", "registry", "msi", "script"),
+    Plane.JAMF: ("receipt",),
+    Plane.INTUNE_MACOS: ("bundle",),
+}
 PLACED: Final = ("file", "registry")  # detections that name a folder or a key, too
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """How a device tells that the release is there. ``kind``: file, registry, msi, script, receipt; the fields are its
-    words.
+    """How a device tells that the release is there. ``kind``: file, registry, msi, script, receipt, bundle; the fields
+    are its words.
 
     file: ``path`` folder, ``name`` file name, ``value`` version or empty. registry: ``path`` key, ``name`` value name,
     ``value`` expected or empty. msi: ``name`` product code, ``value`` version. script: ``name`` what it is called,
-    ``value`` the PowerShell itself. receipt: ``name`` package id, ``value`` version.
+    ``value`` the PowerShell itself. receipt: ``name`` package id, ``value`` version. bundle: ``name`` an app's bundle
+    id, ``value`` its short version.
     """
 
     kind: str
@@ -69,6 +76,8 @@ class InstallPlan:
     return_codes: tuple[tuple[int, str], ...] = ()
     signer: str = ""
     signature_problem: str = ""
+    needs: InstallNeeds = ASKS_NOTHING
+    restart: Restart = Restart.BY_RETURN_CODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ class AssembleEvidencePack:
             "application": asdict(self.application),
             "declared": asdict(self.declared),
             "planes": sorted(self.planes),
-            "installs": [asdict(plan) for plan in sorted(self.installs, key=lambda plan: plan.plane)],
+            "installs": [_content(plan) for plan in sorted(self.installs, key=lambda plan: plan.plane)],
             "documents": [asdict(one) for one in sorted(self.documents, key=lambda one: (one.kind, one.sha256))],
             "findings": asdict(self.findings),
             "components": self.components,
@@ -127,6 +136,16 @@ class AssembleEvidencePack:
         }
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _content(plan: InstallPlan) -> dict[str, object]:
+    """Without what is not said, so that packs of before it could be said keep their digest."""
+    told: dict[str, object] = asdict(plan)
+    if plan.needs == ASKS_NOTHING:
+        del told["needs"]
+    if plan.restart is Restart.BY_RETURN_CODE:
+        del told["restart"]
+    return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,14 +278,14 @@ def missing(command: AssembleEvidencePack) -> tuple[str, ...]:
 def _missing_parts(plan: InstallPlan) -> list[str]:
     """A macOS package brings its own installation and reports no exit codes, so neither is asked of it."""
     detection = plan.detection
-    windows = plan.plane is Plane.INTUNE
+    windows, commands = plan.plane is Plane.INTUNE, plan.plane not in WITHOUT_COMMANDS
     detected = bool(detection.kind and detection.name)
     placed = bool(detection.path.strip()) or detection.kind not in PLACED
     succeeds = any(meaning == "success" for _, meaning in plan.return_codes)
     present = (
         ("an artifact", bool(plan.artifact and plan.content)),
         ("an install command", bool(plan.install_command.strip()) or not windows),
-        ("an uninstall command", bool(plan.uninstall_command.strip())),
+        ("an uninstall command", bool(plan.uninstall_command.strip()) or not commands),
         ("a detection", detected),
         (
             f"a detection by {' or '.join(DETECTED_BY[plan.plane])}",
@@ -274,6 +293,7 @@ def _missing_parts(plan: InstallPlan) -> list[str]:
         ),
         ("a path in the detection", placed or not detected),
         ("the script of the detection", detection.kind != "script" or bool(detection.value.strip())),
+        ("the version of the detection", detection.kind != "bundle" or bool(detection.value.strip())),
         ("return codes", bool(plan.return_codes) or not windows),
         ("a return code that means success", succeeds or not plan.return_codes),
     )
@@ -284,7 +304,7 @@ def decide(state: EvidencePack, command: Command) -> Sequence[Event]:
     """The pack, complete or not, or a newer scan of it; nothing when that is on record already.
 
     Raises:
-        InstallPlanRepeated: two install plans for one plane.
+        InstallPlanRepeated, InstallNeedsInvalid: two plans for one plane, or one that asks what cannot be.
         PackNotAssembled, PackHasNoSbom, ScanNotNewer, RescanOlder, RescanDropsCritical, RescanOvertaken: the scan
             cannot be put on record.
     """
@@ -302,6 +322,9 @@ def _assembled(state: EvidencePack, command: AssembleEvidencePack) -> Sequence[E
     for plane in planes:
         if planes.count(plane) > 1:
             raise InstallPlanRepeated(plane)
+    for plan in command.installs:
+        if problems := tuple(problems_of(plan.plane, plan.needs, plan.restart)):
+            raise InstallNeedsInvalid(plan.plane, problems)
     event = EvidencePackAssembled(
         pack=command.pack,
         application=command.application,

@@ -17,6 +17,17 @@ class InstallPlanRepeated(DomainError):
         super().__init__(f"The pack holds two install plans for {plane}; keep one.", plane=str(plane))
 
 
+class InstallNeedsInvalid(DomainError):
+    """What an install plan asks of its devices is not what its plane can ask."""
+
+    def __init__(self, plane: Plane, problems: Sequence[str]) -> None:
+        super().__init__(
+            f"The install plan for {plane} cannot be kept: {'; '.join(problems)}.",
+            plane=str(plane),
+            problems=tuple(problems),
+        )
+
+
 class PackNotAssembled(DomainError):
     """There is no pack under this digest."""
 

@@ -127,8 +127,9 @@ class Signature(StrEnum):
 class SignatureFacts:
     """What the signature of an artifact tells, without judging trust in its root.
 
-    ``kind``: "authenticode" or "xar". ``chain``: subjects as RFC 4514 strings, the signer first. ``thumbprint``: the
-    SHA-256 of the signer's certificate. ``digest_matches``: None where it could not be computed, ``problem`` says why.
+    ``kind``: "authenticode", "xar" or "codesign". ``chain``: subjects as RFC 4514 strings, the signer first.
+    ``thumbprint``: the SHA-256 of the signer's certificate. ``digest_matches``: None where it could not be computed,
+    ``problem`` says why.
     """
 
     kind: str
@@ -146,6 +147,7 @@ class ArtifactFormat(StrEnum):
     MSI = "msi"
     INTUNEWIN = "intunewin"
     PKG = "pkg"
+    DMG = "dmg"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ class RingOutlook:
     """What is known about a ring that has not been left.
 
     ``needed``: devices that must have installed before it may be left, of those that count (targeted less exempt);
-    ``remaining``: those that may still do it. ``elapsed_s``: since the cohort was frozen, less what does not count as
+    ``remaining``: those that may still do it. ``unforeseen``: why nobody can say when; empty: it can be said.
+    ``elapsed_s``: since the cohort was frozen, less what does not count as
     soak; None: the ring has not begun. ``failure_share``: of attempts, 0 up to but not 1.
     """
 
@@ -63,6 +64,7 @@ class RingOutlook:
     elapsed_s: int | None = None
     failure_share: Decimal = Decimal(0)
     retries: Retries = Retries()
+    unforeseen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def _opens(moment: datetime | None, calendar: CalendarState) -> datetime | None:
 
 def _left(start: datetime | None, outlook: RingOutlook, *, likely: bool) -> datetime | None:
     installed_s = _installed_s(outlook, likely=likely)
-    if start is None or installed_s is None:
+    if start is None or installed_s is None or outlook.unforeseen:
         return None
     return start + timedelta(seconds=max(installed_s, outlook.soak_s - (outlook.elapsed_s or 0)))
 
@@ -191,6 +193,8 @@ def _installed_s(outlook: RingOutlook, *, likely: bool) -> int | None:
 
 def _reason(outlook: RingOutlook) -> str:
     missing, devices = outlook.needed - outlook.installed, sum(wait.devices for wait in outlook.remaining)
+    if outlook.unforeseen:
+        return outlook.unforeseen
     if missing > devices:
         return f"{missing} more devices must install, and {devices} are left that may"
     installed_s, soak_s = _installed_s(outlook, likely=True), outlook.soak_s - (outlook.elapsed_s or 0)

@@ -11,11 +11,15 @@ from eucora.domain.rings import Counts, Measurement, Ring
 from eucora.domain.statistics import devices_needed, percent, percent_of, reaches, wilson_lower
 
 WORST_FIRST: Final = (Verdict.ERROR, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED)
+_PLACES_MAX: Final = 6  # planes and site classes that a reason names
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """A ring over all planes, in devices. ``base`` = targeted − exempt; ``open``: may still become installed."""
+    """A ring over all planes, in devices. ``base`` = targeted − exempt; ``open``: may still become installed.
+
+    ``asked``: those that must have the release. ``untried``: exempt as long as their people have not tried it.
+    """
 
     base: int
     installed: int
@@ -24,6 +28,12 @@ class Totals:
     open: int
     reachable: int
     reported: int
+    asked: int = 0
+    untried: int = 0
+
+    @property
+    def finished(self) -> int:
+        return self.installed + self.failed
 
     @classmethod
     def of(cls, counts: Sequence[Counts]) -> "Totals":
@@ -36,6 +46,8 @@ class Totals:
             open=unknown + sum(count.pending + count.not_installed for count in counts),
             reachable=sum(count.reachable for count in counts),
             reported=sum(count.reported for count in counts),
+            asked=sum(count.asked for count in counts),
+            untried=sum(count.untried for count in counts),
         )
 
 
@@ -54,7 +66,8 @@ def measured_gates(policy: GatePolicy, ring: Ring, measurement: Measurement, ela
         return tuple(GateResult(name, Verdict.ERROR, "not measurable", "devices to measure", problem) for name in names)
     totals = Totals.of(counts)
     return (
-        success_rate("success_rate", policy.of(ring).success_min, policy.success_rule, totals),
+        _tried(policy, totals)
+        or success_rate("success_rate", policy.of(ring).success_min, policy.success_rule, totals),
         _time_to_compliance(policy, counts, elapsed_s),
         _coverage(policy, counts, totals, elapsed_s),
         _failure_budget(policy, ring, measurement, totals),
@@ -66,7 +79,7 @@ def plane_verdicts(
 ) -> tuple[PlaneVerdict, ...]:
     """The measured gates plane by plane. The codes of failures are the ring's, so no plane is said to have them."""
     verdicts = []
-    judged = {count.plane for count in measurement.counts if count.targeted > count.exempt}
+    judged = {count.plane for count in measurement.counts if count.targeted > count.exempt or count.untried}
     for plane in sorted(judged):
         own = Measurement(tuple(count for count in measurement.counts if count.plane is plane))
         results = measured_gates(policy, ring, own, elapsed_s)
@@ -100,10 +113,12 @@ def sample(policy: GatePolicy, totals: Totals | None) -> tuple[GateResult, ...]:
     gate, threshold = "sample", f"≥ {policy.sample_min} finished devices"
     if totals is None:
         return (GateResult(gate, Verdict.ERROR, "not measurable", threshold, "see gate success_rate"),)
-    finished = totals.installed + totals.failed
+    finished = totals.finished
     if finished >= policy.sample_min:
         return (GateResult(gate, Verdict.PASSED, str(finished), threshold, "enough devices have finished"),)
-    if finished + totals.open < policy.sample_min:
+    if totals.untried and finished + totals.open < policy.sample_min:
+        reason = f"{policy.sample_min - finished} more must finish, and {_free(totals)}"
+    elif finished + totals.open < policy.sample_min:
         reason = f"the ring holds only {totals.base} devices: too few for this policy, put more into it"
     else:
         reason = f"{policy.sample_min - finished} more devices must finish"
@@ -122,15 +137,18 @@ def unusable(counts: Sequence[Counts]) -> str | None:
     """Why nothing can be concluded from ``counts``: no device, or numbers that contradict each other."""
     for count in counts:
         parts = (count.exempt, count.installed, count.failed, count.pending, count.not_installed, count.unknown)
-        if min(*parts, count.reported) < 0 or sum(parts) != count.targeted or count.reported > count.reachable:
+        free = (count.available, count.untried, count.asked, count.exempt - count.untried)
+        torn = min(*parts, *free, count.reported) < 0 or count.untried > count.available
+        if torn or sum(parts) != count.targeted or count.reported > count.reachable:
             return (
                 f"the counts of {count.plane} {count.site_class} contradict each other: {count.targeted} targeted; "
                 f"exempt, installed, failed, pending, not installed, unknown: {', '.join(map(str, parts))}; "
                 f"{count.reported} reported of {count.reachable} reachable"
+                + (f"; {count.untried} untried of {count.available} available" if torn and any(free[:2]) else "")
             )
     if not any(count.targeted for count in counts):
         return "the ring's cohort holds no device"
-    if not any(count.targeted - count.exempt for count in counts):
+    if not any(count.targeted - count.exempt or count.untried for count in counts):
         return "every device of the ring's cohort is exempt"
     return None
 
@@ -139,17 +157,23 @@ def success_rate(gate: str, minimum: Decimal, rule: SuccessRule, totals: Totals)
     """Passed at the threshold; failed once it is out of reach; else inconclusive.
 
     Under the rule ``bound`` a cohort can be too small to prove the threshold even when all of it installs. That is a
-    lack of evidence, not evidence against, and therefore inconclusive too.
+    lack of evidence, not evidence against, and therefore inconclusive too. Devices whose people are free to try may
+    still turn it, for the better only; while none has tried, nothing is known.
     """
     base, asked = totals.base, percent(minimum)
+    if base == 0:
+        return GateResult(gate, Verdict.INCONCLUSIVE, "nobody has tried", f"≥ {asked}", _free(totals))
     bound = wilson_lower(totals.installed, base)
     met = reaches(totals.installed, base, minimum) if rule is SuccessRule.POINT else bound >= minimum
     still = "" if not totals.open else f"{totals.open} devices have not finished, {totals.unknown} of them unknown"
+    if totals.untried:
+        still = f"{still}; {_free(totals)}" if still else _free(totals)
+    may = totals.open + totals.untried
     if met:
         verdict, reason = Verdict.PASSED, still or "every device has finished"
-    elif not reaches(totals.installed + totals.open, base, minimum):
+    elif not reaches(totals.installed + may, base + totals.untried, minimum):
         verdict, reason = Verdict.FAILED, f"{totals.failed} failed devices put {asked} out of reach"
-    elif reaches(totals.installed, base, minimum) or not totals.open:
+    elif reaches(totals.installed, base, minimum) or not may:
         verdict, reason = Verdict.INCONCLUSIVE, f"{base} devices do not prove {asked} yet"
         reason = f"{reason}; {still}" if still else reason
     else:
@@ -166,43 +190,77 @@ def success_rate(gate: str, minimum: Decimal, rule: SuccessRule, totals: Totals)
     )
 
 
+def too_few_tried(policy: GatePolicy, totals: Totals) -> bool:
+    """Whether nobody must install and too few did: no share of them is judged before that many could have halted it."""
+    return not totals.asked and totals.untried > 0 and totals.finished < policy.halt.finished_min
+
+
+def _tried(policy: GatePolicy, totals: Totals) -> GateResult | None:
+    least = policy.halt.finished_min
+    if not too_few_tried(policy, totals):
+        return None
+    reason = f"nobody must install it: judged from {least} finished devices on, as the halt rule is; {_free(totals)}"
+    value = f"{totals.finished} of {totals.base + totals.untried} have tried"
+    return GateResult("success_rate", Verdict.INCONCLUSIVE, value, f"≥ {least} finished devices", reason)
+
+
+def _free(totals: Totals) -> str:
+    return f"{totals.untried} devices are free to install it and have not tried"
+
+
 def _time_to_compliance(policy: GatePolicy, counts: Sequence[Counts], elapsed_s: int) -> GateResult:
     """Each plane and site class for itself: when each keeps the limit, so do all devices of the site class."""
     limits = dict(policy.time_to_compliance_s)
-    asked = [count for count in counts if count.targeted > count.exempt]
-    verdicts, values, thresholds, reasons = set(), [], [], []
+    asked = [count for count in counts if count.asked]
+    if not asked:
+        return GateResult(
+            "time_to_compliance",
+            Verdict.PASSED,
+            value="nobody is asked",
+            threshold="none for available targets",
+            reason="people install it when they like, so no clock runs for them",
+        )
+    values, thresholds, judged = [], [], []
     for count in asked:
         where = f"{count.plane} {count.site_class}"
         p90_s, limit_s = count.compliance_p90_s, limits.get(count.site_class)
         values.append(f"{where} {'not yet' if p90_s is None else span(p90_s)}")
         if limit_s is None:
-            verdicts.add(Verdict.ERROR)
-            reasons.append(f"policy {policy.version} has no limit for {count.site_class}")
+            judged.append((Verdict.ERROR, f"policy {policy.version} has no limit for {count.site_class}"))
             continue
         thresholds.append(f"{count.site_class} ≤ {span(limit_s)}")
         if p90_s is not None:
-            verdicts.add(Verdict.PASSED if p90_s <= limit_s else Verdict.FAILED)
-            reasons.append(f"{where}: 90 % were installed within {span(p90_s)}")
+            verdict = Verdict.PASSED if p90_s <= limit_s else Verdict.FAILED
+            judged.append((verdict, f"{where}: 90 % were installed within {span(p90_s)}"))
         elif elapsed_s <= limit_s:
-            verdicts.add(Verdict.INCONCLUSIVE)
-            reasons.append(f"{where}: fewer than 90 % are installed, {span(limit_s - elapsed_s)} are left")
+            told = f"{where}: fewer than 90 % are installed, {span(limit_s - elapsed_s)} are left"
+            judged.append((Verdict.INCONCLUSIVE, told))
         else:
-            verdicts.add(Verdict.FAILED)
-            reasons.append(f"{where}: fewer than 90 % are installed after {span(elapsed_s)}")
+            judged.append((Verdict.FAILED, f"{where}: fewer than 90 % are installed after {span(elapsed_s)}"))
     return GateResult(
         "time_to_compliance",
-        worst(verdicts),
+        worst(verdict for verdict, _ in judged),
         value=", ".join(values),
         threshold="p90 " + (", ".join(dict.fromkeys(thresholds)) or "without a limit"),
-        reason="; ".join(reasons),
+        reason=_told_of(judged),
     )
+
+
+def _told_of(judged: Sequence[tuple[Verdict, str]]) -> str:
+    """The reasons, and the worst first where there are more than one sentence on record has room for."""
+    if len(judged) <= _PLACES_MAX:
+        return "; ".join(reason for _, reason in judged)
+    first = sorted(judged, key=lambda one: WORST_FIRST.index(one[0]))[:_PLACES_MAX]
+    return "; ".join([*(reason for _, reason in first), f"and {len(judged) - _PLACES_MAX} more"])
 
 
 def _coverage(policy: GatePolicy, counts: Sequence[Counts], totals: Totals, elapsed_s: int) -> GateResult:
     """Silence is no answer until the slowest site class has had its time to comply; after that it is a definite one."""
     gate, threshold = "coverage", f"reported / reachable ≥ {percent(policy.coverage_min)}"
     if totals.reachable == 0:
-        return GateResult(gate, Verdict.INCONCLUSIVE, "0 reachable", threshold, "no device has checked in lately")
+        reason = f"none that counts has checked in lately; {_free(totals)}"
+        reason = reason if totals.untried else "no device has checked in lately"
+        return GateResult(gate, Verdict.INCONCLUSIVE, "0 reachable", threshold, reason)
     limits = dict(policy.time_to_compliance_s)
     patience_s = max((limits.get(count.site_class, 0) for count in counts if count.targeted > count.exempt), default=0)
     missing = Verdict.INCONCLUSIVE if elapsed_s <= patience_s else Verdict.FAILED

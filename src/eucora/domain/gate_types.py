@@ -45,7 +45,10 @@ class RingRule:
 
 @dataclass(frozen=True, slots=True)
 class HaltRule:
-    """Halt when at least ``finished_min`` devices finished and failures reach ``failure_max`` of them."""
+    """Halt when at least ``finished_min`` devices finished and failures reach ``failure_max`` of them.
+
+    A ring in which nobody must install the release is not left before so many have finished, either.
+    """
 
     finished_min: int = 10
     failure_max: Decimal = Decimal("0.10")

@@ -1,6 +1,7 @@
 """Who acts: roles, scopes, and the person that every rule on separation of duties binds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -49,6 +50,9 @@ class Person:
     A service token acts for the person who issued it, or one person with several tokens would be a whole board;
     ``credential`` is then ``eucora|<token id>``, so that the log says which token it was.
 
+    ``until``: when the credential ends by which he holds his grants; None: nobody here knows. He hands nothing on for
+    longer than that.
+
     ``lent`` are grants of an open break-glass session, for one request. They let him act and are not his: he hands
     none of them on, and they are not among ``grants``.
     """
@@ -58,6 +62,7 @@ class Person:
     grants: tuple[Grant, ...]
     credential: str = ""
     lent: tuple[Grant, ...] = ()
+    until: datetime | None = None
 
     @property
     def actor(self) -> str:
@@ -75,3 +80,19 @@ class Person:
     def holds_somewhere(self, role: Role) -> bool:
         """Whether the role is held or lent in any scope: for those who ask about the scope themselves, right after."""
         return any(grant.role is role for grant in (*self.grants, *self.lent))
+
+    def sees(self, scope: Scope) -> bool:
+        """Whether what stands in ``scope`` may be shown to him: any role that covers it shows it."""
+        return any(grant.scope.covers(scope) for grant in (*self.grants, *self.lent))
+
+    @property
+    def reach(self) -> tuple[Scope, ...] | None:
+        """The scopes outside of which nothing exists for him; None: one of them is the whole installation."""
+        if self.sees(Scope()):
+            return None
+        return tuple(dict.fromkeys(grant.scope for grant in (*self.grants, *self.lent)))
+
+    def inside(self, scope: Scope) -> "Person":
+        """The same person with those of his grants only that cover ``scope``: what he may do to what stands there."""
+        own = tuple(grant for grant in self.grants if grant.scope.covers(scope))
+        return replace(self, grants=own, lent=tuple(grant for grant in self.lent if grant.scope.covers(scope)))

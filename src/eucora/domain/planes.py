@@ -8,6 +8,7 @@ class Plane(StrEnum):
 
     INTUNE = "intune"
     JAMF = "jamf"
+    INTUNE_MACOS = "intune_macos"  # the Macs of the same tenant, over the same connection; ADR 0020
 
 
 class Platform(StrEnum):
@@ -17,7 +18,15 @@ class Platform(StrEnum):
     MACOS = "macos"
 
 
-PLATFORM_OF: dict[Plane, Platform] = {Plane.INTUNE: Platform.WINDOWS, Plane.JAMF: Platform.MACOS}
+PLATFORM_OF: dict[Plane, Platform] = {
+    Plane.INTUNE: Platform.WINDOWS,
+    Plane.JAMF: Platform.MACOS,
+    Plane.INTUNE_MACOS: Platform.MACOS,
+}
+# Planes that are reached over another one's connection: its upstreams, circuits, budgets and sign-in.
+REACHED_OVER: dict[Plane, Plane] = {Plane.INTUNE_MACOS: Plane.INTUNE}
+# Planes that run no command of ours: their own agent installs the release, and takes it off by the vendor's own verb.
+WITHOUT_COMMANDS: frozenset[Plane] = frozenset({Plane.INTUNE_MACOS})
 
 
 class SiteClass(StrEnum):

@@ -1,7 +1,7 @@
 """Rings, the plan that names their targets, and what is counted in them."""
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from eucora.domain.assignment import Share
 from eucora.domain.planes import Plane, SiteClass
@@ -17,9 +17,19 @@ class Ring(IntEnum):
     GLOBAL = 4
 
 
+class OfferAs(StrEnum):
+    """How a release is offered: every device of the target gets it, or its people take it when they like."""
+
+    REQUIRED = "required"
+    AVAILABLE = "available"
+
+
 @dataclass(frozen=True, slots=True)
 class RingTarget:
-    """One group on one plane, or a share of it. ``devices`` is the count resolved when the plan was proposed."""
+    """One group on one plane, or a share of it. ``devices`` is the count resolved when the plan was proposed.
+
+    Devices of groups in ``excluded`` (the plane's own ids, each once, sorted) are no part of it.
+    """
 
     plane: Plane
     group: str  # the plane's own id of the group
@@ -27,6 +37,8 @@ class RingTarget:
     site_class: SiteClass = SiteClass.ONLINE
     critical: bool = False  # the group holds critical devices
     share: Share | None = None  # of the group's devices, by :mod:`eucora.domain.assignment`; None: all of them
+    offer_as: OfferAs = OfferAs.REQUIRED
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,10 @@ class Counts:
 
     ``targeted`` = exempt + installed + failed + pending + not_installed + unknown. ``reachable`` checked in lately
     enough to count for coverage, ``reported`` are those of the reachable that the plane has a state for.
+
+    ``available``: those of the targeted that only ``available`` targets hold; nobody asks them for anything, so they
+    count from when they have tried (installed or failed). ``untried``: those of them that have not; part of ``exempt``.
+    ``compliance_p90_s`` is of the others, whose clock began when the cohort was frozen.
     """
 
     plane: Plane
@@ -107,6 +123,13 @@ class Counts:
     reachable: int
     reported: int
     compliance_p90_s: int | None = None  # None: fewer than 90 % are installed yet
+    available: int = 0
+    untried: int = 0
+
+    @property
+    def asked(self) -> int:
+        """Devices that must have the release: targeted, neither exempt nor free to choose."""
+        return self.targeted - self.available - (self.exempt - self.untried)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from enum import StrEnum
@@ -15,14 +15,15 @@ from eucora.domain.deployment_intent.evolve import covered_time
 from eucora.domain.deployment_intent.offered import group_of
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.forecast import Forecast, RingOutlook, Wait, forecast, needed_installs
-from eucora.domain.gate_measures import Totals
+from eucora.domain.gate_measures import Totals, too_few_tried
 from eucora.domain.grounds import Grounds, Overlap
 from eucora.domain.planes import Plane
 from eucora.domain.ring_sizes import size_warning
-from eucora.domain.rings import Measurement, Ring, RingSpec, RingTarget
+from eucora.domain.rings import Measurement, OfferAs, Ring, RingSpec
 from eucora.domain.risk_types import History, RiskAssessment
 from eucora.domain.statistics import ARITHMETIC
 
+UNFORESEEN: Final = "rests on people who install it when they like, and nobody knows when enough have tried"
 _SHARE_MAX: Final = Decimal("0.99")  # a forecast needs some attempts that succeed
 _SHARE_STEP: Final = Decimal("0.0001")
 
@@ -55,7 +56,10 @@ class Former:
 
 @dataclass(frozen=True, slots=True)
 class GroupChange:
-    """``ring`` is None for a removal, ``share`` for the whole group. Versions are empty where there is none."""
+    """``ring`` is None for a removal, ``share`` for the whole group. Versions are empty where there is none.
+
+    ``offer_as`` and ``excluded`` are the target's; nothing is said of a removal's.
+    """
 
     action: Action
     plane: Plane
@@ -64,19 +68,23 @@ class GroupChange:
     from_version: str
     to_version: str
     share: Share | None = None
+    offer_as: OfferAs = OfferAs.REQUIRED
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RingDevices:
     """Devices of one ring. ``devices``: frozen, or in its groups now; None: a plane did not answer.
 
-    ``delta``: against ``planned``, the count that was proposed and approved.
+    ``delta``: against ``planned``, the count that was proposed and approved. ``remark``: on a ring in which nobody
+    must install the release, as a warning is written; empty: somebody must.
     """
 
     ring: Ring
     planned: int
     devices: int | None
     frozen: bool
+    remark: str = ""
 
     @property
     def delta(self) -> int | None:
@@ -85,7 +93,8 @@ class RingDevices:
     @property
     def warning(self) -> str:
         """What its size is worth a word for; empty: nothing."""
-        return size_warning(self.ring, self.planned if self.devices is None else self.devices)
+        size = size_warning(self.ring, self.planned if self.devices is None else self.devices)
+        return "; ".join(text for text in (size, self.remark) if text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +153,9 @@ def plan(
     closed = judged.window_problem(grounds)
     return RolloutPlan(
         changes=_changes(proposed, former),
-        rings=tuple(_devices(state, spec, counted or {}) for spec in proposed.ring_plan.rings),
+        rings=tuple(
+            _remarked(proposed, spec, _devices(state, spec, counted or {})) for spec in proposed.ring_plan.rings
+        ),
         overlaps=grounds.overlaps,
         forecast=foreseen,
         conflicts=tuple(text for text in (closed or "", foreseen.warning) if text),
@@ -164,7 +175,8 @@ def _changes(proposed: DeploymentIntentProposed, former: Former | None) -> tuple
             there = without(share, held_here) != [share]
             action, from_version = (Action.CHANGE, before) if there else (Action.ADD, "")
             place = (target.plane, target.group, spec.ring)
-            changes.append(GroupChange(action, *place, from_version, version, target.share))
+            ways = (target.share, target.offer_as, target.excluded)
+            changes.append(GroupChange(action, *place, from_version, version, *ways))
     gone = [
         GroupChange(Action.REMOVE, plane, group, None, before, "", None if left == WHOLE else left)
         for plane, group, share in sorted(held)
@@ -181,7 +193,7 @@ def held_by(state: DeploymentIntent) -> frozenset[Place]:
     for spec in state.proposed.ring_plan.rings:
         for target in spec.targets:
             offer = state.offers.get((target.plane, group_of(state, spec.ring, target) or ""))
-            if offer is not None and offer.offer == "install":
+            if offer is not None and offer.offer != "uninstall":
                 held.add((target.plane, target.group, target.share or WHOLE))
     return frozenset(held)
 
@@ -195,6 +207,18 @@ def _devices(state: DeploymentIntent, spec: RingSpec, counted: Mapping[Slot, int
     if any(count is None for count in known):
         return RingDevices(spec.ring, planned, None, frozen=False)
     return RingDevices(spec.ring, planned, sum(count or 0 for count in known), frozen=False)
+
+
+def _remarked(proposed: DeploymentIntentProposed, spec: RingSpec, counted: RingDevices) -> RingDevices:
+    """With what a ring of available targets alone waits for; that it can never be met is nothing to refuse."""
+    if any(target.offer_as is OfferAs.REQUIRED for target in spec.targets):
+        return counted
+    size, policy = counted.planned if counted.devices is None else counted.devices, proposed.policy
+    least = min(size, policy.halt.finished_min)
+    remark = f"nobody must install it in ring {spec.ring:d}, so it is not left before {least} devices have tried"
+    if size < policy.sample_min:
+        remark += f"; the gate policy asks for {policy.sample_min} that have finished, and the ring never has as many"
+    return replace(counted, remark=remark)
 
 
 def _outlook(
@@ -214,15 +238,17 @@ def _outlook(
         elapsed_s = max(0, counts // timedelta(seconds=1))
     history = proposed.history or History()
     if measurement is None:
-        waits = tuple(Wait(limits.get(target.site_class, 0), target.devices, silent=True) for target in _sized(spec))
+        asked = [target for target in spec.targets if target.offer_as is OfferAs.REQUIRED and target.devices]
+        waits = tuple(Wait(limits.get(target.site_class, 0), target.devices, silent=True) for target in asked)
         return RingOutlook(
             ring=spec.ring,
-            needed=needed_installs(sum(target.devices for target in spec.targets), rule.success_min),
+            needed=needed_installs(sum(target.devices for target in asked), rule.success_min),
             installed=0,
             remaining=waits,
             soak_s=rule.soak_s,
             elapsed_s=elapsed_s,
             failure_share=_share(history.devices_failed, history.devices_finished),
+            unforeseen="" if asked else UNFORESEEN,
         )
     totals = Totals.of(measurement.counts)
     left = [
@@ -236,11 +262,8 @@ def _outlook(
         soak_s=rule.soak_s,
         elapsed_s=elapsed_s,
         failure_share=_share(totals.failed, totals.installed + totals.failed),
+        unforeseen=UNFORESEEN if too_few_tried(proposed.policy, totals) else "",
     )
-
-
-def _sized(spec: RingSpec) -> list[RingTarget]:
-    return [target for target in spec.targets if target.devices]
 
 
 def _share(failed: int, finished: int) -> Decimal:

@@ -15,7 +15,10 @@ VALID_FOR_MAX: Final = timedelta(days=365)
 
 @dataclass(frozen=True, slots=True)
 class IssueToken:
-    """Issue a token. ``held`` are the issuer's own grants; ``secret_sha256`` as in ServiceTokenIssued."""
+    """Issue a token. ``held`` are the issuer's own grants; ``secret_sha256`` as in ServiceTokenIssued.
+
+    ``held_until``: when the credential ends by which the issuer holds them; None: it is no token of ours.
+    """
 
     token_id: str
     name: str
@@ -25,6 +28,7 @@ class IssueToken:
     held: tuple[Grant, ...]
     by: str
     at: datetime
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,17 @@ class GrantNotHeld(DomainError):
         )
 
 
+class TokenOutlivesGranter(DomainError):
+    """A token that issues another one lends for its own time only."""
+
+    def __init__(self, held_until: datetime) -> None:
+        super().__init__(
+            f"You hold what you grant until {held_until.isoformat()}; let the token expire by then, or have it issued"
+            " by a person.",
+            latest=held_until.isoformat(),
+        )
+
+
 class TokenExpiryInvalid(DomainError):
     """The token would be over already, or live for longer than a year."""
 
@@ -126,7 +141,8 @@ def decide(state: ServiceToken, command: Command) -> Sequence[Event]:
 
     Raises:
         TokenUnknown, TokenIdTaken: the command does not fit what is on record.
-        TokenNameMissing, GrantsMissing, GrantNotHeld, TokenExpiryInvalid, ReasonMissing: what was asked for is refused.
+        TokenNameMissing, GrantsMissing, GrantNotHeld, TokenExpiryInvalid, TokenOutlivesGranter, ReasonMissing: what
+            was asked for is refused.
     """
     match command:
         case IssueToken():
@@ -163,6 +179,8 @@ def _issue(state: ServiceToken, command: IssueToken) -> Sequence[Event]:
         raise GrantNotHeld(beyond)
     if not command.at < command.expires_at <= command.at + VALID_FOR_MAX:
         raise TokenExpiryInvalid(command.at, command.expires_at)
+    if command.held_until is not None and command.expires_at > command.held_until:
+        raise TokenOutlivesGranter(command.held_until)
     return [event]
 
 

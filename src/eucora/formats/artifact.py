@@ -5,12 +5,14 @@ from typing import Final
 
 from eucora.domain.findings import ArtifactFacts, ArtifactFormat, Signature, UnreadableEvidence
 from eucora.formats import intunewin
+from eucora.formats.disk_image import read_disk_image
 from eucora.formats.flat_package import read_flat_package
 from eucora.formats.magic import recognise_file
 from eucora.formats.msi import read_msi
 from eucora.formats.pe import read_pe
 
-_WAY_OUT: Final = "Hand in an .exe, .msi or .intunewin for Windows, or a flat .pkg for macOS."
+_WAY_OUT: Final = "Hand in an .exe, .msi or .intunewin for Windows, or a flat .pkg or a .dmg for macOS."
+_MARKS: Final = {ArtifactFormat.DMG: "its last 512 bytes are no trailer of a disk image"}
 
 
 def inspect(path: Path, file_name: str) -> ArtifactFacts:
@@ -54,12 +56,15 @@ def inspect(path: Path, file_name: str) -> ArtifactFacts:
                 package_version=flat.version,
                 signed_by=flat.signed_by,
             )
+        case ArtifactFormat.DMG:
+            image = read_disk_image(path)
+            return ArtifactFacts(found, image.signature, signed_by=image.signed_by)
 
 
 def _contradiction(file_name: str, named: ArtifactFormat, found: ArtifactFormat | None) -> UnreadableEvidence:
     if found is None:
         asked = "a zip" if named is ArtifactFormat.INTUNEWIN else f"an .{named} file"
-        reason = f"is not {asked}: its first bytes are those of no known format"
+        reason = f"is not {asked}: {_MARKS.get(named, 'its first bytes are those of no known format')}"
     else:
         reason = f"is named .{named}, but its content is that of an .{found}"
     return UnreadableEvidence(str(named), file_name[:100], reason, _WAY_OUT)

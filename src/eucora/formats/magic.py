@@ -1,9 +1,10 @@
-"""What a file is by its first bytes, whatever its name says."""
+"""What a file is by its first bytes, or by its last ones, whatever its name says."""
 
 from pathlib import Path
 from typing import Final
 
 from eucora.domain.findings import ArtifactFormat
+from eucora.formats.disk_image import has_trailer
 
 HEAD_SIZE: Final = 8  # bytes that ``recognise`` wants
 
@@ -22,6 +23,7 @@ def recognise(head: bytes) -> ArtifactFormat | None:
 
 
 def recognise_file(path: Path) -> ArtifactFormat | None:
-    """As ``recognise``, for the file at ``path``."""
+    """As ``recognise``, for the file at ``path``; also a disk image, which is known by its trailer alone."""
     with path.open("rb") as file:
-        return recognise(file.read(HEAD_SIZE))
+        found = recognise(file.read(HEAD_SIZE))
+        return ArtifactFormat.DMG if found is None and has_trailer(file) else found

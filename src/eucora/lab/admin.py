@@ -44,6 +44,7 @@ class FaultRequest(_Strict):
     retry_after_s: int | None = Field(default=None, ge=0)
     method: str = ""
     path_contains: str = ""
+    said: str = Field(default="", max_length=4000)
 
 
 class FaultRateRequest(_Strict):
@@ -107,7 +108,7 @@ def create_admin(fleet: Fleet, clock: Clock, faults: Faults, contents: Contents)
 
     async def add_fault(request: Request) -> Response:
         asked = FaultRequest.model_validate_json(await request.body())
-        fault = Fault(asked.status, asked.count, asked.retry_after_s, asked.method, asked.path_contains)
+        fault = Fault(asked.status, asked.count, asked.retry_after_s, asked.method, asked.path_contains, asked.said)
         faults.add(asked.upstream, fault)
         return Response(status_code=204)
 
@@ -136,6 +137,13 @@ def create_admin(fleet: Fleet, clock: Clock, faults: Faults, contents: Contents)
             return JSONResponse({"error": "the lab runs on the machine's clock"}, 409)
         return JSONResponse({"now": clock.advance(asked.seconds).isoformat()})
 
+    async def list_groups(_: Request) -> Response:
+        groups = [
+            {"plane": group.plane, "id": group.id, "name": group.name, "devices": len(group.devices)}
+            for group in fleet.groups
+        ]
+        return JSONResponse({"groups": groups})
+
     async def list_contents(_: Request) -> Response:
         return JSONResponse({"contents": contents()})
 
@@ -156,6 +164,7 @@ def create_admin(fleet: Fleet, clock: Clock, faults: Faults, contents: Contents)
             Route("/failure-rates", set_failure_rate, methods=["POST"]),
             Route("/lying-statuses", lie, methods=["POST"]),
             Route("/clock/advance", advance, methods=["POST"]),
+            Route("/groups", list_groups, methods=["GET"]),
             Route("/contents", list_contents, methods=["GET"]),
             Route("/requests", count_requests, methods=["GET"]),
         ],

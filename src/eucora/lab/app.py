@@ -34,6 +34,7 @@ from eucora.lab.oidc import create_issuer
 from eucora.lab.recorder import Recorder, RecorderMiddleware
 from eucora.lab.roster import draw_token, draw_uuid
 from eucora.lab.spool import spooling
+from eucora.lab.vault import Keepers, create_keepers_admin, create_key_vault, create_vault
 
 # The program whose tokens of the lab's issuer the application trusts: a client of that issuer, and its subject.
 WORKLOAD = "eucora-automation"
@@ -57,6 +58,7 @@ class Lab:
     approvals: Approvals
     kandji: KandjiStore
     limits: Limits
+    keepers: Keepers
 
     def contents(self) -> list[dict[str, Any]]:
         """Each vendor object with content, and the digests of what it holds as read back from the upload.
@@ -86,17 +88,18 @@ def create_lab(
     base_url: str,
     windows: int = 1200,
     macs: int = 800,
+    intune_macs: int = 0,
     token_lifetime_s: int | None = None,
     recorder: Recorder | None = None,
 ) -> Starlette:
     """The lab reached at ``base_url`` (no slash at the end): ``/entra``, ``/graph/v1.0``, ``/blob``, ``/jamf``,
-    ``/kandji``, ``/oidc`` and ``/admin``.
+    ``/kandji``, ``/oidc``, ``/vault``, ``/keyvault`` and ``/admin``.
 
-    ``pace`` is how many times faster than real the devices and the vendors' background work are. ``token_lifetime_s``
-    fixes the life of Entra's tokens, which is drawn otherwise. ``app.state.lab`` is the Lab; its ``limits`` are off at
-    first.
+    ``pace`` is how many times faster than real the devices and the vendors' background work are. ``macs`` are Jamf's.
+    ``token_lifetime_s`` fixes the life of Entra's tokens, drawn otherwise. ``app.state.lab`` is the Lab; its ``limits``
+    are off at first.
     """
-    fleet = Fleet(seed, clock, windows=windows, macs=macs, pace=pace)
+    fleet = Fleet(seed, clock, windows=windows, macs=macs, intune_macs=intune_macs, pace=pace)
     told = ToldClock(clock)
     directory = Directory(seed, told, token_lifetime_s=token_lifetime_s, authority=f"{base_url}/entra")
     oidc = create_issuer(f"{base_url}/oidc", seed, clock)
@@ -114,6 +117,7 @@ def create_lab(
         account=LabAccount("eucora", draw_token(seed, "jamf-password")),
     )
     kandji = create_kandji(fleet, clock, token=draw_token(seed, "kandji-token"))
+    keepers = Keepers(seed, clock)
     approvals = Approvals(tenant, directory.credentials.client_id)
     spells = Spells(
         revoke={"graph": directory.revoke_tokens, "jamf": jamf.state.jamf.tokens.revoke},
@@ -123,15 +127,8 @@ def create_lab(
     faults, limits = Faults(clock, rates=FaultRates(seed), spells=spells), Limits(clock)
     lab = Lab(
         fleet, clock, directory, tenant, jamf.state.jamf, jamf_client_id, jamf_client_secret, faults, approvals,
-        kandji.state.kandji, limits,
+        kandji.state.kandji, limits, keepers,
     )  # fmt: skip
-    middleware = [
-        Middleware(DateMiddleware, clock=told),
-        Middleware(LimitMiddleware, limits=limits),
-        Middleware(FaultMiddleware, faults=lab.faults),
-    ]
-    if recorder is not None:
-        middleware.insert(0, Middleware(RecorderMiddleware, recorder=recorder))
     app = Starlette(
         routes=[
             Mount("/entra", create_entra(directory, clock)),
@@ -141,10 +138,24 @@ def create_lab(
             Mount("/kandji", kandji),
             Mount("/oidc", oidc),
             Mount("/admin/entra", create_entra_admin(directory)),
+            Mount("/vault", create_vault(keepers)),
+            Mount("/keyvault", create_key_vault(keepers, directory)),
+            Mount("/admin/vault", create_keepers_admin(keepers)),
             Mount("/admin/approvals", create_approval_admin(approvals)),
             Mount("/admin", create_admin(fleet, clock, lab.faults, lab.contents)),
         ],
-        middleware=[*spooling(), *middleware],
+        middleware=[*spooling(), *_in_front(told, limits, faults, recorder)],
     )
     app.state.lab = lab
     return app
+
+
+def _in_front(clock: ToldClock, limits: Limits, faults: Faults, recorder: Recorder | None) -> list[Middleware]:
+    """What every request meets before a vendor, the first one first."""
+    recording = [] if recorder is None else [Middleware(RecorderMiddleware, recorder=recorder)]
+    return [
+        *recording,
+        Middleware(DateMiddleware, clock=clock),
+        Middleware(LimitMiddleware, limits=limits),
+        Middleware(FaultMiddleware, faults=faults),
+    ]

@@ -8,7 +8,7 @@ import binascii
 import math
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl, unquote_plus
@@ -27,6 +27,7 @@ from eucora.lab.clock import Clock
 from eucora.lab.roster import draw, draw_token, draw_uuid
 
 GRAPH_RESOURCE: Final = "https://graph.microsoft.com"
+VAULT_RESOURCE: Final = "https://vault.azure.net"
 # Entra's default access tokens live between 60 and 90 minutes, drawn anew for each token.
 _LIFETIME_S: Final = (3600, 5400)
 _MISSING_PARAMETER: Final = 900144
@@ -37,6 +38,7 @@ GRANTED: Final = (
     "DeviceManagementApps.ReadWrite.All",
     "DeviceManagementManagedDevices.Read.All",
     "DeviceManagementRBAC.Read.All",
+    "User.Read.All",
     "Group.ReadWrite.All",
 )
 
@@ -77,7 +79,7 @@ class Directory:
         token_lifetime_s: int | None = None,
         authority: str = "https://login.microsoftonline.com",
     ) -> None:
-        self.credentials: Final = Credentials(
+        self.credentials = Credentials(
             draw_uuid(seed, "tenant"), draw_uuid(seed, "client"), draw_token(seed, "client-secret")
         )
         self._seed, self._clock, self._lifetime_s = seed, clock, token_lifetime_s
@@ -102,8 +104,7 @@ class Directory:
             text = f"Application with identifier '{form['client_id']}' was not found in the directory."
             raise _Refusal(400, "unauthorized_client", 700016, text)
         self._check_proof(form)
-        _check_scope(form.get("scope", ""))
-        return self._issue()
+        return self._issue(_resource(form.get("scope", "")))
 
     def _check_proof(self, form: Mapping[str, str]) -> None:
         if assertion := form.get("client_assertion"):
@@ -127,20 +128,24 @@ class Directory:
             text = f"The provided client secret keys for app '{form['client_id']}' are expired."
             raise _Refusal(401, "invalid_client", 7000222, text)
 
+    def rotate_secret(self, secret: str) -> None:
+        """From now on the application has this secret and no other; tokens that were issued stay good."""
+        self.credentials = replace(self.credentials, client_secret=secret)
+
     def revoke_tokens(self) -> None:
         """Take back every token issued so far."""
         self._revocations += 1
         fresh = OctKey.import_key(draw_token(self._seed, "token-key", self._revocations))
         self._keys = [*self._keys[-_REVOKED_KEPT:], fresh]
 
-    def _issue(self) -> dict[str, object]:
+    def _issue(self, resource: str) -> dict[str, object]:
         self._issued += 1
         least, most = _LIFETIME_S
         drawn = least + int(draw(self._seed, "token", self._issued) * (most - least))
         lifetime = self._lifetime_s or drawn
         now = math.floor(self._clock.now().timestamp())
         claims: dict[str, object] = {
-            "aud": GRAPH_RESOURCE,
+            "aud": resource,
             "iss": f"https://sts.windows.net/{self.credentials.tenant}/",
             "iat": now,
             "nbf": now,
@@ -153,8 +158,8 @@ class Directory:
         token = jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, self._keys[-1])
         return {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}
 
-    def check(self, authorization: str | None) -> None:
-        """Pass when the Authorization header carries a token of ours that has not expired.
+    def check(self, authorization: str | None, *, resource: str = GRAPH_RESOURCE) -> None:
+        """Pass when the Authorization header carries a token of ours for ``resource`` that has not expired.
 
         Raises:
             TokenRejected: no token, not ours, or expired.
@@ -168,6 +173,8 @@ class Directory:
             if any(_opens(key, token) for key in self._keys[:-1]):
                 raise TokenRejected("The token was issued before the revocation timestamp.") from error
             raise TokenRejected("Access token validation failure. Invalid signature.") from error
+        if claims["aud"] != resource:
+            raise TokenRejected("Access token validation failure. Invalid audience.")
         if self._clock.now().timestamp() >= float(claims["exp"]):
             raise TokenRejected("Lifetime validation failed, the token is expired.")
 
@@ -209,15 +216,18 @@ async def _form(request: Request) -> dict[str, str]:
     return form
 
 
-def _check_scope(scope: str) -> None:
+def _resource(scope: str) -> str:
+    """What a token is asked for. Raises _Refusal for what the tenant does not know."""
     if not scope:
         text = "The request body must contain the following parameter: 'scope'."
         raise _Refusal(400, "invalid_request", _MISSING_PARAMETER, text)
     if not scope.endswith("/.default"):
         raise _Refusal(400, "invalid_scope", 70011, f"The provided value for scope {scope} is not valid.")
-    if scope != f"{GRAPH_RESOURCE}/.default":
-        text = f"The resource principal named {scope.removesuffix('/.default')} was not found in the tenant."
+    resource = scope.removesuffix("/.default")
+    if resource not in (GRAPH_RESOURCE, VAULT_RESOURCE):
+        text = f"The resource principal named {resource} was not found in the tenant."
         raise _Refusal(400, "invalid_resource", 500011, text)
+    return resource
 
 
 def _error(refusal: _Refusal, now: datetime, correlation_id: str) -> dict[str, object]:

@@ -7,7 +7,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from html import escape
 from typing import Final
+from urllib.parse import quote
 from uuid import uuid4
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -31,13 +33,17 @@ _ROUTES_MAX: Final = 1000  # distinct routes counted; the rest are counted toget
 
 @dataclass(slots=True)
 class Fault:
-    """The next ``count`` fitting requests fail. ``status`` 0 cuts the connection in the middle of the answer."""
+    """The next ``count`` fitting requests fail. ``status`` 0 cuts the connection in the middle of the answer.
+
+    ``said``: words that the answer carries, in its body and in a header of its own.
+    """
 
     status: int
     count: int
     retry_after_s: int | None = None
     method: str = ""  # empty: any
     path_contains: str = ""
+    said: str = ""
 
 
 @dataclass(slots=True)
@@ -111,7 +117,10 @@ class FaultMiddleware:
         elif fault.status == 0:
             await cut(send)
         else:
-            answer = self._failure(upstream, path, fault.status)
+            answer = _answer(upstream, path, fault.status, self._faults.clock.now(), fault.said)
+            if fault.said:
+                answer.headers["x-lab-said"] = quote(fault.said)
+                answer.headers["set-cookie"] = f"lab={quote(fault.said)}; Path=/; HttpOnly"
             if fault.retry_after_s is not None:
                 answer.headers["retry-after"] = str(fault.retry_after_s)
             await answer(scope, receive, send)
@@ -120,17 +129,21 @@ class FaultMiddleware:
         return _answer(upstream, path, status, self._faults.clock.now())
 
 
-def _answer(upstream: str, path: str, status: int, at: datetime) -> Response:
+def _answer(upstream: str, path: str, status: int, at: datetime, said: str = "") -> Response:
     """The failure in the vendor's own shape."""
-    request_id = str(uuid4())
+    request_id, words = str(uuid4()), said or "The lab was told to fail."
     if upstream == "graph":
         code = _GRAPH_CODES.get(status, "UnknownError")
-        body = error_body(code, "The lab was told to fail.", request_id=request_id, client_request_id=request_id, at=at)
+        body = error_body(code, words, request_id=request_id, client_request_id=request_id, at=at)
         return JSONResponse(body, status, headers={"request-id": request_id, "client-request-id": request_id})
     if upstream == "blob":
-        return blob.error_response(status, "ServerBusy", "The lab was told to fail.")
+        return blob.error_response(status, "ServerBusy", escape(words))
     if upstream == "jamf" and "/JSSResource" in path:
-        return HTMLResponse("<html><head><title>Status page</title></head><body><p>Error</p></body></html>", status)
-    if upstream == "jamf":
-        return JSONResponse({"httpStatus": status, "errors": []}, status)
-    return JSONResponse({"error": "temporarily_unavailable", "error_description": "The lab was told to fail."}, status)
+        return HTMLResponse(
+            f"<html><head><title>Status page</title></head><body><p>Error</p><p>{escape(said)}</p></body></html>",
+            status,
+        )
+    if upstream == "jamf" and not (status == 400 and path.endswith("/oauth/token")):
+        errors = [{"code": "INVALID", "description": said, "id": "0", "field": "name"}] if said else []
+        return JSONResponse({"httpStatus": status, "errors": errors}, status)
+    return JSONResponse({"error": "temporarily_unavailable", "error_description": words}, status)

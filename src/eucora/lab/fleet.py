@@ -14,12 +14,15 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from eucora.domain.planes import Plane, Platform
+from eucora.domain.planes import REACHED_OVER, Plane
 from eucora.lab.clock import Clock
 from eucora.lab.roster import LabDevice, LabGroup, draw, groups_of, roster
 
 # Seconds at pace 1. A device finishes what it began even when the offer is taken back meanwhile.
 _WORK_S: Final = (120.0, 600.0)
+# Of the people who are free to install something, so many do it one day, and so long after it was offered.
+_CHOOSING: Final = 0.3
+_CHOICE_S: Final = (1_800.0, 43_200.0)
 # Intune's agent tries a failed Win32 application three times before it reports the failure; the lab's Macs do the same.
 _TRIES_BEFORE_FAILURE: Final = 3
 # Planes that lie to the request being answered; each is a task of its own, so the others hear the truth meanwhile.
@@ -30,10 +33,20 @@ _WINDOWS_ERRORS: Final = (
     ("0x80070652", "Another installation is already in progress."),
     ("0x80070070", "There is not enough space on the disk."),
 )
+_INTUNE_MACOS_ERRORS: Final = (
+    ("0x87D1041C", "The application was not detected after installation completed successfully."),
+    ("0x87D13B64", "The app failed to install."),
+    ("0x87D13B8F", "The app is installed, but is unmanaged."),
+)
 _MACOS_ERRORS: Final = (
     ("1", "installer: The install failed. (The Installer encountered an error that caused the installation to fail.)"),
     ("1", "installer: Error - There is not enough free space on the volume."),
 )
+_ERRORS: Final = {
+    Plane.INTUNE: _WINDOWS_ERRORS,
+    Plane.JAMF: _MACOS_ERRORS,
+    Plane.INTUNE_MACOS: _INTUNE_MACOS_ERRORS,
+}
 
 
 class OfferKind(StrEnum):
@@ -55,11 +68,15 @@ class DeviceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OfferSpan:
-    """An offer of one package to one device, standing from ``starts`` until ``ends`` (UTC; None: it still stands)."""
+    """An offer of one package to one device, standing from ``starts`` until ``ends`` (UTC; None: it still stands).
+
+    ``free``: somebody at the device has to choose it; few do, some time after it was offered.
+    """
 
     kind: OfferKind
     starts: datetime
     ends: datetime | None = None
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +101,22 @@ class _Rate:
 
 
 class Fleet:
-    """``windows`` + ``macs`` devices, their groups and their behaviour.
+    """``windows`` and ``intune_macs`` devices of Intune and ``macs`` of Jamf, their groups and their behaviour.
 
     ``pace`` says how many times faster than real the devices live: at 1 a Windows device checks in about hourly and a
     Mac every quarter of an hour, at 1800 within about two seconds.
     """
 
-    def __init__(self, seed: int, clock: Clock, *, windows: int = 1200, macs: int = 800, pace: float) -> None:
+    def __init__(
+        self, seed: int, clock: Clock, *, windows: int = 1200, macs: int = 800, intune_macs: int = 0, pace: float
+    ) -> None:
         if pace <= 0:
             raise ValueError("pace must be above 0")
         self.seed, self.clock, self.pace = seed, clock, pace
         self.started_at: Final = clock.now()
-        self.devices: Final[tuple[LabDevice, ...]] = roster(seed, windows=windows, macs=macs)
-        self.groups: Final[tuple[LabGroup, ...]] = groups_of(seed, windows=windows, macs=macs)
+        sizes = {"windows": windows, "macs": macs, "intune_macs": intune_macs}
+        self.devices: Final[tuple[LabDevice, ...]] = roster(seed, **sizes)
+        self.groups: Final[tuple[LabGroup, ...]] = groups_of(seed, **sizes)
         self._rates: list[_Rate] = []
         self._lies: dict[Plane, datetime] = {}
 
@@ -104,8 +124,7 @@ class Fleet:
 
     def on(self, plane: Plane) -> Sequence[LabDevice]:
         """The devices that ``plane`` manages, in the order of their index."""
-        platform = Platform.WINDOWS if plane is Plane.INTUNE else Platform.MACOS
-        return [device for device in self.devices if device.platform is platform]
+        return [device for device in self.devices if device.plane is plane]
 
     def groups_on(self, plane: Plane) -> Sequence[LabGroup]:
         """The groups of ``plane``, the smallest ring first and the empty one last."""
@@ -119,7 +138,7 @@ class Fleet:
 
     def last_check_in(self, device: LabDevice, now: datetime) -> datetime:
         """The latest check-in at or before ``now`` (UTC), as far as its plane tells."""
-        if (lying := self._lying_since(_plane_of(device))) is not None:
+        if (lying := self._lying_since(device.plane)) is not None:
             now = min(now, lying)
         if device.missing_days is not None:
             return self.started_at - timedelta(days=device.missing_days)
@@ -131,6 +150,7 @@ class Fleet:
     def set_lying(self, plane: Plane, on: bool) -> None:
         """Let ``plane`` say "installed" of whatever is offered, at once, while its inventory stands still; or end it.
 
+        It is the vendor that lies, so what is told of INTUNE is told of INTUNE_MACOS as well.
         The devices go on living meanwhile, and the truth is told once the lie ends.
         """
         if on:
@@ -148,7 +168,10 @@ class Fleet:
             _FIBBING.reset(token)
 
     def _lying_since(self, plane: Plane) -> datetime | None:
-        return self.started_at if plane in _FIBBING.get() else self._lies.get(plane)
+        vendor = REACHED_OVER.get(plane, plane)
+        if {plane, vendor} & _FIBBING.get():
+            return self.started_at
+        return self._lies.get(plane, self._lies.get(vendor))
 
     def set_failure_rate(self, package_prefix: str, rate: float) -> None:
         """From now on, installs of packages whose key starts so fail on at least ``rate`` (0..1) of the devices.
@@ -165,19 +188,29 @@ class Fleet:
         ``spans`` are in the order of their start. Each leads to one piece of work at the first check-in that finds it
         standing; an offer that ends before that check-in leads to none.
         """
-        lying = self._lying_since(_plane_of(device))
-        standing = [span for span in spans if span.starts <= now and (span.ends is None or now < span.ends)]
+        lying = self._lying_since(device.plane)
+        standing = [
+            span for span in spans if span.starts <= now and (span.ends is None or now < span.ends) and not span.free
+        ]
         if lying is not None and standing and standing[-1].kind is OfferKind.INSTALL:
             return Outcome(DeviceState.INSTALLED, "", "", max(lying, standing[-1].starts), installed=False)
         moment = now.timestamp()
         last = Outcome(DeviceState.UNREPORTED, "", "", None, installed=False)
         free_from = -math.inf
         for number, span in enumerate(spans):
-            act_at = self._check_in_at(device, max(span.starts.timestamp(), free_from))
-            if act_at is None or act_at > moment:
+            begins = span.starts.timestamp()
+            if span.free:
+                chosen_s = self.chosen_after_s(device, package_key)
+                if chosen_s is None or begins + chosen_s > moment:
+                    continue
+                begins += chosen_s
+            act_at = self._check_in_at(device, max(begins, free_from))
+            if act_at is None:
                 break
             if span.ends is not None and act_at >= span.ends.timestamp():
                 continue
+            if act_at > moment:
+                break
             wanted = span.kind is OfferKind.INSTALL
             if last.installed == wanted:  # detection finds it as wanted: nothing to do, but it is said
                 last = _settled(wanted, act_at)
@@ -189,6 +222,14 @@ class Fleet:
             free_from = done_at
             last = self._failed(device, package_key, done_at, last.installed) if fails else _settled(wanted, done_at)
         return last
+
+    def chosen_after_s(self, device: LabDevice, package_key: str) -> float | None:
+        """Seconds at this pace after which somebody at ``device`` takes what is offered for choice; None: nobody."""
+        if draw(self.seed, "chooses", device.index, package_key) >= _CHOOSING:
+            return None
+        least, most = _CHOICE_S
+        share = draw(self.seed, "choice", device.index, package_key)
+        return (least + share * (most - least)) / self.pace
 
     # the device's own life
 
@@ -222,13 +263,9 @@ class Fleet:
         return max(reversed(fitting), key=lambda rate: len(rate.prefix)).rate if fitting else 0.0
 
     def _failed(self, device: LabDevice, package_key: str, at: float, installed: bool) -> Outcome:
-        errors = _WINDOWS_ERRORS if device.platform is Platform.WINDOWS else _MACOS_ERRORS
+        errors = _ERRORS[device.plane]
         code, text = errors[int(draw(self.seed, "error", device.index, package_key) * len(errors))]
         return Outcome(DeviceState.FAILED, code, text, _utc(at), installed)
-
-
-def _plane_of(device: LabDevice) -> Plane:
-    return Plane.INTUNE if device.platform is Platform.WINDOWS else Plane.JAMF
 
 
 def _settled(installed: bool, at: float) -> Outcome:

@@ -1,4 +1,4 @@
-"""Who is in the simulated fleet: devices with their traits, and the ring groups of both planes, drawn from a seed."""
+"""Who is in the simulated fleet: devices with their traits, and the ring groups of each plane, drawn from a seed."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from eucora.domain.planes import Plane, Platform
+from eucora.domain.planes import PLATFORM_OF, Plane, Platform
 
-# Seconds between check-ins at pace 1, least and most. Windows: the hourly round of the application agent; macOS: the
-# recurring check-in that Jamf Pro sets up by default, every 15 minutes.
-_PERIOD_S: Final = {Platform.WINDOWS: (3000.0, 3600.0), Platform.MACOS: (900.0, 1200.0)}
+# Seconds between check-ins at pace 1, least and most. Windows: the hourly round of the application agent; Jamf: the
+# recurring check-in that it sets up by default, every 15 minutes. Intune's Macs come by themselves every eight hours
+# only, but Intune asks them to when something is assigned to them; about an hour is what comes of it.
+_PERIOD_S: Final = {
+    Plane.INTUNE: (3000.0, 3600.0),
+    Plane.JAMF: (900.0, 1200.0),
+    Plane.INTUNE_MACOS: (3000.0, 3600.0),
+}
 _LATE_FACTOR: Final = 4.0
 _OS_VERSIONS: Final = {
     Platform.WINDOWS: ("10.0.22631.6199", "10.0.26100.7171", "10.0.26200.7171"),
     Platform.MACOS: ("14.8.2", "15.7.2", "26.1"),
 }
+_PREFIX: Final = {Plane.INTUNE: "WIN", Plane.JAMF: "MAC", Plane.INTUNE_MACOS: "IMAC"}
 _SERIAL_LETTERS: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -47,7 +53,7 @@ _STRANGERS_IN_PILOT: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class LabDevice:
-    """One device. Ids of a plane that does not manage it are empty strings.
+    """One device. Ids of a vendor that does not manage it are empty strings.
 
     ``managed_id`` is Intune's managedDevice id, ``entra_object_id`` the id of its directory object (what groups hold)
     and ``entra_device_id`` that object's deviceId (what managedDevice.azureADDeviceId names). ``jamf_id`` is a
@@ -71,6 +77,13 @@ class LabDevice:
     failure_rate: float
     late: bool
     missing_days: float | None
+
+    @property
+    def plane(self) -> Plane:
+        """The plane that manages it."""
+        if self.platform is Platform.WINDOWS:
+            return Plane.INTUNE
+        return Plane.INTUNE_MACOS if self.managed_id else Plane.JAMF
 
     @property
     def missing(self) -> bool:
@@ -109,19 +122,19 @@ def draw_token(seed: int, *parts: object) -> str:
     return _digest(seed, parts)[:20].hex()
 
 
-def roster(seed: int, *, windows: int, macs: int) -> tuple[LabDevice, ...]:
-    """Windows devices first, then Macs; ``index`` is the place in the tuple."""
+def roster(seed: int, *, windows: int, macs: int, intune_macs: int = 0) -> tuple[LabDevice, ...]:
+    """Windows devices first, then Jamf's Macs, then Intune's; ``index`` is the place in the tuple."""
     devices: list[LabDevice] = []
-    for platform, size in ((Platform.WINDOWS, windows), (Platform.MACOS, macs)):
+    for plane, size in _sizes(windows, macs, intune_macs):
         number = 0
-        for ring, count in _split(platform, size):
+        for ring, count in _split(plane, size):
             missing, failing, late = _ills(seed, ring, len(devices), count)
             for place in range(count):
                 number += 1
                 device = _device(
                     seed,
                     len(devices),
-                    platform,
+                    plane,
                     number,
                     failure_rate=1.0 if place in failing else ring.failure_rate,
                     late=place in late,
@@ -131,27 +144,39 @@ def roster(seed: int, *, windows: int, macs: int) -> tuple[LabDevice, ...]:
     return tuple(devices)
 
 
-def groups_of(seed: int, *, windows: int, macs: int) -> tuple[LabGroup, ...]:
-    """The five rings and an empty group on each plane; the rings share no device and leave none out."""
+def groups_of(seed: int, *, windows: int, macs: int, intune_macs: int = 0) -> tuple[LabGroup, ...]:
+    """The five rings and an empty group on each plane; the rings share no device and leave none out.
+
+    The groups of Intune's Macs lie beside those of its Windows devices, under names of their own: ``ring-0-lab-macos``.
+    Without such Macs they are not there.
+    """
     groups: list[LabGroup] = []
     first = 0
-    for platform, plane, size in ((Platform.WINDOWS, Plane.INTUNE, windows), (Platform.MACOS, Plane.JAMF, macs)):
-        number = 0
-        for ring, count in _split(platform, size):
+    for plane, size in _sizes(windows, macs, intune_macs):
+        if plane is Plane.INTUNE_MACOS and not size:
+            continue
+        number, suffix = 0, "-macos" if plane is Plane.INTUNE_MACOS else ""
+        for ring, count in _split(plane, size):
             number += 1
+            name = f"{ring.name}{suffix}"
             strangers = _strangers(seed) if plane is Plane.INTUNE and ring.name == "ring-2-pilot" else ()
             members = tuple(range(first, first + count))
-            groups.append(LabGroup(_group_id(seed, plane, ring.name, number), ring.name, plane, members, strangers))
+            groups.append(LabGroup(_group_id(seed, plane, name, number), name, plane, members, strangers))
             first += count
-        groups.append(LabGroup(_group_id(seed, plane, EMPTY_GROUP, number + 1), EMPTY_GROUP, plane, ()))
+        empty = f"{EMPTY_GROUP}{suffix}"
+        groups.append(LabGroup(_group_id(seed, plane, empty, number + 1), empty, plane, ()))
     return tuple(groups)
 
 
-def _split(platform: Platform, size: int) -> Iterator[tuple[_Ring, int]]:
+def _sizes(windows: int, macs: int, intune_macs: int) -> tuple[tuple[Plane, int], ...]:
+    return (Plane.INTUNE, windows), (Plane.JAMF, macs), (Plane.INTUNE_MACOS, intune_macs)
+
+
+def _split(plane: Plane, size: int) -> Iterator[tuple[_Ring, int]]:
     """How many of ``size`` devices each ring gets: its own number while there are enough, the last ring the rest."""
     left = size
     for ring in _RINGS:
-        wanted = ring.windows if platform is Platform.WINDOWS else ring.macs
+        wanted = ring.windows if plane is Plane.INTUNE else ring.macs
         count = left if ring is _RINGS[-1] else min(wanted, left)
         left -= count
         yield ring, count
@@ -167,21 +192,21 @@ def _ills(seed: int, ring: _Ring, first: int, count: int) -> tuple[set[int], set
 
 
 def _device(
-    seed: int, index: int, platform: Platform, number: int, *, failure_rate: float, late: bool, missing: bool
+    seed: int, index: int, plane: Plane, number: int, *, failure_rate: float, late: bool, missing: bool
 ) -> LabDevice:
-    windows = platform is Platform.WINDOWS
-    least, most = _PERIOD_S[platform]
+    platform, jamf = PLATFORM_OF[plane], plane is Plane.JAMF
+    least, most = _PERIOD_S[plane]
     period = least + draw(seed, "period", index) * (most - least)
     versions = _OS_VERSIONS[platform]
     return LabDevice(
         index=index,
         platform=platform,
-        managed_id=draw_uuid(seed, "managed", index) if windows else "",
-        entra_object_id=draw_uuid(seed, "entra-object", index) if windows else "",
-        entra_device_id=draw_uuid(seed, "entra-device", index) if windows else "",
-        jamf_id="" if windows else str(number),
+        managed_id="" if jamf else draw_uuid(seed, "managed", index),
+        entra_object_id="" if jamf else draw_uuid(seed, "entra-object", index),
+        entra_device_id="" if jamf else draw_uuid(seed, "entra-device", index),
+        jamf_id=str(number) if jamf else "",
         udid=draw_uuid(seed, "udid", index).upper(),
-        name=f"{'WIN' if windows else 'MAC'}-{number:04d}",
+        name=f"{_PREFIX[plane]}-{number:04d}",
         serial=_serial(seed, index),
         os_version=versions[int(draw(seed, "os", index) * len(versions))],
         user=f"user{index:04d}@lab.example",
@@ -208,7 +233,7 @@ def _strangers(seed: int) -> tuple[str, ...]:
 
 def _group_id(seed: int, plane: Plane, name: str, number: int) -> str:
     """Intune's groups have GUIDs, Jamf's have small numbers."""
-    return draw_uuid(seed, "group", name) if plane is Plane.INTUNE else str(number)
+    return str(number) if plane is Plane.JAMF else draw_uuid(seed, "group", name)
 
 
 def _digest(seed: int, parts: tuple[object, ...]) -> bytes:

@@ -18,6 +18,10 @@ _START_S: Final = 30.0
 _STOP_S: Final = 10.0
 
 
+# Of a lab that people start: enough for the first two rings of Intune's Macs and a few in the third.
+INTUNE_MACS: Final = 60
+
+
 @dataclass(frozen=True, slots=True)
 class LabAddresses:
     """Where the simulated vendors are reached and with which credentials; URLs without a slash at the end."""
@@ -48,6 +52,7 @@ def serve_lab(
     port: int = 0,
     windows: int = 1200,
     macs: int = 800,
+    intune_macs: int = 0,
     token_lifetime_s: int | None = None,
     recorder: Recorder | None = None,
 ) -> Iterator[LabAddresses]:
@@ -66,6 +71,7 @@ def serve_lab(
             base_url=base_url,
             windows=windows,
             macs=macs,
+            intune_macs=intune_macs,
             token_lifetime_s=token_lifetime_s,
             recorder=recorder,
         )
@@ -90,7 +96,7 @@ def run(*, seed: int, pace: float, port: int = 0, ready: Callable[[LabAddresses]
     """
     with _listening(port) as listener:
         base_url = _base_url(listener)
-        app = create_lab(seed=seed, clock=SystemClock(), pace=pace, base_url=base_url)
+        app = create_lab(seed=seed, clock=SystemClock(), pace=pace, base_url=base_url, intune_macs=INTUNE_MACS)
         try:
             ready(addresses(base_url, app.state.lab))
             _Server(_config(app), app.state.lab).run(sockets=[listener])

@@ -12,12 +12,13 @@ from eucora.application import plane_approvals, rollout
 from eucora.application.execute import execute
 from eucora.application.held_requests import PlaneAwaitingApproval, on_behalf_of
 from eucora.application.lanes import lane, lane_of
-from eucora.application.planes import PlaneError, PlaneUnavailable
+from eucora.application.planes import PlaneError, PlaneTokenRefused, PlaneUnavailable
 from eucora.application.ports import Context, Lease, LeaseLost, StreamConflict
 from eucora.application.react import react
 from eucora.application.rollout import TASKS, Work
 from eucora.application.upkeep import UPKEEP
 from eucora.application.world import World
+from eucora.connectors.redaction import redact
 from eucora.domain.deployment_intent.decide import DECIDER
 from eucora.domain.deployment_intent.events import SERVICE
 from eucora.domain.errors import DomainError
@@ -127,7 +128,7 @@ class EffectsWorker:
                 _log.warning("lease_lost")  # another worker has it: whatever was missing, it will do
             except Exception as error:
                 _log.exception("job_failed")
-                await self._again(job, f"{type(error).__name__}: {error}")
+                await self._again(job, redact(f"{type(error).__name__}: {error}"))
 
     async def _run(self, job: Job) -> None:
         context = Context(SERVICE, job.correlation_id, job.causation_id, job.intent_id)
@@ -191,6 +192,8 @@ class EffectsWorker:
         """Transient: later again, on record once it lasts, at last given up. Anything else is a dead letter at once."""
         _log.warning("plane_failed", plane=error.plane.value, operation=job.kind, kind=error.kind, status=error.status)
         now = self.world.clock.now()
+        if isinstance(error, PlaneTokenRefused) and job.attempt >= LASTING:
+            error = error.lasting()
         passing = isinstance(error, PlaneUnavailable) and not job.last_attempt
         failure = rollout.failure_of(task, job.kind, error, job.attempt)
         if not passing or job.attempt == LASTING:

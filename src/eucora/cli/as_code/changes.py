@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from eucora.cli.as_code.file import Intended
+from eucora.domain.planes import Plane
 
 Recorded = Mapping[str, Any]
 
@@ -98,6 +99,8 @@ def _installs(asked: Sequence[Recorded], known: Sequence[Recorded]) -> Iterator[
         place = f"installs.{one['plane']}"
         if recorded is None:
             yield Change(Action.ADD, place, "", f"artifact {one['artifact']}")
+            if one["plane"] in WITH_NEEDS:
+                yield from _fields(place, {name: one[name] for name in ("needs", "restart")}, {})
             continue
         codes = [[code["code"], code["meaning"]] for code in one["return_codes"]]
         now = {**{name: one[name] for name in NAMED}, "return_codes": sorted(codes)}
@@ -107,7 +110,8 @@ def _installs(asked: Sequence[Recorded], known: Sequence[Recorded]) -> Iterator[
         yield Change(Action.REMOVE, f"installs.{plane}", f"artifact {before[plane]['artifact']}", "")
 
 
-NAMED = ("artifact", "install_command", "uninstall_command", "detection")
+WITH_NEEDS = (Plane.INTUNE,)  # an install on another plane says neither
+NAMED = ("artifact", "install_command", "uninstall_command", "detection", "needs", "restart")
 
 
 def _members(what: str, asked: Sequence[str], known: Sequence[str]) -> Iterator[Change]:
@@ -123,8 +127,46 @@ def _targets(rings: Sequence[Recorded]) -> Iterator[str]:
             notes = [str(told["site_class"]), *(["critical"] if told.get("critical") else [])]
             if told.get("share"):
                 notes.append(f"{told['share']['from']}–{told['share']['to']} %")
+            if target.get("offer_as", "required") != "required":
+                notes.append(target["offer_as"])
+            if target.get("excluded"):
+                notes.append(f"without {', '.join(sorted(target['excluded']))}")
             yield f"ring {ring['ring']}, {target['plane']} group {target['group']} ({', '.join(notes)})"
 
 
+# What a device must have: the word before a value, and the unit behind it.
+_LABELS = {
+    "release": ("from Windows", ""),
+    "free_disk_mb": ("free disk", " MB"),
+    "memory_mb": ("memory", " MB"),
+    "cpu_mhz": ("processor speed", " MHz"),
+}
+
+
 def _word(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+    """A recorded value for people: no word of it is a programming language's."""
+    match value:
+        case None | "" | [] | ():
+            return "nothing"
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            return ", ".join(_part(name, one) for name, one in value.items() if _is_said(one)) or "nothing"
+        case list() | tuple():
+            return " and ".join(f"({_word(one)})" if isinstance(one, Mapping) else _spaced(one) for one in value)
+        case _:
+            return str(value)
+
+
+def _part(name: str, value: Any) -> str:
+    before, behind = _LABELS.get(name, (name.replace("_", " "), ""))
+    return f"{before} {_word(value)}{behind}"
+
+
+def _spaced(value: Any) -> str:
+    """An entry of a list; a pair, such as a return code with its meaning, stays together."""
+    return " ".join(_word(one) for one in value) if isinstance(value, list | tuple) else _word(value)
+
+
+def _is_said(value: Any) -> bool:
+    return value is not None and value not in ("", [], ())

@@ -1,15 +1,13 @@
 """``eucora plan`` and ``eucora apply``: a deployment intent as a file."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import httpx
 import typer
 
-from eucora.cli.client import Api, Failed, ServiceToken, Session
-from eucora.cli.console import MISUSED, fail, keep_generated, one_line_errors, out, print_json, run
+from eucora.cli.console import MISUSED, fail, keep_generated, one_line_errors, out, print_json
+from eucora.cli.remote import LOCAL, Json, Server, Token, ask
 
 if TYPE_CHECKING:
     from eucora.cli.as_code.file import Intended
@@ -17,13 +15,8 @@ if TYPE_CHECKING:
 
 # The file's words are the API's, and importing those takes a second that no other command should wait for.
 
-T = TypeVar("T")
 SCHEMA_PATH: Final = Path("openapi/deployment-intent.schema.json")
-LOCAL: Final = "http://127.0.0.1:8000"
 File = Annotated[Path, typer.Option("--file", "-f", help="The deployment intent.")]
-Server = Annotated[str, typer.Option(envvar="EUCORA_SERVER", help="Address of the service.")]
-Token = Annotated[str, typer.Option(envvar="EUCORA_TOKEN", help="A service token, or a bearer token of your provider.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def show_plan(file: File, token: Token, server: Server = LOCAL, as_json: Json = False) -> None:
@@ -35,7 +28,7 @@ def show_plan(file: File, token: Token, server: Server = LOCAL, as_json: Json = 
 
     with one_line_errors():
         intended = _read(file)
-        planned = run(_with_session(server, token, lambda session: plan(session, intended)))
+        planned = ask(server, token, lambda session: plan(session, intended))
         _show(planned, as_json)
 
 
@@ -54,7 +47,7 @@ def apply(
 
     with one_line_errors():
         intended = _read(file)
-        planned = run(_with_session(server, token, lambda session: plan(session, intended)))
+        planned = ask(server, token, lambda session: plan(session, intended))
         if not as_json:
             _show(planned, as_json)
         if not planned.proposes:
@@ -63,7 +56,7 @@ def apply(
             return
         if planned.removals and not yes and (as_json or not _agreed(planned)):
             fail(f"{planned.removals} removals and nobody agreed to them: look at 'eucora plan', then give --yes")
-        intent = run(_with_session(server, token, lambda session: submit(session, intended, planned)))
+        intent = ask(server, token, lambda session: submit(session, intended, planned))
         if as_json:
             print_json(_told(planned) | {"intent": intent, "proposed": True})
         else:
@@ -100,16 +93,6 @@ def _agreed(planned: "Plan") -> bool:
         return typer.confirm(f"{planned.removals} removals. Go on?")
     except typer.Abort:
         return False
-
-
-async def _with_session(server: str, token: str, use: Callable[[Session], Awaitable[T]]) -> T:
-    async with httpx.AsyncClient(trust_env=False) as http:
-        try:
-            return await use(Session(Api(server, http), ServiceToken(token), "command line"))
-        except Failed as error:
-            fail(str(error))
-        except httpx.InvalidURL as error:
-            fail(f"--server {server}: {error}", MISUSED)
 
 
 def _told(planned: "Plan") -> dict[str, Any]:

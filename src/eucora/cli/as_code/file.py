@@ -19,11 +19,13 @@ from eucora.api.words import Prose
 from eucora.domain.deployment_intent.proposal import plan_problems
 from eucora.domain.gate_policy import problems_of
 from eucora.domain.gate_types import GatePolicy
+from eucora.domain.install_needs import problems_of as problems_of_needs
 from eucora.domain.planes import Plane
 from eucora.domain.rings import RingPlan, RingSpec, RingTarget
 
 A = TypeVar("A", bound=Asked)
 SIZE_MAX: Final = 1 << 20  # bytes; a file of a person is a few kilobytes
+DEPTH_MAX: Final = 32  # of what is nested in it; an intent needs six
 SCHEMA_ID: Final = "urn:eucora:schema:deployment-intent-file:1"
 KINDS: Final = "^[a-z][a-z0-9_]{0,49}$"
 
@@ -123,6 +125,9 @@ def read_intent(path: Path) -> Intended:
             )
         if not intended.beside(name).is_file():
             raise IntentFileInvalid(f"{path}: {field}: {name}: there is no such file in {path.parent}")
+    for index, install in enumerate(intended.file.installs):
+        if unmet := "; ".join(problems_of_needs(install.plane, install.needs.to_needs(), install.restart)):
+            raise IntentFileInvalid(f"{path}: installs[{index}].{unmet}")
     if problems := plan_problems(_plan(intended.file), {one.plane for one in intended.file.installs}):
         raise IntentFileInvalid(f"{path}: rollout.rings: {'; '.join(problems)}")
     return intended
@@ -136,7 +141,12 @@ def _plan(file: IntentFile) -> RingPlan:
                 ring.ring,
                 tuple(
                     RingTarget(
-                        one.plane, _group(one.plane, one.group), 1, share=None if one.share is None else one.share.share
+                        one.plane,
+                        _group(one.plane, one.group),
+                        1,
+                        share=None if one.share is None else one.share.share,
+                        offer_as=one.offer_as,
+                        excluded=tuple(sorted({_group(one.plane, out) for out in one.excluded})),
                     )
                     for one in ring.targets
                 ),
@@ -186,13 +196,18 @@ def _parsed(path: Path) -> object:
     except OSError as error:
         raise IntentFileInvalid(f"{path}: {error.strerror}; name a file that can be read") from error
     try:
+        depth = 0
         for event in yaml.parse(text, _Loader):
+            # Told here, because the loader takes the square of the depth to find out.
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH_MAX:
+                raise yaml.YAMLError("it is nested too deeply")
             if isinstance(event, yaml.AliasEvent):  # a few of them grow a page into gigabytes
                 mark = event.start_mark
                 place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
                 raise yaml.YAMLError(f"{place}aliases are not accepted; write the value out")
         return yaml.load(text, _Loader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise IntentFileInvalid(f"{path}: {_told(error)}") from error
 
 
@@ -213,8 +228,6 @@ def _told(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
     return " ".join(str(error).split())
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from eucora.cli.as_code.changes import Action, Change, compare
 from eucora.cli.as_code.file import Intended
-from eucora.cli.client import Problem, Session
+from eucora.client import Problem, Session
 
 OVER: Final = frozenset({"aborted", "rolled_back", "rejected"})  # an end after which the same may be asked for again
 

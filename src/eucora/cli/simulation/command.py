@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings
+from eucora.domain.planes import Plane
 
 if TYPE_CHECKING:
     from eucora.cli.simulation.run import Simulated, Wish
@@ -20,7 +21,7 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the fleet: the same seed, the same devices.")] = 7,
     windows: Annotated[int, typer.Option(min=568, max=100_000, help="Windows devices of the fleet.")] = 700,
-    macs: Annotated[int, typer.Option(min=346, max=100_000, help="Macs of the fleet.")] = 460,
+    macs: Annotated[int, typer.Option(min=346, max=100_000, help="Macs of each plane that has any.")] = 460,
     failing: Annotated[str, typer.Option(help="Share of devices on which the release fails, 0 to 1.")] = "0",
     days: Annotated[int, typer.Option(min=1, max=365, help="How long to look.")] = 90,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -63,7 +64,10 @@ def _wish(file: Path, gate_policy: Path | None, seed: int, windows: int, macs: i
         fail(f"--failing {failing}: is a share from 0 to 1, such as 0.2", MISUSED)
     try:
         policy = None if gate_policy is None else read_gate_policy(gate_policy)
-        return Wish(read_intent(file), Fleet(seed, windows, macs), share, days, policy)
+        intended = read_intent(file)
+        with_intune = any(one.plane is Plane.INTUNE_MACOS for one in intended.file.installs)
+        fleet = Fleet(seed, windows, macs, intune_macs=macs if with_intune else 0)
+        return Wish(intended, fleet, share, days, policy)
     except IntentFileInvalid as error:
         fail(str(error), MISUSED)
 

@@ -65,12 +65,16 @@ class FreeBudget:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The synthetic fleet: its seed, its size, and how much faster than real it lives."""
+    """The synthetic fleet: its seed, its size, and how much faster than real it lives.
+
+    ``macs`` are Jamf's, ``intune_macs`` those of Intune.
+    """
 
     seed: int = 7
     windows: int = 700
     macs: int = 460
     pace: float = 1.0
+    intune_macs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,9 @@ async def virtual_house(
     """
     clock = ManualClock(start)
     app: Starlette = create_lab(
-        seed=fleet.seed, clock=clock, pace=fleet.pace, base_url=BASE, windows=fleet.windows, macs=fleet.macs
-    )
+        seed=fleet.seed, clock=clock, pace=fleet.pace, base_url=BASE, windows=fleet.windows, macs=fleet.macs,
+        intune_macs=fleet.intune_macs,
+    )  # fmt: skip
     lab: Lab = app.state.lab
     wire = lab_wire(app)
 
@@ -145,7 +150,7 @@ async def virtual_house(
         evidence=EvidenceFiles(),
         recurrences=CalendarRules(),
         devices=PostgresDevices(pool),
-        planes={Plane.INTUNE: intune.plane, Plane.JAMF: jamf},
+        planes={Plane.INTUNE: intune.plane, Plane.JAMF: jamf, Plane.INTUNE_MACOS: intune.macos},
         facts=CaughtUpFacts(pool, runner),
         clock=clock,
         ids=ids,

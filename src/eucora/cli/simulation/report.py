@@ -33,7 +33,8 @@ def _plain(value: object) -> object:
 def lines(told: Simulated) -> Iterator[str]:
     """The same for people."""
     fleet = told.fleet
-    yield f"{told.application} on {fleet.windows} Windows devices and {fleet.macs} Macs (seed {fleet.seed})"
+    macs = f"{fleet.macs} Macs" + (f" of Jamf's and {fleet.intune_macs} of Intune's" if fleet.intune_macs else "")
+    yield f"{told.application} on {fleet.windows} Windows devices and {macs} (seed {fleet.seed})"
     if told.refused:
         yield f"  refused: {told.refused}"
         return

@@ -190,7 +190,7 @@ class _Live:
         """The fleet's own group of the ring, on each plane that the file targets in it; site classes are kept.
 
         For a group that rings share, it is the group of the last ring that has a share of it. Of several targets on a
-        plane a whole group is lived through, if there is one.
+        plane a whole group is lived through, if there is one. The fleet has no groups to leave out.
         """
         standing = _standing(self.wish.intended.file.rollout.rings)
         wanted = []
@@ -198,7 +198,7 @@ class _Live:
             if of_ring is ring:
                 sharing = [at for (on, at), one in standing.items() if (on, one.group) == (plane, target.group)]
                 group = self.house.group(plane, ring if target.share is None else max(sharing))
-                wanted.append(replace(target, group=group))
+                wanted.append(replace(target, group=group, excluded=()))
         return tuple(wanted)
 
     async def go(self) -> None:

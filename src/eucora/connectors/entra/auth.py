@@ -17,14 +17,15 @@ import structlog
 
 from eucora.application.planes import PlaneError, PlaneForbidden, PlaneRejected, PlaneUnavailable
 from eucora.application.tokens import TokenShelf
-from eucora.connectors.entra.credentials import Credential, CredentialUnusable
+from eucora.connectors.entra.credentials import ClientSecret, Credential, CredentialUnusable
 from eucora.connectors.entra.refusals import Verdict, number_of, verdict, way_out
-from eucora.connectors.errors import TRANSIENT_STATUSES, UPSTREAM, redact, report, retry_after_s
+from eucora.connectors.errors import FRESH_TOKEN, TRANSIENT_STATUSES, UPSTREAM, redact, report, retry_after_s
 from eucora.connectors.http import send
 from eucora.connectors.token_cache import LIFETIME_MAX_S, Sealer, Token, TokenCache
 from eucora.domain.planes import Plane
 
 GRAPH_SCOPE: Final = "https://graph.microsoft.com/.default"
+SIGN_IN: Final = "token"  # the operation of every failure to get one
 # Graph of the national clouds, whose tokens are asked for by their own address (Graph documentation, "National cloud
 # deployments", read 2026-11-22). Anything else, the lab too, takes the scope of the public cloud.
 _NATIONAL: Final = frozenset({"graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"})
@@ -68,12 +69,16 @@ def entra_tokens(
     Replicas share the token over ``shelf`` when the credential gives them a secret in common to seal it with.
     """
     login = EntraLogin(client, credentials, plane=plane, now=now, sleep=sleep)
-    secret = credentials.credential.sealing_secret()
-    sealer = None
-    if secret is not None:
-        about = ("entra", str(client.base_url), credentials.tenant, credentials.client_id, credentials.scope)
-        sealer = Sealer(secret, about)
-    return TokenCache(login.fetch, now=now, sleep=sleep, shelf=shelf, sealer=sealer)
+    about = ("entra", str(client.base_url), credentials.tenant, credentials.client_id, credentials.scope)
+
+    def sealer() -> Sealer:
+        return Sealer(credentials.credential.sealing_secret() or b"", about)
+
+    shared = credentials.credential.sealing_secret() is not None
+    kept = isinstance(credentials.credential, ClientSecret) and credentials.credential.kept is not None
+    return TokenCache(
+        login.fetch, now=now, sleep=sleep, shelf=shelf, sealer=sealer if shared else None, outlasts_refusals=kept
+    )
 
 
 class EntraLogin:
@@ -91,18 +96,28 @@ class EntraLogin:
         self._client, self._credentials, self._plane = client, credentials, plane
         self._now, self._sleep = now, sleep
         self._ahead = timedelta(0)
+        self._sent: Mapping[str, str] = {}
 
     async def fetch(self) -> Token:
         """A token, asked for now.
 
-        A proof that may be sent once is made anew for a second attempt: after an outage, and after a refusal whose
-        ``Date`` shows that the times in it were wrong.
+        A proof that is refused is read again where it is kept; one that changed meanwhile is tried at once. One that
+        may be sent once is made anew for a second attempt: after an outage, and after a refusal whose ``Date`` shows
+        that the times in it were wrong.
 
         Raises:
             PlaneForbidden: Entra does not accept who we are or what we ask for, or our credential cannot be used.
             PlaneUnavailable: no answer, or a temporary refusal.
             PlaneRejected: any other refusal, or an answer off its schema.
         """
+        try:
+            return await self._fetched()
+        except PlaneForbidden:
+            if not await self._credentials.credential.another_than(self._sent):
+                raise
+        return await self._fetched()
+
+    async def _fetched(self) -> Token:
         stated_ahead = self._ahead
         try:
             return await self._ask()
@@ -123,7 +138,8 @@ class EntraLogin:
         try:
             proof = credentials.credential.proof(credentials.client_id, token_url, asked_at + self._ahead)
         except CredentialUnusable as error:
-            raise report(PlaneForbidden(self._plane, "token", str(error))) from error
+            raise report(PlaneForbidden(self._plane, SIGN_IN, str(error))) from error
+        self._sent = proof
         form = {
             "grant_type": "client_credentials",
             "client_id": credentials.client_id,
@@ -133,7 +149,7 @@ class EntraLogin:
         answer = await send(
             self._client,
             self._plane,
-            "token",
+            SIGN_IN,
             "POST",
             path,
             data=form,
@@ -147,7 +163,7 @@ class EntraLogin:
             refused.upstream = str(answer.request.extensions.get(UPSTREAM, ""))
             raise report(refused, request_id=answer.headers.get("x-ms-request-id"))
         if (token := _token(body, asked_at)) is None:
-            raise report(PlaneRejected(self._plane, "token", "the token answer is off its schema"))
+            raise report(PlaneRejected(self._plane, SIGN_IN, "the token answer is off its schema"))
         return token
 
     def _compare_clocks(self, answer: httpx.Response) -> None:
@@ -165,10 +181,10 @@ class EntraLogin:
         detail = redact(_without(": ".join(part for part in parts if part), sent))
         if status in TRANSIENT_STATUSES or status >= 500 or verdict(word, number) is Verdict.PASSES:
             wait = retry_after_s(answer.headers, self._now() + self._ahead)
-            return PlaneUnavailable(self._plane, "token", detail, status=status, retry_after_s=wait)
+            return PlaneUnavailable(self._plane, SIGN_IN, detail, status=status, retry_after_s=wait)
         if status in {401, 403} or verdict(word, number) is Verdict.PERSON:
-            return PlaneForbidden(self._plane, "token", detail, status=status)
-        return PlaneRejected(self._plane, "token", detail, status=status)
+            return PlaneForbidden(self._plane, SIGN_IN, detail, status=status)
+        return PlaneRejected(self._plane, SIGN_IN, detail, status=status)
 
 
 def _token(body: Mapping[str, Any], asked_at: datetime) -> Token | None:
@@ -206,7 +222,10 @@ def _without(text: str, sent: Iterable[str]) -> str:
 
 
 class BearerAuth(httpx.Auth):
-    """Puts the token on each request; after a 401 gets another one and tries once more."""
+    """Puts the token on each request; after a 401 gets another one and tries once more.
+
+    A refusal of that one too is marked on the request, because the job may find it accepted a little later.
+    """
 
     def __init__(self, tokens: TokenCache) -> None:
         self._tokens = tokens
@@ -217,5 +236,6 @@ class BearerAuth(httpx.Auth):
         answer = yield request
         if answer.status_code == 401:
             token = await self._tokens.token(refused=token)
+            request.extensions[FRESH_TOKEN] = True
             request.headers["Authorization"] = f"Bearer {token}"
             yield request

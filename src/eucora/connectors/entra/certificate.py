@@ -5,7 +5,7 @@ Source: Microsoft identity platform, "Certificate credentials" (assertion format
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ from eucora.connectors.entra.credentials import ASSERTION_TYPE, CredentialUnusab
 KEY_BITS_MIN: Final = 2048
 ASSERTION_LIFE: Final = timedelta(minutes=10)
 WARN_BEFORE: Final = timedelta(days=30)
+RENEW: Final = "add a new one to the app registration, and put it with its key in the file"
 
 _log = structlog.get_logger(__name__)
 
@@ -65,7 +66,7 @@ class ClientCertificate:
             CredentialUnusable: the certificate has ended, or has not begun.
         """
         if now >= self.ends_at:
-            raise CredentialUnusable(f"{self._named()} expired on {_day(self.ends_at)}: {_WAY_OUT}")
+            raise CredentialUnusable(f"{self._named()} expired on {_day(self.ends_at)}: {RENEW}")
         if now < self.certificate.not_valid_before_utc:
             begins = _day(self.certificate.not_valid_before_utc)
             raise CredentialUnusable(f"{self._named()} is not valid before {begins}: check this machine's clock")
@@ -94,6 +95,9 @@ class ClientCertificate:
         event = "entra.certificate_expired" if left <= timedelta(0) else "entra.certificate_expires_soon"
         tell(event, file=self.source, thumbprint=self.thumbprint, ends_at=self.ends_at.isoformat(), days_left=left.days)
 
+    async def another_than(self, sent: Mapping[str, str]) -> bool:
+        return False
+
     def sealing_secret(self) -> bytes | None:
         return self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
@@ -101,7 +105,58 @@ class ClientCertificate:
         return f"the certificate {self.thumbprint[:16]}… in {self.source}"
 
 
-_WAY_OUT: Final = "add a new one to the app registration, put it with its key in that file, and restart"
+class CertificateFile:
+    """The certificate in a file, taken up anew when the file changes. One that cannot be used leaves the last as it is.
+
+    ``passphrase`` gives the key's, as it is now.
+    """
+
+    single_use = True
+
+    def __init__(self, path: Path, passphrase: Callable[[], str | None] = lambda: None) -> None:
+        self._path, self._passphrase = path, passphrase
+        self._seen = _mark(path)
+        self.certificate = load_certificate(path, passphrase())
+
+    def __repr__(self) -> str:
+        return f"CertificateFile({self._path})"
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.certificate.ends_at
+
+    def proof(self, client_id: str, token_url: str, now: datetime) -> Mapping[str, str]:
+        """As of the certificate that is in the file now. Raises CredentialUnusable."""
+        self._look()
+        return self.certificate.proof(client_id, token_url, now)
+
+    async def another_than(self, sent: Mapping[str, str]) -> bool:
+        return self._look()  # what was sent was proved with the certificate that we hold
+
+    def sealing_secret(self) -> bytes | None:
+        return self.certificate.sealing_secret()
+
+    def _look(self) -> bool:
+        mark = _mark(self._path)
+        if mark == self._seen:
+            return False
+        try:
+            found = load_certificate(self._path, self._passphrase())
+        except CredentialUnusable as error:  # half-written, perhaps: looked at again the next time
+            _log.warning("entra.certificate_not_read", file=str(self._path), reason=str(error))
+            return False
+        self._seen, changed = mark, found.thumbprint != self.certificate.thumbprint
+        self.certificate = found
+        return changed
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """What tells a file from the one that was there before; None: there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def load_certificate(path: Path, passphrase: str | None = None) -> ClientCertificate:

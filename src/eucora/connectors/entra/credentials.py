@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
+from eucora.connectors.secrets.kept import KeptSecret
+
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 FILE_MAX: Final = 64 * 1024  # bytes of a credential file
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -28,8 +30,17 @@ class Credential(Protocol):
         """Whether a proof may be sent only once, and states times by our clock."""
         ...
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it is of no use any more (UTC); None: it does not say."""
+        ...
+
     def proof(self, client_id: str, token_url: str, now: datetime) -> Mapping[str, str]:
         """The form fields that prove it to ``token_url``. Raises CredentialUnusable."""
+        ...
+
+    async def another_than(self, sent: Mapping[str, str]) -> bool:
+        """Read ourselves anew after the proof ``sent`` was refused; whether there is another one now."""
         ...
 
     def sealing_secret(self) -> bytes | None:
@@ -39,16 +50,24 @@ class Credential(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """A secret of the app registration. It never shows in a repr."""
+    """A secret of the app registration, which ``kept`` knows the current value of. It never shows in a repr."""
 
     value: str = field(repr=False)
+    kept: KeptSecret | None = field(default=None, repr=False, compare=False)
     single_use = False
+    ends_at = None
 
     def proof(self, client_id: str, token_url: str, now: datetime) -> Mapping[str, str]:
-        return {"client_secret": self.value}
+        return {"client_secret": self._now()}
+
+    async def another_than(self, sent: Mapping[str, str]) -> bool:
+        return self.kept is not None and await self.kept.another_than(sent.get("client_secret", ""))
 
     def sealing_secret(self) -> bytes | None:
-        return self.value.encode()
+        return self._now().encode()
+
+    def _now(self) -> str:
+        return self.value if self.kept is None else self.kept.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +80,7 @@ class FederatedFile:
 
     path: Path
     single_use = False
+    ends_at = None
 
     def proof(self, client_id: str, token_url: str, now: datetime) -> Mapping[str, str]:
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.read()}
@@ -71,6 +91,12 @@ class FederatedFile:
         if _JWT.fullmatch(text) is None:
             raise CredentialUnusable(f"{self.path} holds no token: name the file that the workload identity projects")
         return text
+
+    async def another_than(self, sent: Mapping[str, str]) -> bool:
+        try:
+            return self.read() != sent.get("client_assertion")
+        except CredentialUnusable:
+            return False
 
     def sealing_secret(self) -> bytes | None:
         return None

@@ -38,7 +38,7 @@ _CERTIFICATE: Final = "INTUNE_CLIENT_CERTIFICATE_FILE"
 _FEDERATED: Final = "the app registration's federated credential and the token in INTUNE_FEDERATED_TOKEN_FILE"
 _WAYS_OUT: Final[Mapping[int, str]] = {
     7000215: f"the secret is wrong; put the secret's value, not its id, in {_SECRET}",
-    7000222: f"the secret has expired; create a new one in the app registration, put it in {_SECRET}, and restart",
+    7000222: f"the secret has expired; create a new one in the app registration, and put it where {_SECRET} says",
     7000218: "no credential arrived; set a secret, a certificate or a federated token file",
     7000112: "the application is disabled in the tenant; an administrator has to enable it",
     700016: "the tenant does not know the application; check INTUNE_CLIENT_ID and INTUNE_TENANT_ID, and admin consent",

@@ -31,10 +31,13 @@ from eucora.connectors.correlation import outgoing_correlation
 from eucora.connectors.errors import TRANSIENT_STATUSES, report
 from eucora.connectors.intune import approval_words as words
 from eucora.connectors.intune.approval_list import ApprovalList, Interrupted, Ruling
+from eucora.connectors.transports import REPEATABLE
 from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalOutcome as Outcome
 from eucora.domain.planes import Plane
 
 CLAIM: Final = timedelta(minutes=5)  # longer than any deadline of one request
+# For so long after a resubmission whose answer was lost, neither Intune's list nor the object need show it yet.
+DOUBT: Final = timedelta(minutes=10)
 FORGOTTEN_AFTER: Final = timedelta(days=31)  # Intune keeps a request for 30 days at the most
 _ENDS: Final = {
     "rejected": Outcome.REJECTED,
@@ -191,32 +194,55 @@ class ApprovalTransport(httpx.AsyncBaseTransport):
             raise self._waiting(row.asked, row.code, ruling.expires_at, None)
         await self._held.end(row.id, _ENDS[ruling.status], ruling.by, ruling.reason, now)
         if ruling.status == "completed":
-            detail = f"request {row.code} was completed already; looking again what stands"
-            raise report(PlaneUnavailable(Plane.INTUNE, _operation(row.asked), detail, retry_after_s=1.0))
+            raise _look_again(row, "was completed already", 1.0)
         by, why = f" by {ruling.by}" if ruling.by else "", f" ({ruling.reason})" if ruling.reason else ""
         verb = "expired" if ruling.status == "expired" else f"was {ruling.status}"
         raise self._over(row, f"request {row.code} {verb} in Intune{by}{why}; {_ANEW}")
 
     async def _complete(self, request: httpx.Request, row: HeldRequest, ruling: Ruling) -> httpx.Response:
-        """Send what was approved, by one worker alone."""
-        operation, now = _operation(row.asked), self._now()
-        if not await self._held.claim(row.id, now, now + CLAIM):
-            detail = f"request {row.code} is approved, and another worker completes it"
-            raise report(PlaneUnavailable(Plane.INTUNE, operation, detail, retry_after_s=30.0))
+        """Send what was approved, by one worker alone and once: whoever finds it sent looks first what came of it."""
+        now = self._now()
+        if not await self._held.claim(row.id, now, now + CLAIM, by=ruling.by, reason=ruling.reason):
+            raise _look_again(row, "is approved, and another worker completes it", 30.0)
         try:
             answer = await self._inner.handle_async_request(_approved(request, row))
-        except (httpx.HTTPError, CircuitOpen, BudgetPaused):
-            await self._held.release(row.id)  # should it have arrived, Intune lists it as completed
+        except (CircuitOpen, BudgetPaused):
+            await self._held.release(row.id, row.sent_until)  # nothing was sent
+            raise
+        except httpx.HTTPError:
+            await self._held.release(row.id, row.sent_until or now)
             raise
         if answer.is_success:
             await self._held.end(row.id, Outcome.APPROVED, ruling.by, ruling.reason, self._now())
             return answer
-        if answer.status_code == 401 or answer.status_code in TRANSIENT_STATUSES or answer.status_code >= 500:
-            await self._held.release(row.id)
+        if answer.status_code in (401, 429):
+            await self._held.release(row.id, row.sent_until)
             return answer
+        if answer.status_code in TRANSIENT_STATUSES or answer.status_code >= 500:
+            await self._held.release(row.id, row.sent_until or now)
+            return answer
+        raise await self._refused(request, row, answer)
+
+    async def _refused(self, request: httpx.Request, row: HeldRequest, answer: httpx.Response) -> PlaneError:
+        """What to say of an approval that Intune did not take: it is used up, or might be, or it is refused for good.
+
+        An earlier resubmission may have taken effect with its answer lost. In doubt the verb begins anew, for it reads
+        the object before it writes; only an object that is not as it was wanted leads here again.
+        """
+        await self._held.release(row.id, row.sent_until)
+        try:
+            ruling = await self._list.of(request, _operation(row.asked), row.code)
+        except (PlaneForbidden, PlaneRejected):
+            ruling = None
+        if ruling is not None and ruling.status == "completed":
+            await self._held.end(row.id, Outcome.APPROVED, ruling.by, ruling.reason, self._now())
+            return _look_again(row, "was completed already", 1.0)
+        if row.sent_until is not None and self._now() < row.sent_until + DOUBT:
+            return _look_again(row, "was sent before, and may have taken effect", 30.0)
         detail = f"Intune did not take its approval {row.code}: {words.said(answer)}"
-        await self._held.end(row.id, Outcome.REFUSED, ruling.by, detail, self._now())
-        raise self._over(row, f"{detail}; {_ANEW}", answer.status_code)
+        by = "" if ruling is None else ruling.by
+        await self._held.end(row.id, Outcome.REFUSED, by, detail, self._now())
+        return self._over(row, f"{detail}; {_ANEW}", answer.status_code)
 
     # what is said of it
 
@@ -265,6 +291,11 @@ class ApprovalTransport(httpx.AsyncBaseTransport):
         return report(PlaneForbidden(Plane.INTUNE, _operation(row.asked), detail, status=status))
 
 
+def _look_again(row: HeldRequest, why: str, wait_s: float) -> PlaneUnavailable:
+    detail = f"request {row.code} {why}; looking again what stands"
+    return report(PlaneUnavailable(Plane.INTUNE, _operation(row.asked), detail, retry_after_s=wait_s))
+
+
 def _told(waiting: PlaneAwaitingApproval) -> PlaneAwaitingApproval:
     """``waiting``, after one record of it; none of a failure."""
     _log.info(
@@ -288,7 +319,10 @@ def _same(standing: Sequence[HeldRequest], asked: AskedRequest) -> HeldRequest |
 
 
 def _approved(request: httpx.Request, row: HeldRequest) -> httpx.Request:
-    """The request as it was approved: its own bytes, and the code in place of the justification."""
+    """The request as it was approved: its own bytes, and the code in place of the justification.
+
+    It is not repeated below us: an approval serves once, so a second one would be refused for the first one's success.
+    """
     dropped = {words.JUSTIFICATION_HEADER, "content-length", "content-type", "transfer-encoding"}
     headers = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
     if row.asked.content_type:
@@ -296,6 +330,7 @@ def _approved(request: httpx.Request, row: HeldRequest) -> httpx.Request:
     content = request.content if row.asked.body is None else row.asked.body
     headers[words.CODE_HEADER] = row.code
     extensions = {name: value for name, value in request.extensions.items() if name != "retry"}
+    extensions[REPEATABLE] = False
     # None where there was none: an empty body would be announced as one
     return httpx.Request(request.method, request.url, headers=headers, content=content or None, extensions=extensions)
 

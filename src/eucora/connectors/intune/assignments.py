@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from eucora.application.planes import Offer, PlaneUnavailable
+from eucora.application.planes import Offer, PlaneRejected, PlaneUnavailable
 from eucora.connectors.errors import report
 from eucora.connectors.intune import wire
 from eucora.connectors.intune.graph import APPS, Graph, JsonObject
@@ -42,24 +42,39 @@ def with_offer(
     }
     kept_out = [wire.exclusion(one, offer) for one in sorted({one.lower() for one in excluded} - out)]
     ours = [a for a in standing if (made := wire.offer_of(a)) is not None and made[0] == group]
-    if [wire.offer_of(a) for a in ours] == [(group, offer)]:
+    if offer is Offer.AVAILABLE:  # then, and only then, what makes it available to this group is ours, too
+        ours += [a for a in standing if wire.available_to(a) == group]
+    if [a.get("intent") for a in ours] == [wire.INTENTS[offer]]:
         return [*standing, *kept_out]
     return [*(a for a in standing if a not in ours), *kept_out, wire.assignment(group, offer, app_type)]
 
 
-def without_offers(standing: Sequence[JsonObject], groups: Collection[str]) -> list[JsonObject]:
+def without_offers(
+    standing: Sequence[JsonObject], groups: Collection[str], available: Collection[str] = ()
+) -> list[JsonObject]:
     """``standing`` without our offers to ``groups``; without any offer of ours when ``groups`` is empty.
 
     An assignment carries no owner. An app published under a key of ours is ours, so its required and uninstall
-    assignments to groups count as our offers; exclusions, all-devices and available ones never do.
+    assignments to groups count as our offers; exclusions and all-devices ones never do. One that makes it available
+    makes nobody install it, and others make it so for groups of theirs: it is ours where we made it, for ``available``.
     """
-    wanted = {group.lower() for group in groups}
-    return [a for a in standing if (made := wire.offer_of(a)) is None or (bool(wanted) and made[0] not in wanted)]
+    wanted, free = {group.lower() for group in groups}, {group.lower() for group in available}
+    return [
+        a
+        for a in standing
+        if wire.available_to(a) not in free
+        and ((made := wire.offer_of(a)) is None or (bool(wanted) and made[0] not in wanted))
+    ]
 
 
 def offers(standing: Sequence[JsonObject]) -> list[tuple[str, Offer]]:
-    """Group and offer of each assignment that counts as ours."""
+    """Group and offer of each assignment that asks a group for something, and so counts as ours."""
     return [made for a in standing if (made := wire.offer_of(a)) is not None]
+
+
+def available_groups(standing: Sequence[JsonObject]) -> list[tuple[str, Offer]]:
+    """The groups that the app is available to, by whomever."""
+    return [(group, Offer.AVAILABLE) for a in standing if (group := wire.available_to(a)) is not None]
 
 
 def wide_offers(standing: Sequence[JsonObject]) -> list[str]:
@@ -77,21 +92,28 @@ def excluded_groups(standing: Sequence[JsonObject]) -> list[str]:
     return [str(target.get("groupId", "")).lower() for target in targets if isinstance(target, dict)]
 
 
-def holds(wanted: Sequence[JsonObject], read: Sequence[JsonObject], gone: Collection[str]) -> bool:
+def holds(
+    wanted: Sequence[JsonObject], read: Sequence[JsonObject], gone: Collection[str], available: Collection[str] = ()
+) -> bool:
     """Whether ``read`` has all that is ``wanted`` and no offer to a group in ``gone``.
 
     What another writer added is no harm. Offers of ours and exclusions are compared by group and kind, because the
-    service fills in settings; everything else must have come back as it was.
+    service fills in settings; everything else must have come back as it was. ``available``: groups that are, or were,
+    made free to install it by us.
     """
-    there = Counter(_identity(a) for a in read)
-    missing = Counter(_identity(a) for a in wanted) - there
-    return not missing and not any(group in gone for group, _ in offers(read))
+    there = Counter(_identity(a, available) for a in read)
+    missing = Counter(_identity(a, available) for a in wanted) - there
+    kept = [group for group, _ in available_groups(wanted)]
+    freed = [group for group, _ in available_groups(read) if group in available and group not in kept]
+    return not missing and not freed and not any(group in gone for group, _ in offers(read))
 
 
-def _identity(assignment: JsonObject) -> str:
+def _identity(assignment: JsonObject, available: Collection[str]) -> str:
     made = wire.offer_of(assignment)
     if made is not None:
         return f"{made[1]} {made[0]}"
+    if (group := wire.available_to(assignment)) in available:
+        return f"available {group}"
     if wire.target_kind(assignment) == "exclusionGroup":
         return f"not {assignment.get('intent')} {str(assignment['target'].get('groupId')).lower()}"
     return json.dumps(_without_nulls(assignment), sort_keys=True)
@@ -129,43 +151,69 @@ class AssignmentDesk:
     ) -> bool:
         """Make the offer stand, and nobody of ``excluded`` have it; False when the offer stood already.
 
+        An exclusion carries an intent, and Microsoft does not say whether one for ``required`` keeps a group out of
+        what is ``available``, too. So each kind of offer gets its own, unless the service takes a group only once.
+
         Raises PlaneUnavailable when another writer keeps undoing it.
         """
+        available = [group] if offer is Offer.AVAILABLE else []
 
         def merge(standing: Sequence[JsonObject]) -> list[JsonObject]:
             return with_offer(standing, group, offer, excluded=excluded, app_type=app_type)
 
-        return bool(await self._change("assign", app, merge))
+        def merge_once(standing: Sequence[JsonObject]) -> list[JsonObject]:
+            anew = {one.lower() for one in excluded} - {*excluded_groups(standing)}
+            return with_offer(standing, group, offer, excluded=anew, app_type=app_type)
 
-    async def take_back(self, app: str, groups: Sequence[str]) -> list[str]:
-        """Take our offers back from ``groups`` (all when empty); the groups that had one."""
-        return await self._change("withdraw", app, lambda standing: without_offers(standing, groups))
+        try:
+            return bool(await self._change("assign", app, merge, available))
+        except PlaneRejected as refused:
+            if refused.status != 400 or not excluded:
+                raise
+            return bool(await self._change("assign", app, merge_once, available))
+
+    async def take_back(self, app: str, groups: Sequence[str], available: Sequence[str] = ()) -> list[str]:
+        """Take our offers back from ``groups`` (all when empty); the groups that had one.
+
+        ``available``: those of them to which we made the app available.
+        """
+        return await self._change(
+            "withdraw", app, lambda standing: without_offers(standing, groups, available), available
+        )
 
     async def _change(
-        self, operation: str, app: str, merge: Callable[[Sequence[JsonObject]], list[JsonObject]]
+        self,
+        operation: str,
+        app: str,
+        merge: Callable[[Sequence[JsonObject]], list[JsonObject]],
+        available: Sequence[str],
     ) -> list[str]:
         """Groups whose offer was changed: added, replaced or taken. Empty when all stood as wanted."""
         changed: set[str] = set()
+        ours = frozenset(group.lower() for group in available)
         for _ in range(ROUNDS_MAX):
             standing = await self.standing(operation, app)
             wanted = merge(standing)
             if wanted == standing:
                 return sorted(changed)
             before, after = set(offers(standing)), set(offers(wanted))
-            changed |= {group for group, _ in before ^ after}
+            free = set(available_groups(standing)) ^ set(available_groups(wanted))
+            changed |= {group for group, _ in (before ^ after) | free}
             await self._graph.post(
                 operation, f"{APPS}/{quote(app, safe='')}/assign", {"mobileAppAssignments": list(wanted)}
             )
             gone = {group for group, _ in before} - {group for group, _ in after}
-            if await self._reads_back(operation, app, wanted, gone):
+            if await self._reads_back(operation, app, wanted, gone, ours):
                 return sorted(changed)
         detail = "another writer changed the assignments at the same time"
         raise report(PlaneUnavailable(Plane.INTUNE, operation, detail))
 
-    async def _reads_back(self, operation: str, app: str, wanted: Sequence[JsonObject], gone: Collection[str]) -> bool:
+    async def _reads_back(
+        self, operation: str, app: str, wanted: Sequence[JsonObject], gone: Collection[str], available: Collection[str]
+    ) -> bool:
         for wait_s in READ_BACK_WAITS_S:
             if wait_s:
                 await self._sleep(wait_s)
-            if holds(wanted, await self.standing(operation, app), gone):
+            if holds(wanted, await self.standing(operation, app), gone, available):
                 return True
         return False

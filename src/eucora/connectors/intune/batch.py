@@ -1,7 +1,8 @@
 """Requests to Graph twenty at a time, in ``$batch``.
 
 The whole is answered 200 although parts of it fail, in any order, and a part may be throttled by itself. Source:
-Microsoft's page on combining requests in a JSON batch. The budget is charged for every part, as Graph counts them.
+Microsoft's page on combining requests in a JSON batch. The budget is charged for every part, as Graph counts them, and
+slows down for one that was throttled as for a whole request.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +13,7 @@ import httpx
 
 from eucora.application.planes import PlaneError, PlaneRejected, PlaneUnavailable
 from eucora.connectors.errors import classify
-from eucora.connectors.intune.graph import Graph, JsonObject, off_schema
+from eucora.connectors.intune.graph import Graph, JsonObject, header_of, off_schema
 from eucora.domain.planes import Plane
 
 BATCH_MAX: Final = 20
@@ -94,8 +95,6 @@ def _error(operation: str, answer: JsonObject) -> PlaneError | None:
         raise off_schema(operation, "a batch's answer has no status")
     if 200 <= status < 300:
         return None
-    given = answer.get("headers")
-    headers = given.items() if isinstance(given, dict) else ()
-    waits = [("retry-after", str(value)) for name, value in headers if str(name).lower() == "retry-after"]
-    said = httpx.Response(status, headers=waits, json=answer.get("body"))
+    wait = header_of(answer, "retry-after")
+    said = httpx.Response(status, headers={} if wait is None else {"retry-after": wait}, json=answer.get("body"))
     return classify(Plane.INTUNE, operation, said)

@@ -17,11 +17,18 @@ import httpx
 
 from eucora.application.checkups import CheckupFinding, Health
 from eucora.application.planes import PlaneError, PlaneForbidden
+from eucora.connectors.entra.auth import SIGN_IN
+from eucora.connectors.entra.certificate import RENEW, WARN_BEFORE
+from eucora.connectors.entra.refusals import number_of, way_out
 from eucora.connectors.http import send
 from eucora.connectors.intune.graph import APPS, DEVICES
 from eucora.domain.planes import Plane
 
 _OPERATION: Final = "check_up"
+_WAY_IN: Final = (
+    "compare INTUNE_TENANT_ID, INTUNE_CLIENT_ID and the credential with the app registration, and see there that it is"
+    " enabled"
+)
 SKEW_MAX_S: Final = 60.0  # assertions and tokens are dated; Entra allows five minutes, a fifth of that is a warning
 
 
@@ -52,6 +59,11 @@ PERMISSIONS: Final = (
         "follow requests that wait for a second administrator (Multi Admin Approval)",
         needed=False,
     ),
+    Permission(
+        ("User.Read.All", "User.ReadWrite.All", "Directory.Read.All"),
+        "know the groups of people who are in more than their token holds",
+        needed=False,
+    ),
 )  # fmt: skip
 _LISTS: Final = (
     ("apps", APPS, PERMISSIONS[0]),
@@ -60,23 +72,48 @@ _LISTS: Final = (
 )
 
 
-async def check_up(client: httpx.AsyncClient, now: Callable[[], datetime]) -> Sequence[CheckupFinding]:
-    """Findings on what ``client``, which signs in by itself, may do."""
-    findings: list[CheckupFinding] = []
+async def check_up(
+    client: httpx.AsyncClient, now: Callable[[], datetime], *, ends_at: datetime | None = None
+) -> Sequence[CheckupFinding]:
+    """Findings on what ``client``, which signs in by itself, may do. ``ends_at``: when its certificate does (UTC)."""
+    findings = [] if ends_at is None else [_ending(ends_at, now())]
     answers: list[httpx.Response] = []
     for name, path, permission in _LISTS:
         try:
             params = {"$top": "1", "$select": "id"}
             answers.append(await send(client, Plane.INTUNE, _OPERATION, "GET", path, params=params))
             findings.append(CheckupFinding(f"read {name}", Health.GOOD, "read"))
-        except PlaneForbidden as error:
-            way = f"grant {permission.names[0]} with admin consent, or mend the sign-in"
-            findings.append(CheckupFinding(f"read {name}", Health.BAD, f"{error.detail}; {way}"))
         except PlaneError as error:
+            if error.operation == SIGN_IN or error.status == 401:
+                return [*findings, *_not_let_in(error)]
+            if isinstance(error, PlaneForbidden):
+                way = f"grant {permission.names[0]} with admin consent"
+                findings.append(CheckupFinding(f"read {name}", Health.BAD, f"{error.detail}; {way}"))
+                continue
             findings.append(CheckupFinding(f"read {name}", Health.BAD, error.detail))
     if not answers:
         return findings
     return [*findings, _skew(answers[0], now()), *_granted(answers[0].request)]
+
+
+def _not_let_in(error: PlaneError) -> list[CheckupFinding]:
+    """The sign-in's own fault, once: whoever is not let in learns nothing about permissions."""
+    told = error.detail
+    if isinstance(error, PlaneForbidden) and not way_out(number_of({"error_description": told})):
+        told = f"{told}; {_WAY_IN}"
+    return [
+        CheckupFinding("sign-in", Health.BAD, told),
+        CheckupFinding("permissions", Health.UNKNOWN, "not looked at: the sign-in comes first"),
+    ]
+
+
+def _ending(at: datetime, now: datetime) -> CheckupFinding:
+    left, day = (at - now).days, f"{at:%Y-%m-%d}"
+    if at <= now:
+        told = f"expired on {day}: {RENEW}"
+    else:
+        told = f"ends on {day}, in {left} days" + (f": {RENEW}" if at - now < WARN_BEFORE else "")
+    return CheckupFinding("client certificate", Health.GOOD if at - now >= WARN_BEFORE else Health.BAD, told)
 
 
 def _skew(answer: httpx.Response, now: datetime) -> CheckupFinding:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import httpx
@@ -16,10 +17,12 @@ from eucora.application.tokens import TokenShelf
 from eucora.connectors.breaker import BreakerSettings, BreakerState
 from eucora.connectors.entra.auth import BearerAuth, ClientCredentials, entra_tokens, graph_scope
 from eucora.connectors.entra.credentials import Credential
+from eucora.connectors.entra.people import People
 from eucora.connectors.http import TIMEOUT_S, Rate, RetrySettings, Switchboard, Upstream, upstream_client
 from eucora.connectors.intune.approvals import ApprovalTransport
 from eucora.connectors.intune.blocks import BLOCK_BYTES
 from eucora.connectors.intune.content import Patience
+from eucora.connectors.intune.graph import Graph
 from eucora.connectors.intune.plane import IntunePlane
 from eucora.domain.planes import Plane
 
@@ -50,9 +53,14 @@ class IntuneAccess:
 
 @dataclass(frozen=True, slots=True)
 class IntuneConnection:
-    """The plane and the clients under it. Close it when done; its breakers live as long as it does."""
+    """The planes and the clients under them. Close it when done; its breakers live as long as it does.
+
+    ``plane``: the tenant's Windows devices, ``macos``: its Macs, ``people``: who is in its directory.
+    """
 
     plane: PlanePort
+    macos: PlanePort
+    people: People
     clients: tuple[httpx.AsyncClient, ...]
 
     async def aclose(self) -> None:
@@ -77,7 +85,7 @@ def connect_intune(
     switchboard: Switchboard | None = None,
     held: HeldRequests | None = None,
 ) -> IntuneConnection:
-    """A plane over fresh clients; one for each process and tenant, because the breakers are in them.
+    """The planes over fresh clients; one for each process and tenant, because the breakers are in them.
 
     ``inner`` stands for the network in tests. Over ``tokens_shelf`` replicas share one access token. The breakers of
     login, Graph and storage are apart: content that cannot be stored is no reason to stop reading states. ``held``
@@ -123,5 +131,8 @@ def connect_intune(
 
     graph = client("graph", access.graph_url, GRAPH_ANY, writes=GRAPH_WRITES, auth=BearerAuth(tokens), outer=approvals)
     storage = client("intune-storage", "", STORAGE_ANY, timeout_s=STORAGE_TIMEOUT_S)
-    plane = IntunePlane(graph, storage, now=now, sleep=sleep, patience=patience, block_bytes=block_bytes)
-    return IntuneConnection(plane, (login, graph, storage))
+    made = partial(
+        IntunePlane, graph, storage, now=now, sleep=sleep, patience=patience, block_bytes=block_bytes,
+        certificate_ends_at=access.credential.ends_at,
+    )  # fmt: skip
+    return IntuneConnection(made(), made(plane=Plane.INTUNE_MACOS), People(Graph(graph)), (login, graph, storage))

@@ -71,7 +71,15 @@ class Graph:
     async def batch(self, operation: str, requests: Sequence[JsonObject]) -> list[JsonObject]:
         """The answers to up to 20 requests in one, each by its ``id`` and in any order; the whole may be sent twice."""
         body = {"requests": list(requests)}
-        answer = await self._send(operation, "POST", "/$batch", json=body, repeatable=True, parts=len(requests))
+        answer = await self._send(
+            operation,
+            "POST",
+            "/$batch",
+            json=body,
+            repeatable=True,
+            parts=len(requests),
+            throttled_parts=_throttled_parts,
+        )
         return objects_in(operation, object_of(operation, answer), "responses")
 
     async def pages(
@@ -126,6 +134,28 @@ class Graph:
         except httpx.InvalidURL:
             return False
         return (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
+
+
+def header_of(part: JsonObject, wanted: str) -> str | None:
+    """A header of one answer in a batch, whatever its case."""
+    headers = part.get("headers")
+    named = headers.items() if isinstance(headers, dict) else ()
+    return next((str(value) for name, value in named if str(name).lower() == wanted), None)
+
+
+def _throttled_parts(answer: Response) -> list[str]:
+    """Never fails: what is off its schema is told to whoever reads the answer for itself."""
+    try:
+        body = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return []
+    parts = body.get("responses") if isinstance(body, dict) else None
+    throttled = (
+        [part for part in parts if isinstance(part, dict) and part.get("status") == 429]
+        if isinstance(parts, list)
+        else []
+    )
+    return [header_of(part, "retry-after") or "" for part in throttled]
 
 
 def off_schema(operation: str, what: str) -> PlaneRejected:

@@ -1,4 +1,4 @@
-"""Who is in a group, as managed devices: Entra's members joined with Intune's records.
+"""Who is in a group, as managed devices of one platform: Entra's members joined with Intune's records.
 
 Members of a group are Entra devices; installs are reported for Intune's managed devices. The two meet in
 ``azureADDeviceId`` = ``deviceId``. A filter over several of those returns one device only (msgraph-beta-sdk-dotnet
@@ -13,11 +13,11 @@ from eucora.application.planes import Device, Group, GroupNotFound, PlaneRejecte
 from eucora.connectors.errors import report
 from eucora.connectors.intune import wire
 from eucora.connectors.intune.graph import DEVICES, Graph, JsonObject, off_schema, quoted, text_in
-from eucora.domain.planes import Plane
+from eucora.domain.planes import Plane, Platform
 
 _OPERATION: Final = "resolve"
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_DEVICE_FIELDS: Final = "id,deviceName,serialNumber,osVersion,lastSyncDateTime,azureADDeviceId"
+_DEVICE_FIELDS: Final = "id,deviceName,serialNumber,operatingSystem,osVersion,lastSyncDateTime,azureADDeviceId"
 PAGE: Final = "999"
 # The directory wants this, with $count, for a list cut down to one type (Graph: advanced query capabilities).
 _ADVANCED: Final = {"ConsistencyLevel": "eventual"}
@@ -46,10 +46,16 @@ async def find_group(graph: Graph, group: str) -> tuple[str, str]:
     return named[0], group
 
 
-async def resolve_group(graph: Graph, group: str) -> Group:
-    """The group and its enrolled devices, ordered by id. Raises GroupNotFound."""
+async def resolve_group(graph: Graph, group: str, platform: Platform = Platform.WINDOWS) -> Group:
+    """The group and its enrolled devices of ``platform``, ordered by id. Raises GroupNotFound.
+
+    Members of other platforms are neither enrolled nor unenrolled. One whose platform neither Intune nor Entra tells is
+    offered nothing, and counts as unenrolled on each.
+    """
     ref, name = await find_group(graph, group)
-    members = await _members(graph, ref)
+    members = {
+        entra_id: wire.runs(member, platform) for entra_id, member in (await directory_devices(graph, ref)).items()
+    }
     newest: dict[str, JsonObject] = {}
     if members:
         async for page in graph.pages(_OPERATION, DEVICES, {"select": _DEVICE_FIELDS, "top": PAGE}):
@@ -58,8 +64,13 @@ async def resolve_group(graph: Graph, group: str) -> Group:
                 if entra_id in members:
                     # a device enrolled again leaves its old record behind; the one that still checks in is the device
                     newest[entra_id] = max(newest.get(entra_id, record), record, key=_last_sync)
-    devices = sorted((_device(record) for record in newest.values()), key=lambda device: device.id)
-    return Group(ref=ref, name=name, devices=tuple(devices), unenrolled=len(members) - len(devices))
+    for entra_id, record in newest.items():
+        told = wire.runs(record, platform)
+        members[entra_id] = members[entra_id] if told is None else told
+    enrolled = [_device(record) for entra_id, record in newest.items() if members[entra_id]]
+    devices = sorted(enrolled, key=lambda device: device.id)
+    here = sum(runs is not False for runs in members.values())
+    return Group(ref=ref, name=name, devices=tuple(devices), unenrolled=here - len(devices))
 
 
 async def object_ids(graph: Graph, ref: str) -> dict[str, str]:
@@ -67,7 +78,8 @@ async def object_ids(graph: Graph, ref: str) -> dict[str, str]:
 
     A device enrolled again is there under each of its records. Raises GroupNotFound.
     """
-    members = await _members(graph, ref)
+    directory = await directory_devices(graph, ref)
+    members = {entra_id: str(member.get("id") or "").lower() for entra_id, member in directory.items()}
     if "" in members.values():
         raise off_schema(_OPERATION, "a member without an id")
     found: dict[str, str] = {}
@@ -80,16 +92,16 @@ async def object_ids(graph: Graph, ref: str) -> dict[str, str]:
     return found
 
 
-async def _members(graph: Graph, ref: str) -> dict[str, str]:
-    """Entra device id to directory object id, of all devices in the group and in the groups inside it.
+async def directory_devices(graph: Graph, ref: str) -> dict[str, JsonObject]:
+    """Entra device id to directory object, of all devices in the group and in the groups inside it.
 
     Raises GroupNotFound.
     """
     path = f"/groups/{quote(ref, safe='')}/transitiveMembers/microsoft.graph.device"
-    query = {"select": "id,deviceId,displayName", "top": PAGE, "count": "true"}
+    query = {"select": "id,deviceId,displayName,operatingSystem", "top": PAGE, "count": "true"}
     try:
         return {
-            str(member.get("deviceId")).lower(): str(member.get("id") or "").lower()
+            str(member.get("deviceId")).lower(): member
             async for page in graph.pages(_OPERATION, path, query, headers=_ADVANCED)
             for member in page
             if member.get("deviceId")

@@ -7,17 +7,19 @@ could lead there asks for a minute's patience first.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
 
+from eucora.application.holdings import Holding
 from eucora.application.planes import Gathered, Gathering, PlaneRejected, PlaneUnavailable
 from eucora.connectors.errors import report
 from eucora.connectors.intune.graph import Graph, JsonObject, quoted, text_in
 from eucora.connectors.intune.groups import find_group, object_ids
+from eucora.connectors.intune.held_members import holdings
 from eucora.connectors.intune.members import SHOWN_AFTER_S, Members
-from eucora.domain.planes import Plane
+from eucora.domain.planes import Plane, Platform
 
 _OPERATION: Final = "gather"
 _FIELDS: Final = "id,displayName,description,createdDateTime"
@@ -61,6 +63,11 @@ class KeptGroups:
                 return Gathered(ref, created=ref == made, missing=missing + len(gone))
             ref = oldest
         raise report(PlaneUnavailable(Plane.INTUNE, _OPERATION, f"older groups with {asked.key} keep turning up"))
+
+    async def holdings(self, groups: Sequence[tuple[str, Gathering]], platform: Platform) -> Sequence[Holding]:
+        """What each group holds of a platform, in the order given; see ``held_members``."""
+        held = [await self._members.held(ref) for ref, _ in groups]
+        return await holdings(self._graph, groups, held, platform)
 
     async def _find(self, asked: Gathering) -> str | None:
         """The oldest group that carries the key, under its name or renamed; None when there is none to be seen."""

@@ -69,7 +69,7 @@ class Members:
             if pause_s:
                 await self._sleep(pause_s)
             is_known = is_known or await self._is_there(_group(ref))
-            held = await self._held(ref) if is_known else None
+            held = await self.held(ref) if is_known else None
             if held is None:
                 continue  # so new that the replica asked has not heard of it
             if held == work.wanted:
@@ -86,7 +86,7 @@ class Members:
     def _not_yet(self, detail: str) -> PlaneUnavailable:
         return report(PlaneUnavailable(Plane.INTUNE, self._operation, detail, retry_after_s=SHOWN_AFTER_S))
 
-    async def _held(self, ref: str) -> set[str] | None:
+    async def held(self, ref: str) -> set[str] | None:
         """Every direct member, whatever it is; None while there is no such group."""
         path = f"{_group(ref)}/members"
         held: set[str] = set()

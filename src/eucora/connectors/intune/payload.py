@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from eucora.application.planes import Publication, ReceiptDetection
+from eucora.application.planes import Publication
 from eucora.connectors.intune import mac, wire
 from eucora.connectors.intune.blocks import Opener, unreadable
 from eucora.connectors.intune.graph import JsonObject
 from eucora.domain.findings import UnreadableEvidence
+from eucora.domain.planes import Platform
 from eucora.formats import intunewin
 
 
@@ -29,13 +30,14 @@ class Payload:
 
 
 @asynccontextmanager
-async def prepared(publication: Publication) -> AsyncIterator[Payload]:
-    """The payload. A Windows package is read and its MAC checked; a macOS file is encrypted into a temporary one.
+async def prepared(publication: Publication, platform: Platform) -> AsyncIterator[Payload]:
+    """The payload for a platform: a Windows package is read and its MAC checked, a macOS file is encrypted into a
+    temporary one.
 
     Raises:
         PlaneRejected: the file cannot be read, or the detection is none of the platform's.
     """
-    if not isinstance(publication.detection, ReceiptDetection):
+    if platform is Platform.WINDOWS:
         try:
             package = await asyncio.to_thread(intunewin.read, publication.content)
         except (UnreadableEvidence, OSError) as error:

@@ -1,4 +1,7 @@
-"""Microsoft Intune as a plane: Win32 apps with real content, offered to Entra groups, through Microsoft Graph v1.0."""
+"""Microsoft Intune as a plane: apps with real content, offered to Entra groups, through Microsoft Graph v1.0.
+
+The Windows devices and the Macs of one tenant are two planes over one connection.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -7,8 +10,9 @@ from datetime import UTC, datetime
 
 import httpx
 
-from eucora.application.checkups import CheckupFinding
+from eucora.application.checkups import CheckupFinding, Health
 from eucora.application.held_requests import PlaneAwaitingApproval
+from eucora.application.holdings import Holding
 from eucora.application.planes import (
     Assigned,
     Assignment,
@@ -17,6 +21,7 @@ from eucora.application.planes import (
     Group,
     Inspection,
     Observation,
+    Offer,
     PlaneError,
     Publication,
     Published,
@@ -28,7 +33,13 @@ from eucora.connectors.correlation import correlation
 from eucora.connectors.intune import wire
 from eucora.connectors.intune.approval_list import take_back, undecided
 from eucora.connectors.intune.approvals import only_what_is_held
-from eucora.connectors.intune.assignments import AssignmentDesk, excluded_groups, offers, wide_offers
+from eucora.connectors.intune.assignments import (
+    AssignmentDesk,
+    available_groups,
+    excluded_groups,
+    offers,
+    wide_offers,
+)
 from eucora.connectors.intune.blocks import BLOCK_BYTES
 from eucora.connectors.intune.checkup import check_up
 from eucora.connectors.intune.content import ContentUpload, Patience
@@ -41,16 +52,17 @@ from eucora.connectors.intune.kept_groups import KeptGroups
 from eucora.connectors.intune.own_apps import FIELDS, OwnApps, expect_ours, path_of
 from eucora.connectors.intune.payload import prepared
 from eucora.connectors.intune.status import observations
-from eucora.domain.planes import Plane
+from eucora.domain.planes import PLATFORM_OF, Plane
 
 
 class IntunePlane:
     """``graph`` is a client with a bearer token, ``storage`` one without any credential; both of the usual stack.
 
+    ``plane``: INTUNE is the tenant's Windows devices, INTUNE_MACOS its Macs; devices of other platforms in a group do
+    not exist for it. ``certificate_ends_at``: of the one that the client signs in with (UTC); None: with no such.
+
     Two calls with the same key must not run side by side: the job table's lock by key sees to that.
     """
-
-    plane = Plane.INTUNE
 
     def __init__(
         self,
@@ -61,7 +73,11 @@ class IntunePlane:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         patience: Patience | None = None,
         block_bytes: int = BLOCK_BYTES,
+        plane: Plane = Plane.INTUNE,
+        certificate_ends_at: datetime | None = None,
     ) -> None:
+        self.plane, self._platform = plane, PLATFORM_OF[plane]
+        self._certificate_ends_at = certificate_ends_at
         self._http, self._now, self._graph = graph, now, Graph(graph)
         patience = patience or Patience()
         self._apps = OwnApps(self._graph, sleep=sleep, patience=patience)
@@ -74,9 +90,12 @@ class IntunePlane:
         )
 
     async def check_up(self, *, correlation_id: str) -> Sequence[CheckupFinding]:
-        """Findings on sign-in, clock and permissions; nothing is changed."""
+        """Findings on sign-in, clock and permissions; nothing is changed. Two planes of one connection say it once."""
         with correlation(correlation_id):
-            return await check_up(self._http, self._now)
+            found = await check_up(self._http, self._now, ends_at=self._certificate_ends_at)
+        if self.plane is not Plane.INTUNE:
+            return [_of_connection(found)]
+        return found
 
     async def undecided(self, code: str, *, correlation_id: str) -> PlaneAwaitingApproval | None:
         """Why a request of ours still waits for a second administrator; None: it does not, or is not listed."""
@@ -91,7 +110,7 @@ class IntunePlane:
     async def resolve(self, group: str, *, correlation_id: str) -> Group:
         """The group by id, or by name where the name is no GUID. Raises GroupNotFound."""
         with correlation(correlation_id):
-            return await resolve_group(self._graph, group)
+            return await resolve_group(self._graph, group, self._platform)
 
     async def changes(self, groups: Sequence[str], link: str | None = None, *, correlation_id: str) -> GroupChanges:
         """Who joined and left the ``groups`` since the round that ``link`` is from; see ``group_changes``."""
@@ -108,12 +127,17 @@ class IntunePlane:
         with correlation(correlation_id):
             return await self._kept.gather(gathering)
 
+    async def holdings(self, groups: Sequence[tuple[str, Gathering]], *, correlation_id: str) -> Sequence[Holding]:
+        """What each group of ours holds; a look reads the records of all managed devices once."""
+        with correlation(correlation_id):
+            return await self._kept.holdings(groups, self._platform)
+
     async def publish(self, publication: Publication, *, correlation_id: str) -> Published:
         """The app with our key and its content, finished from whatever state an earlier attempt left.
 
         Raises:
-            PlaneRejected: the content is no readable ``.intunewin``, or Intune does not take it. A detection by receipt
-                makes it a macOS app, whose content is a plain ``.pkg`` or ``.dmg``.
+            PlaneRejected: the content is no readable ``.intunewin``, or Intune does not take it. On macOS the content
+                is a plain ``.pkg`` or ``.dmg``.
             PlaneUnavailable: Intune was not done in time; call again.
         """
         with correlation(correlation_id):
@@ -130,7 +154,7 @@ class IntunePlane:
 
     async def _upload_into(self, app: JsonObject | None, publication: Publication) -> tuple[str, str]:
         """Id and committed content version of the app, which is made where there is none."""
-        async with prepared(publication) as payload:
+        async with prepared(publication, self._platform) as payload:
             if app is None:
                 app = await self._graph.create("publish", APPS, payload.body)
             elif app.get("publishingState") == "processing":  # without content: its creation waits for an approval
@@ -159,7 +183,8 @@ class IntunePlane:
                 assignment.ref,
                 assignment.group,
                 assignment.offer,
-                excluded=assignment.excluded,
+                # an uninstall takes the app off only where this app put it, so nobody has to be kept out of one
+                excluded=() if assignment.offer is Offer.UNINSTALL else assignment.excluded,
                 app_type=str(app.get("@odata.type") or wire.WIN32_APP),
             )
             return Assigned(assignment.ref, changed=changed)
@@ -182,7 +207,8 @@ class IntunePlane:
             if app is None:
                 return Withdrawn(())
             expect_ours("withdraw", app, withdrawal.key)
-            return Withdrawn(tuple(await self._desk.take_back(withdrawal.ref, withdrawal.groups)))
+            taken = await self._desk.take_back(withdrawal.ref, withdrawal.groups, withdrawal.available)
+            return Withdrawn(tuple(taken))
 
     async def inspect(self, key: str, name: str, version: str, *, correlation_id: str) -> Inspection:
         """The app that carries ``key``, wherever it was renamed to."""
@@ -198,7 +224,14 @@ class IntunePlane:
                 ref=ref,
                 version=shown.removeprefix(f"{name} "),
                 content_version=content_version,
-                groups=tuple(offers(standing)),
+                groups=(*offers(standing), *available_groups(standing)),
                 wide=tuple(wide_offers(standing)),
                 excluded=tuple(excluded_groups(standing)),
             )
+
+
+def _of_connection(found: Sequence[CheckupFinding]) -> CheckupFinding:
+    """The one line of a plane that shares its connection with Windows: as red as what is told there."""
+    bad = any(one.health is Health.BAD for one in found)
+    told = f"the one of {Plane.INTUNE}, " + ("which does not work as it should: " if bad else "") + "see there"
+    return CheckupFinding("connection", Health.BAD if bad else Health.GOOD, told)

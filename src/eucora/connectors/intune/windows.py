@@ -8,6 +8,7 @@ import base64
 from typing import Any, Final
 
 from eucora.application.planes import (
+    BundleDetection,
     Detection,
     FileDetection,
     MsiDetection,
@@ -142,8 +143,8 @@ def _rule(rule: Detection | ScriptRequirement, kind: str) -> Body:
                 "runAsAccount": "system",
                 **_comparison(output, "string", "equal"),
             }
-        case ReceiptDetection():
-            raise _refused("a package receipt is macOS's; Windows needs a file, registry, MSI or script detection")
+        case ReceiptDetection() | BundleDetection():
+            raise _refused("receipts and bundles are macOS's; Windows needs a file, registry, MSI or script detection")
 
 
 def _script(script: str, kind: str) -> Body:

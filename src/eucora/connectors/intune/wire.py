@@ -11,7 +11,7 @@ from typing import Any, Final
 from eucora.application.planes import Offer, Publication
 from eucora.connectors.intune.graph import JsonObject
 from eucora.connectors.intune.windows import windows_part
-from eucora.domain.planes import InstallState
+from eucora.domain.planes import InstallState, Platform
 from eucora.formats.intunewin import IntunewinPackage
 
 WIN32_APP: Final = "#microsoft.graph.win32LobApp"
@@ -19,9 +19,10 @@ MAC_LOB_APP: Final = "#microsoft.graph.macOSLobApp"
 MAC_DMG_APP: Final = "#microsoft.graph.macOSDmgApp"
 EXCLUSION_TARGET: Final = "#microsoft.graph.exclusionGroupAssignmentTarget"
 GROUP_TARGET: Final = "#microsoft.graph.groupAssignmentTarget"
-INTENTS: Final = {Offer.INSTALL: "required", Offer.UNINSTALL: "uninstall"}
-_OFFERS: Final = {intent: offer for offer, intent in INTENTS.items()}
+INTENTS: Final = {Offer.INSTALL: "required", Offer.UNINSTALL: "uninstall", Offer.AVAILABLE: "available"}
+_OFFERS: Final = {intent: offer for offer, intent in INTENTS.items() if offer is offer.goal}
 
+_SYSTEMS: Final = {Platform.WINDOWS: "windows", Platform.MACOS: "mac"}
 _WORDS: Final = {
     "installed": "installed",
     "failed": "failed",
@@ -55,6 +56,15 @@ _STATES: Final = {
         "notapplicable": InstallState.NOT_APPLICABLE,
     },
 }
+
+
+def runs(device: JsonObject, platform: Platform) -> bool | None:
+    """Whether the device is one of ``platform`` by a record of Intune or Entra; None: the record names no system.
+
+    Intune writes ``Windows`` and ``macOS``; Entra ``Windows``, and of a Mac ``MacMDM`` or ``macOS``.
+    """
+    told = str(device.get("operatingSystem") or "").strip().lower()
+    return told.startswith(_SYSTEMS[platform]) if told else None
 
 
 def display_name(name: str, version: str) -> str:
@@ -158,13 +168,22 @@ def _settings(app_type: str) -> JsonObject | None:
 
 
 def offer_of(assignment: JsonObject) -> tuple[str, Offer] | None:
-    """The group and the offer, when the assignment is of the kind that we make; None for any other."""
+    """The group and the offer, when the assignment asks a group for something; None for any other."""
+    offer, group = _OFFERS.get(str(assignment.get("intent"))), _group_of(assignment)
+    return None if offer is None or group is None else (group, offer)
+
+
+def available_to(assignment: JsonObject) -> str | None:
+    """The group whose people may install the app by this assignment; None for an assignment of another kind."""
+    return _group_of(assignment) if assignment.get("intent") == INTENTS[Offer.AVAILABLE] else None
+
+
+def _group_of(assignment: JsonObject) -> str | None:
     target = assignment.get("target")
-    offer = _OFFERS.get(str(assignment.get("intent")))
-    if offer is None or not isinstance(target, dict) or target.get("@odata.type") != GROUP_TARGET:
+    if not isinstance(target, dict) or target.get("@odata.type") != GROUP_TARGET:
         return None
     group = target.get("groupId")
-    return (group.lower(), offer) if isinstance(group, str) else None
+    return group.lower() if isinstance(group, str) else None
 
 
 def asks(assignment: JsonObject) -> bool:
@@ -184,7 +203,7 @@ def install_state(offer: Offer, *words: Any) -> InstallState:
     for word in words:
         text = re.sub(r"[^a-z0-9-]", "", str(word).lower()) if isinstance(word, str | int) else ""
         if text in _WORDS:
-            return _STATES[offer][_WORDS[text]]
+            return _STATES[offer.goal][_WORDS[text]]
     return InstallState.UNKNOWN
 
 

@@ -17,7 +17,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from eucora.application.planes import PlaneError, PlaneRejected
-from eucora.connectors.errors import classify
+from eucora.connectors.errors import FRESH_TOKEN, classify
 from eucora.connectors.gate import Gate
 from eucora.connectors.http import send
 from eucora.connectors.jamf.auth import JamfTokens
@@ -76,6 +76,7 @@ class JamfApi:
                 break
             self._tokens.discard(token)
             if not may_renew:
+                answer.request.extensions[FRESH_TOKEN] = True
                 break
         raise self.refusal(answer)
 

@@ -1,119 +1,98 @@
-"""Jamf's App Installers, read only: what its App Catalog offers, and what an administrator deploys from it.
+"""Jamf's App Installers, read only: what an administrator deploys from the App Catalog.
 
-A title that is deployed here is installed and updated by Jamf itself, beside any rollout of ours. The calls are live
-but not in the schema of a Jamf Pro server. Source: Jamf-Concepts/jamfplatform-go-sdk, app_installers_api.json at
-cd8fd1ed, read 2026-11-22.
+A title that is deployed there is installed and updated by Jamf itself, beside any rollout of ours: two owners of one
+application. The calls are live but not in the schema of a Jamf Pro server. Source: Jamf-Concepts/jamfplatform-go-sdk,
+app_installers_api.json at cd8fd1ed, read 2026-11-22.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eucora.application.planes import PlaneRejected
+from eucora.application.planes import PlaneForbidden, PlaneRejected
 from eucora.connectors.jamf.api import JamfApi, off_schema
-from eucora.connectors.jamf.lists import pages
 
-_TITLES: Final = "/api/v1/app-installers/titles"
 _DEPLOYMENTS: Final = "/api/v1/app-installers/deployments"
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogTitle:
-    """An application of the App Catalog in the version that it offers now."""
-
-    id: str
-    name: str
-    publisher: str
-    bundle_id: str
-    version: str
+_PAGES_MAX: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogDeployment:
     """A title that is deployed. ``automatic``: installed without anybody's doing, not offered in Self Service.
 
-    ``version`` is the one chosen, ``latest`` what the catalog has. ``updates`` tells whether a newer one is taken by
-    itself. Counts are of computers, and 0 where the server names none.
+    ``version`` is the one chosen; ``updates`` tells whether a newer one is taken by itself.
     """
 
     id: str
-    name: str
-    title_id: str
     title: str
     enabled: bool
     automatic: bool
     updates: bool
     version: str
-    latest: str
-    group_id: str
     group: str
-    installed: int
-    failed: int
+
+    def __str__(self) -> str:
+        """In the words of a finding: ``App Installers: Firefox 143.0 and later for All Managed Clients``."""
+        version = f" {self.version}" if self.version else ""
+        later = " and later" if self.updates else ""
+        how = "" if self.automatic else ", in Self Service"
+        return f"App Installers: {self.title}{version}{later} for {self.group or 'a group'}{how}"
 
 
-async def catalog_titles(api: JamfApi) -> Sequence[CatalogTitle] | None:
-    """The catalog; None where the server has no App Installers."""
-    rows = await _all(api, _TITLES)
-    if rows is None:
-        return None
-    return [
-        CatalogTitle(
-            id=_id(api, row),
-            name=_text(row, "titleName"),
-            publisher=_text(row, "publisher"),
-            bundle_id=_text(row, "bundleId"),
-            version=_text(row, "version"),
-        )
-        for row in rows
-    ]
+async def deployments_of(api: JamfApi, application: str) -> Sequence[CatalogDeployment]:
+    """Deployments of the title that is called like ``application`` and are on; none where we cannot see them.
+
+    What may not be read, or is not as described, fails nothing: few rollouts meet such a deployment.
+    """
+    try:
+        found = await catalog_deployments(api)
+    except (PlaneForbidden, PlaneRejected):
+        return ()
+    name = application.strip().casefold()
+    return [one for one in found or () if one.enabled and one.title.strip().casefold() == name]
 
 
 async def catalog_deployments(api: JamfApi) -> Sequence[CatalogDeployment] | None:
     """What is deployed from the catalog; None where the server has no App Installers."""
-    rows = await _all(api, _DEPLOYMENTS)
-    return None if rows is None else [_deployment(api, row) for row in rows]
-
-
-async def _all(api: JamfApi, path: str) -> list[Mapping[str, Any]] | None:
     try:
-        return [row async for row in _rows(api, path)]
+        return [_deployment(api, row) async for row in _rows(api)]
     except PlaneRejected as error:
         if error.status == 404:
             return None
         raise
 
 
-async def _rows(api: JamfApi, path: str) -> AsyncIterator[Mapping[str, Any]]:
-    async for page in pages(api, path, {}):
-        for row in page.rows:
+async def _rows(api: JamfApi) -> AsyncIterator[Mapping[str, Any]]:
+    """The list as it is described, without parameters; where the first answer is not all of it, the rest in pages."""
+    seen, params = 0, dict[str, int]()
+    for number in range(1, _PAGES_MAX + 1):
+        answer = await api.call("GET", _DEPLOYMENTS, params=params)
+        body = api.object_in(answer)
+        rows, total = body.get("results"), body.get("totalCount")
+        if not isinstance(rows, list) or not isinstance(total, int):
+            raise off_schema(api.operation, "a list page without results or totalCount")
+        for row in rows:
             if not isinstance(row, dict):
                 raise off_schema(api.operation, "a row that is no object")
             yield row
+        seen += len(rows)
+        if not rows or seen >= total:
+            return
+        params = {"page": number, "page-size": params.get("page-size", len(rows))}
 
 
 def _deployment(api: JamfApi, row: Mapping[str, Any]) -> CatalogDeployment:
-    app, group, counts = (_part(row, name) for name in ("app", "smartGroup", "computerStatuses"))
+    if not (id_ := _text(row, "id")):
+        raise off_schema(api.operation, "a row without id")
     return CatalogDeployment(
-        id=_id(api, row),
-        name=_text(row, "name"),
-        title_id=_text(app, "id"),
-        title=_text(app, "titleName"),
+        id=id_,
+        title=_text(_part(row, "app"), "titleName"),
         enabled=row.get("enabled") is True,
         automatic=row.get("deploymentType") == "INSTALL_AUTOMATICALLY",
         updates=row.get("updateBehavior") == "AUTOMATIC",
         version=_text(row, "selectedVersion"),
-        latest=_text(row, "latestAvailableVersion"),
-        group_id=_text(group, "id"),
-        group=_text(group, "name"),
-        installed=_count(counts, "installed"),
-        failed=_count(counts, "failed"),
+        group=_text(_part(row, "smartGroup"), "name"),
     )
-
-
-def _id(api: JamfApi, row: Mapping[str, Any]) -> str:
-    if not (text := _text(row, "id")):
-        raise off_schema(api.operation, "a row without id")
-    return text
 
 
 def _part(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -124,8 +103,3 @@ def _part(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _count(row: Mapping[str, Any], name: str) -> int:
-    value = row.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from eucora.application.checkups import CheckupFinding, Health
-from eucora.application.planes import PlaneError
+from eucora.application.planes import PlaneError, PlaneForbidden
 from eucora.connectors.jamf.api import JamfApi
+from eucora.connectors.jamf.app_installers import catalog_deployments
 
+_NAMED_MAX: Final = 10
 OLDEST: Final = (11, 0)  # versions before it are not tried
 
 
@@ -37,6 +39,10 @@ PRIVILEGES: Final = (
     Privilege("Create Static Computer Groups", "keep groups for targets that name a share of a group", needed=False),
     Privilege("Update Static Computer Groups", "keep groups for targets that name a share of a group", needed=False),
 )
+_WAY_IN: Final = (
+    "check JAMF_CLIENT_ID and JAMF_CLIENT_SECRET (or JAMF_USERNAME and JAMF_PASSWORD), and in Jamf Pro that the API"
+    " client or account is enabled; of a lost secret make a new one there"
+)
 _LISTS: Final = (
     ("computers", "/api/v4/computers-inventory", {"section": "GENERAL", "page": 0, "page-size": 1}),
     ("packages", "/api/v1/packages", {"page": 0, "page-size": 1}),
@@ -49,7 +55,8 @@ async def check_up(api: JamfApi) -> Sequence[CheckupFinding]:
     try:
         found = await api.get_json("/api/v1/jamf-pro-version")
     except PlaneError as error:
-        return [CheckupFinding("sign-in", Health.BAD, error.detail)]
+        way = f"; {_WAY_IN}" if isinstance(error, PlaneForbidden) else ""
+        return [CheckupFinding("sign-in", Health.BAD, f"{error.detail}{way}")]
     findings = [CheckupFinding("sign-in", Health.GOOD, "accepted"), _version(found)]
     for name, path, params in _LISTS:
         try:
@@ -57,7 +64,21 @@ async def check_up(api: JamfApi) -> Sequence[CheckupFinding]:
             findings.append(CheckupFinding(f"read {name}", Health.GOOD, "read"))
         except PlaneError as error:
             findings.append(CheckupFinding(f"read {name}", Health.BAD, error.detail))
-    return [*findings, *await _privileges(api)]
+    return [*findings, await _installers(api), *await _privileges(api)]
+
+
+async def _installers(api: JamfApi) -> CheckupFinding:
+    """Titles that Jamf installs by itself: no fault, and good to know before one of them is rolled out from here."""
+    try:
+        found = [str(one) for one in await catalog_deployments(api) or () if one.enabled]
+    except PlaneError as error:
+        return CheckupFinding("App Installers", Health.UNKNOWN, error.detail)
+    if not found:
+        return CheckupFinding("App Installers", Health.GOOD, "none is deployed")
+    told = "; ".join(found[:_NAMED_MAX]) + (f"; and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else "")
+    return CheckupFinding(
+        "App Installers", Health.UNKNOWN, f"{told}; roll none of them out as well, or turn it off there"
+    )
 
 
 def _version(body: dict[str, Any] | None) -> CheckupFinding:

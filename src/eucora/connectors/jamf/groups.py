@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import httpx
 
+from eucora.application.holdings import Holding
 from eucora.application.planes import Gathered, Gathering, GroupNotFound, PlaneRejected, PlaneUnavailable
 from eucora.connectors.errors import report
 from eucora.connectors.jamf.api import JamfApi, off_schema, segment
@@ -35,14 +36,34 @@ class ComputerGroup:
 
 
 async def find_group(api: JamfApi, group: str) -> ComputerGroup:
-    """The group of that id or, failing that, of that name. Raises GroupNotFound."""
+    """The group of that id or, where it is no number, of that name. Raises GroupNotFound.
+
+    A number is an id and nothing else: on record are ids, and a group that was deleted must not be found again in one
+    that happens to be called by its number.
+    """
     found: ComputerGroup | None = None
     if group.isascii() and group.isdecimal():
         found = await _read(api, f"{_GROUPS}/id/{group}")
-    if found is None and group.strip():
+    elif group.strip():
         found = await _named(api, group)
     if found is None:
         raise report(GroupNotFound(Plane.JAMF, group))
+    return found
+
+
+async def find_excluded(api: JamfApi, groups: Sequence[str], *, gone_too: bool) -> Sequence[ComputerGroup]:
+    """The groups that an offer leaves out. Raises GroupNotFound for one that is gone, unless ``gone_too``.
+
+    ``gone_too`` is for a removal: a group that is gone holds nobody who could be kept out, and nothing that is to be
+    removed may stay for it. What is installed is not offered to somebody who was to be spared.
+    """
+    found: list[ComputerGroup] = []
+    for group in groups:
+        try:
+            found.append(await find_group(api, group))
+        except GroupNotFound:
+            if not gone_too:
+                raise
     return found
 
 
@@ -80,6 +101,29 @@ async def gather_group(api: JamfApi, gathering: Gathering, sleep: Sleep) -> Gath
     if refusal is not None:
         raise api.refusal(refusal)
     raise report(PlaneUnavailable(Plane.JAMF, api.operation, f"group {name!r} does not show its members yet"))
+
+
+async def read_holding(api: JamfApi, ref: str, gathering: Gathering) -> Holding:
+    """What the group of ours with the id ``ref`` holds beside the devices that it is to hold.
+
+    Computers that left the source are in neither. A group that somebody made smart is none of ours any more.
+    """
+    group = await _read(api, f"{_GROUPS}/id/{segment(ref)}")
+    if group is None or group.smart:
+        return Holding(exists=False)
+    inside, wanted = frozenset(group.computers), frozenset(gathering.devices)
+    missing = wanted - inside
+    if missing:
+        try:
+            missing &= frozenset((await find_group(api, gathering.source)).computers)
+        except GroupNotFound:
+            missing = frozenset()
+    foreign = tuple(f"computer {computer}" for computer in sorted(inside - wanted, key=_number))
+    return Holding(True, len(missing), foreign)
+
+
+def _number(computer: str) -> tuple[int, str]:
+    return len(computer), computer
 
 
 async def _named(api: JamfApi, name: str) -> ComputerGroup | None:

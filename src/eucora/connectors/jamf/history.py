@@ -64,8 +64,9 @@ def verdict(
     last: dict[Offer, _Ranked] = {}
     for policy in policies:
         run = _latest(run for run in listed if run.policy_id == policy.id)
-        if run is not None and (policy.offer not in last or not _before(run, last[policy.offer].run)):
-            last[policy.offer] = _Ranked(run, policy)
+        done = policy.offer.goal
+        if run is not None and (done not in last or not _before(run, last[done].run)):
+            last[done] = _Ranked(run, policy)
     install, removal = last.get(Offer.INSTALL), last.get(Offer.UNINSTALL)
     if install and removal and _follows(install, removal):
         removal = None

@@ -4,7 +4,7 @@ Source: Jamf Pro API 11.30.1, computers-inventory v4; v3 where a server does not
 last check-in has another name.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -72,26 +72,31 @@ async def computers(api: JamfApi, wanted: Collection[str]) -> Mapping[str, Compu
     shrinks; the sweep is then made again.
     """
     ids = frozenset(id_ for id_ in wanted if id_.isascii() and id_.isdecimal())
-    if len(ids) <= _ASKED_BY_ID_MAX and (named := await _by_id(api, sorted(ids, key=int))) is not None:
-        return named
+    if len(ids) <= _ASKED_BY_ID_MAX and (named := await computers_by_id(api, sorted(ids, key=int))) is not None:
+        return {id_: _light(computer) for id_, computer in named.items()}
     found: dict[str, Computer] = {}
     async for number, page in _swept(api, SECTIONS, lambda _: "", done=lambda: len(found) == len(ids)):
         if number == 0:  # of a further sweep too, which is not to keep what was deleted since
             found.clear()
-        _sort_out(api, page, ids, found)
+        found.update((computer.device.id, _light(computer)) for computer in _wanted(api, page, ids))
     return found
 
 
-async def _by_id(api: JamfApi, ids: Sequence[str]) -> dict[str, Computer] | None:
-    """None when the server passes over the filter, which would make each piece a sweep of its own."""
+async def computers_by_id(
+    api: JamfApi, ids: Sequence[str], sections: Sequence[str] = SECTIONS
+) -> dict[str, Computer] | None:
+    """The computers of these ids (decimal) with the ``sections`` asked for, a request for each hundred.
+
+    None when the server passes over the filter, which would make each piece a sweep of its own.
+    """
     found: dict[str, Computer] = {}
     for start in range(0, len(ids), _IDS_AT_ONCE):
         piece = ids[start : start + _IDS_AT_ONCE]
-        async with aclosing(_versioned(api, SECTIONS, partial(_among, piece))) as read:
+        async with aclosing(_versioned(api, sections, partial(_among, piece))) as read:
             async for _, page in read:
                 if page.total > len(piece):
                     return None
-                _sort_out(api, page, frozenset(piece), found)
+                found |= {one.device.id: one for one in _wanted(api, page, frozenset(piece))}
     return found
 
 
@@ -99,11 +104,13 @@ def _among(ids: Sequence[str], path: str) -> str:
     return f"id=in=({','.join(ids)})"
 
 
-def _sort_out(api: JamfApi, page: Page, ids: Collection[str], found: dict[str, Computer]) -> None:
-    for row in page.rows:
-        computer = _computer(api.operation, row)
-        if computer.device.id in ids:
-            found[computer.device.id] = replace(computer, sections={})  # the rows of a large group are heavy
+def _wanted(api: JamfApi, page: Page, ids: Collection[str]) -> Iterator[Computer]:
+    rows = (_computer(api.operation, row) for row in page.rows)
+    return (computer for computer in rows if computer.device.id in ids)
+
+
+def _light(computer: Computer) -> Computer:
+    return replace(computer, sections={})  # the rows of a large group are heavy
 
 
 async def computer_with_serial(api: JamfApi, serial: str, sections: Sequence[str] = SECTIONS) -> Computer | None:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 UNINSTALL_SUFFIX: Final = " uninstall"
+SELF_SERVICE_SUFFIX: Final = " self service"
 _NAME_MAX, _VERSION_MAX = 120, 60  # characters; with the short key the whole stays under Jamf's 255
 _GROUP_MAX: Final = 255
 # Names stand in the paths of Classic requests: a slash or a semicolon there is taken for structure by the servlet
@@ -29,11 +30,16 @@ def release_name(name: str, version: str, key: str) -> str:
     return f"{_plain(name, _NAME_MAX)} {_plain(version, _VERSION_MAX)} [{short_key(key)}]"
 
 
-def policy_names(name: str, version: str, key: str, number: int) -> tuple[str, str]:
-    """Names of the install and of the uninstall policy of round ``number`` (from 1, which goes unsaid)."""
+def policy_names(name: str, version: str, key: str, number: int) -> tuple[str, str, str]:
+    """Names of the policies of round ``number`` (from 1, which goes unsaid): install, uninstall, Self Service."""
     release = release_name(name, version, key)
     install = release if number == 1 else f"{release} round {number}"
-    return install, install + UNINSTALL_SUFFIX
+    return install, install + UNINSTALL_SUFFIX, install + SELF_SERVICE_SUFFIX
+
+
+def shown_name(name: str, version: str) -> str:
+    """What people read in Self Service, where the short key would tell them nothing."""
+    return f"{_plain(name, _NAME_MAX)} {_plain(version, _VERSION_MAX)}".strip()
 
 
 def group_name(name: str) -> str:

@@ -54,6 +54,12 @@ async def find_package(api: JamfApi, key: str) -> PackageRecord | None:
     return await _first_carrying(api, f"notes=={text_literal(key)}", key)
 
 
+async def file_name_of(api: JamfApi, package_id: str) -> str:
+    """The name of the package's file, which computers keep a receipt under; empty when there is no such package."""
+    record = await _get(api, package_id)
+    return "" if record is None else str(record.fields.get("fileName") or "")
+
+
 async def publish_package(api: JamfApi, publication: Publication, sleep: Sleep) -> Published:
     """Make the record and its content exist; see ``PlanePort.publish``."""
     record = await find_package(api, publication.key)

@@ -8,6 +8,7 @@ from typing import Final
 import httpx
 
 from eucora.application.checkups import CheckupFinding
+from eucora.application.holdings import Holding
 from eucora.application.planes import (
     Assigned,
     Assignment,
@@ -28,15 +29,17 @@ from eucora.application.tokens import TokenShelf
 from eucora.connectors.correlation import correlation
 from eucora.connectors.gate import Gate
 from eucora.connectors.jamf.api import CONNECTIONS_MAX, JamfApi
+from eucora.connectors.jamf.app_installers import deployments_of
 from eucora.connectors.jamf.auth import JamfTokens
 from eucora.connectors.jamf.checkup import check_up
-from eucora.connectors.jamf.groups import find_group, gather_group
+from eucora.connectors.jamf.groups import find_excluded, find_group, gather_group, read_holding
 from eucora.connectors.jamf.history import policy_runs, verdict
 from eucora.connectors.jamf.inventory import Computer, computers
-from eucora.connectors.jamf.names import policy_names, release_name, version_in
+from eucora.connectors.jamf.names import policy_names, release_name, shown_name, version_in
 from eucora.connectors.jamf.offers import offer, take_back
 from eucora.connectors.jamf.packages import find_package, publish_package
-from eucora.connectors.jamf.policy import PolicySpec, ScopedGroup
+from eucora.connectors.jamf.policy import Policy, PolicySpec, ScopedGroup
+from eucora.connectors.jamf.receipts import receipts_for
 from eucora.connectors.jamf.rounds import RoundPolicy, find_round_policies, read_rounds
 from eucora.connectors.jamf.sign_in import Credentials
 from eucora.domain.planes import Plane
@@ -86,6 +89,12 @@ class JamfPlane:
         with correlation(correlation_id):
             return await gather_group(self._api("gather"), gathering, self._sleep)
 
+    async def holdings(self, groups: Sequence[tuple[str, Gathering]], *, correlation_id: str) -> Sequence[Holding]:
+        """What each group of ours holds, a request each; see ``groups``."""
+        with correlation(correlation_id):
+            api = self._api("inspect")
+            return [await read_holding(api, ref, gathering) for ref, gathering in groups]
+
     async def publish(self, publication: Publication, *, correlation_id: str) -> Published:
         """One package record for the key, with exactly the content of the publication."""
         with correlation(correlation_id):
@@ -96,6 +105,7 @@ class JamfPlane:
 
         A group that comes from the opposite offer, now or before a withdrawal, gets a policy of a later round, which
         its computers have not run yet (``rounds``). Raises GroupNotFound, and PlaneRejected without a command to run.
+        A group that a removal leaves out and that is gone is passed over (``groups.find_excluded``).
         """
         if assignment.offer is Offer.UNINSTALL and not assignment.uninstall_command.strip():
             raise PlaneRejected(Plane.JAMF, "assign", "an uninstall on Jamf Pro needs a command to run")
@@ -103,17 +113,19 @@ class JamfPlane:
             api = self._api("assign")
             found = await find_group(api, assignment.group)
             group = ScopedGroup(found.id, found.name)
+            kept_out = await find_excluded(api, assignment.excluded, gone_too=assignment.offer is Offer.UNINSTALL)
             rounds = await read_rounds(api, *_identity(assignment))
             home = rounds.home(assignment.offer, group.id)
             # taken off first: a kill in between leaves the group without an offer, never with two that fight
             in_the_way = rounds.in_the_way(assignment.offer, group.id, home)
             for policy in in_the_way:
                 await take_back(api, policy, [group.id], self._sleep)
-            standing, changed = await offer(api, _spec(assignment, home), group, self._sleep)
+            spec = _spec(assignment, home, tuple(ScopedGroup(one.id, one.name) for one in kept_out))
+            standing, changed = await offer(api, spec, group, self._sleep)
         return Assigned(ref=standing.id, changed=changed or bool(in_the_way))
 
     async def observe(self, watch: Watch, *, correlation_id: str) -> AsyncIterator[Sequence[Observation]]:
-        """What the policy logs of the watched computers say about the release.
+        """What the policy logs of the watched computers say about the release, put right by their receipts.
 
         With ``since``, computers that have not checked in from an hour before it on are left out: they have no news.
         """
@@ -123,11 +135,14 @@ class JamfPlane:
             if not policies:
                 return
             inventory = await computers(api, watch.devices)
+            receipts = await receipts_for(api, watch, policies)
         asked = [id_ for id_ in dict.fromkeys(watch.devices) if _may_have_news(inventory.get(id_), watch.since)]
         for start in range(0, len(asked), _BATCH):
             with correlation(correlation_id):
                 wanted = asked[start : start + _BATCH]
                 batch, failure = await self._histories(api, wanted, inventory, policies, watch.offer)
+                if receipts is not None and failure is None:
+                    batch = await receipts.beside(wanted, batch)
             if batch:
                 yield batch
             if failure is not None:
@@ -147,23 +162,28 @@ class JamfPlane:
         return Withdrawn(list(dict.fromkeys(said)))
 
     async def inspect(self, key: str, name: str, version: str, *, correlation_id: str) -> Inspection:
-        """The package that carries ``key``, and the groups (ids) that our policies offer it to while they are on."""
+        """The package that carries ``key``, and the groups (ids) that our policies offer it to while they are on.
+
+        A deployment of the same title by Jamf's App Installers is among what goes beyond groups: it is a second owner.
+        """
         groups: list[tuple[str, Offer]] = []
         wide: tuple[str, ...] = ()
-        excluded: tuple[str, ...] = ()
+        enabled: list[Policy] = []
         with correlation(correlation_id):
             api = self._api("inspect")
             record = await find_package(api, key)
+            wide = tuple(str(other) for other in await deployments_of(api, name))
             for known, policy in (await read_rounds(api, name, version, key)).read.items():
                 if policy.enabled:
+                    enabled.append(policy)
                     groups += [(group.id, known.offer) for group in policy.groups]
                     wide += tuple(f"{known.offer} for {reach}" for reach in policy.beyond_groups)
-                    excluded += tuple(group.id for group in policy.excluded_groups)
+        excluded = _kept_out(enabled)
         if record is None:
             return Inspection(ref=None, version="", content_version="", groups=groups, wide=wide, excluded=excluded)
         ours = record.name == release_name(name, version, key)
         held = version if ours else version_in(record.name, name, key)
-        return Inspection(record.id, held, record.digest, groups, wide, tuple(dict.fromkeys(excluded)))
+        return Inspection(record.id, held, record.digest, groups, wide, excluded)
 
     async def check_up(self, *, correlation_id: str) -> Sequence[CheckupFinding]:
         """Findings on sign-in, version and privileges; nothing is changed."""
@@ -212,17 +232,31 @@ class JamfPlane:
         return [seen for read in done if (seen := read.result()) is not None], failure
 
 
+def _kept_out(policies: Sequence[Policy]) -> Sequence[str]:
+    """The groups (ids) that no policy reaches: each has exclusions of its own, so one left out of some gets the others.
+
+    Of the groups that something is offered to, those that one policy leaves out: they do not get what was decided.
+    """
+    offering = [policy for policy in policies if policy.groups]
+    out = [{group.id for group in policy.excluded_groups} for policy in offering]
+    offered = {group.id for policy in offering for group in policy.groups}
+    return sorted(set().union(*out) & (offered | set[str].intersection(*out))) if out else ()
+
+
 def _identity(release: Assignment | Watch | Withdrawal) -> tuple[str, str, str]:
     """What the policies are named for. An offer made anew has policies of its own, which no computer has run yet."""
     anew = "" if isinstance(release, Withdrawal) else release.anew
     return release.name, release.version, f"{release.key}:{anew}" if anew else release.key
 
 
-def _spec(assignment: Assignment, number: int) -> PolicySpec:
-    install, removal = policy_names(*_identity(assignment), number)
+def _spec(assignment: Assignment, number: int, excluded: tuple[ScopedGroup, ...]) -> PolicySpec:
+    install, removal, chosen = policy_names(*_identity(assignment), number)
+    if assignment.offer is Offer.UNINSTALL:
+        return PolicySpec(removal, command=assignment.uninstall_command, excluded=excluded)
     if assignment.offer is Offer.INSTALL:
-        return PolicySpec(install, package_id=assignment.ref)
-    return PolicySpec(removal, command=assignment.uninstall_command)
+        return PolicySpec(install, package_id=assignment.ref, excluded=excluded)
+    shown = shown_name(assignment.name, assignment.version)
+    return PolicySpec(chosen, package_id=assignment.ref, shown_as=shown, excluded=excluded)
 
 
 def _may_have_news(computer: Computer | None, since: datetime | None) -> bool:

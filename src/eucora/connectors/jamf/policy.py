@@ -1,8 +1,9 @@
 """A Classic policy as a document: what we write into it, and what of it is not ours to change.
 
-Of a policy we own the switches in ``general`` that make it run, its package or command, and the computer groups that
-we put into its scope. Everything else in the scope (computers, buildings, limitations, exclusions) is sent back as it
-was read; parts that are not sent stay as they are. Source: Jamf Pro Classic API 11.26, policies.
+Of a policy we own the switches in ``general`` that make it run, whether it stands in Self Service, its package or
+command, and the computer groups that we put into its scope or keep out of it. Everything else in the scope (computers,
+buildings, limitations, others' exclusions) is sent back as it was read; parts that are not sent stay as they are.
+Source: Jamf Pro Classic API 11.26, policies.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -18,17 +19,16 @@ _SWITCHES: Final = {
     "retry_event": "check-in",
     "retry_attempts": "3",
 }
+# Of a policy that people run from Self Service: as often as they like, so that a try that failed can be made again.
+_CHOSEN: Final = {
+    "enabled": "true",
+    "trigger_checkin": "false",
+    "frequency": "Ongoing",
+    "retry_event": "none",
+    "retry_attempts": "-1",
+}
 _BEYOND: Final = ("computers", "buildings", "departments")
 Entry = tuple[str, str]  # (path inside the scope, id or, where there is none, name or text)
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySpec:
-    """One of our policies: it installs package ``package_id``, or it runs ``command``."""
-
-    name: str
-    package_id: str = ""
-    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,24 @@ class ScopedGroup:
 
     def is_called(self, group: str) -> bool:
         return group in (self.id, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """One of our policies: it installs package ``package_id``, or it runs ``command``; ``excluded`` stay out of it.
+
+    ``shown_as``: what Self Service calls it; empty: it is not there, and runs at a check-in.
+    """
+
+    name: str
+    package_id: str = ""
+    command: str = ""
+    shown_as: str = ""
+    excluded: tuple[ScopedGroup, ...] = ()
+
+    @property
+    def switches(self) -> dict[str, str]:
+        return _CHOSEN if self.shown_as else _SWITCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +102,9 @@ class Policy:
         return frozenset() if scope is None else frozenset(_entries(scope, "scope"))
 
     def offers(self, spec: PolicySpec, group: ScopedGroup) -> bool:
-        """Whether the policy is on, does what ``spec`` says, and reaches ``group``."""
-        return self.enabled and _does(self.root, spec) and any(own.id == group.id for own in self.groups)
+        """Whether the policy is on, does what ``spec`` says, and reaches ``group``, less whom ``spec`` keeps out."""
+        reaches = any(own.id == group.id for own in self.groups)
+        return self.enabled and _does(self.root, spec) and reaches and not _missing(self, spec)
 
 
 def new_policy(spec: PolicySpec, group: ScopedGroup) -> Element:
@@ -95,6 +114,7 @@ def new_policy(spec: PolicySpec, group: ScopedGroup) -> Element:
     scope = SubElement(root, "scope")
     SubElement(scope, "all_computers").text = "false"
     _add_group(SubElement(scope, "computer_groups"), group)
+    _keep_out(scope, spec.excluded)
     _write_work(root, Element("policy"), spec)
     # Only here: whether a computer sends inventory after a run is load, and for the people of the server to change.
     SubElement(SubElement(root, "maintenance"), "recon").text = "true"
@@ -104,7 +124,7 @@ def new_policy(spec: PolicySpec, group: ScopedGroup) -> Element:
 def with_group(policy: Policy, spec: PolicySpec, group: ScopedGroup) -> Element | None:
     """The document that turns ``policy`` on for one more group; None when there is nothing to change."""
     general = policy.root.find("general")
-    switched = general is not None and all(_is(general.find(tag), text) for tag, text in _SWITCHES.items())
+    switched = general is not None and all(_is(general.find(tag), text) for tag, text in spec.switches.items())
     if switched and policy.offers(spec, group):
         return None
     root = Element("policy")
@@ -116,6 +136,7 @@ def with_group(policy: Policy, spec: PolicySpec, group: ScopedGroup) -> Element 
     if not any(own.id == group.id for own in policy.groups):
         _drop_size(groups)
         _add_group(groups, group)
+    _keep_out(scope, _missing(policy, spec))
     if not _does(policy.root, spec):
         _write_work(root, policy.root, spec)
     return root
@@ -147,8 +168,12 @@ def without_groups(policy: Policy, wanted: Collection[str] | None) -> tuple[Elem
 def _write_switches(root: Element, spec: PolicySpec) -> None:
     general = SubElement(root, "general")
     SubElement(general, "name").text = spec.name
-    for tag, text in _SWITCHES.items():
+    for tag, text in spec.switches.items():
         SubElement(general, tag).text = text
+    if spec.shown_as:
+        shown = SubElement(root, "self_service")
+        SubElement(shown, "use_for_self_service").text = "true"
+        SubElement(shown, "self_service_display_name").text = spec.shown_as
 
 
 def _write_work(root: Element, current: Element, spec: PolicySpec) -> None:
@@ -175,6 +200,8 @@ def _write_work(root: Element, current: Element, spec: PolicySpec) -> None:
 
 
 def _does(root: Element, spec: PolicySpec) -> bool:
+    if spec.shown_as and not _is(root.find("self_service/use_for_self_service"), "true"):
+        return False
     if spec.command:
         return (root.findtext("files_processes/run_command") or "") == spec.command
     return any(
@@ -188,6 +215,25 @@ def _scope_of(policy: Policy, root: Element) -> Element:
     scope = Element("scope") if scope is None else scope
     root.append(scope)
     return scope
+
+
+def _missing(policy: Policy, spec: PolicySpec) -> Sequence[ScopedGroup]:
+    """The groups that the policy is to be kept from and is not yet."""
+    out = {own.id for own in policy.excluded_groups}
+    return [group for group in spec.excluded if group.id not in out]
+
+
+def _keep_out(scope: Element, excluded: Collection[ScopedGroup]) -> None:
+    """Keep the groups out beside whatever the scope leaves out already."""
+    if not excluded:
+        return
+    exclusions = scope.find("exclusions")
+    exclusions = SubElement(scope, "exclusions") if exclusions is None else exclusions
+    groups = exclusions.find("computer_groups")
+    groups = SubElement(exclusions, "computer_groups") if groups is None else groups
+    _drop_size(groups)
+    for group in excluded:
+        _add_group(groups, group)
 
 
 def _add_group(groups: Element, group: ScopedGroup) -> None:

@@ -5,7 +5,8 @@ its old place in a scope. Flushing the policy's log looks like the way, but Jamf
 all policy logs of some computers, and says that it cannot flush one policy's on some computers: the former makes the
 other groups in the scope install again, the latter runs other people's policies again. (Source: developer.jamf.com,
 Classic API 11.32 reference, "Flushes a log specified in an XML file", read 2026-11-22.) So there are rounds, each with
-an install policy and an uninstall policy, and no policy is asked to run again where it ran. The logs stay, too.
+an install policy and an uninstall policy, and no policy is asked to run again where it ran. The logs stay, too. A
+policy for Self Service is the round's other way to install: people start it, and may start it again.
 
 Which round an offer belongs to follows from the policies that exist, which neither a kill nor a withdrawal undoes:
 
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 from eucora.application.planes import Offer
 from eucora.connectors.jamf.api import JamfApi, off_schema
-from eucora.connectors.jamf.names import UNINSTALL_SUFFIX, release_name
+from eucora.connectors.jamf.names import SELF_SERVICE_SUFFIX, UNINSTALL_SUFFIX, release_name
 from eucora.connectors.jamf.offers import read_policy
 from eucora.connectors.jamf.policy import Policy
 
@@ -38,9 +39,9 @@ class RoundPolicy:
     id: str
 
     @property
-    def rank(self) -> tuple[int, bool]:
+    def rank(self) -> tuple[int, int]:
         """Sorts the policies in the order in which one group goes through them."""
-        return self.number, self.offer is Offer.UNINSTALL
+        return self.number, (Offer.AVAILABLE, Offer.INSTALL, Offer.UNINSTALL).index(self.offer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,9 @@ def _ours(release: str, name: str, policy_id: str) -> RoundPolicy | None:
     if not name.startswith(release) or not policy_id.isdecimal():
         return None
     rest = name.removeprefix(release)
-    offer = Offer.UNINSTALL if rest.endswith(UNINSTALL_SUFFIX) else Offer.INSTALL
-    said = _ROUND.fullmatch(rest.removesuffix(UNINSTALL_SUFFIX))
+    suffixes = {Offer.UNINSTALL: UNINSTALL_SUFFIX, Offer.AVAILABLE: SELF_SERVICE_SUFFIX}
+    offer = next((offer for offer, suffix in suffixes.items() if rest.endswith(suffix)), Offer.INSTALL)
+    said = _ROUND.fullmatch(rest.removesuffix(suffixes.get(offer, "")))
     return None if said is None else RoundPolicy(offer, int(said["number"] or 1), policy_id)
 
 

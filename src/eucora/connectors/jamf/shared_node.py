@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 
 from eucora.application.tokens import TokenShelf
-from eucora.connectors.jamf.sign_in import ApiClient, Credentials, SignIn
+from eucora.connectors.jamf.sign_in import Credentials, SignIn
 from eucora.connectors.token_cache import Sealer, Token, TokenCache
 
 # Cookies by which balancers in front of Jamf Pro know the node. Jamf's guide names the first; the others are in the
@@ -38,8 +38,10 @@ class SharedNode:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._http, self._sign_in, self._now = http, sign_in, now
-        proof = credentials.client_secret if isinstance(credentials, ApiClient) else credentials.password
-        sealer = Sealer(proof.encode(), ("jamf-node", str(http.base_url)))
+
+        def sealer() -> Sealer:
+            return Sealer(credentials.secret.encode(), ("jamf-node", str(http.base_url)))
+
         self._cookies = TokenCache(self._told, now=now, sleep=sleep, shelf=shelf, sealer=sealer)
         self._taken: str | None = None
 

@@ -16,6 +16,8 @@ from eucora.application.planes import PlaneError, PlaneForbidden, PlaneRejected
 from eucora.connectors.errors import classify, report
 from eucora.connectors.http import send
 from eucora.connectors.jamf.moments import date_of, zoned
+from eucora.connectors.redaction import known_secret
+from eucora.connectors.secrets.kept import KeptSecret
 from eucora.domain.planes import Plane
 
 _OAUTH_PATHS: Final = ("/api/v1/oauth/token", "/api/oauth/token")
@@ -31,18 +33,28 @@ _FAREWELL: Final = httpx.Timeout(5.0)
 
 @dataclass(frozen=True, slots=True)
 class ApiClient:
-    """An API client of the server, with the roles that were given to it."""
+    """An API client of the server, with the roles that were given to it. ``kept``: its secret as it is now."""
 
     client_id: str
     client_secret: str = field(repr=False)
+    kept: KeptSecret | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def secret(self) -> str:
+        return self.client_secret if self.kept is None else self.kept.value
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A local user account of the server: single sign-on has no password to give."""
+    """A local user account of the server: single sign-on has no password to give. ``kept``: that as it is now."""
 
     username: str
     password: str = field(repr=False)
+    kept: KeptSecret | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def secret(self) -> str:
+        return self.password if self.kept is None else self.kept.value
 
 
 Credentials = ApiClient | Account
@@ -55,6 +67,11 @@ class Token:
     value: str = field(repr=False)
     fresh_until: datetime
     ends_at: datetime
+
+
+async def _another(credentials: Credentials, refused: str) -> bool:
+    """Whether the secret is another one than the one that Jamf has just refused."""
+    return credentials.kept is not None and await credentials.kept.another_than(refused)
 
 
 class SignIn(Protocol):
@@ -84,16 +101,24 @@ class ClientSignIn:
     """OAuth; its tokens are short-lived and end by themselves."""
 
     def __init__(self, http: httpx.AsyncClient, client: ApiClient, now: Callable[[], datetime]) -> None:
-        self._http, self._now = http, now
-        self._form = {
-            "grant_type": "client_credentials",
-            "client_id": client.client_id,
-            "client_secret": client.client_secret,
-        }
+        self._http, self._client, self._now = http, client, now
         self._paths: tuple[str, ...] = _OAUTH_PATHS
 
     async def fetch(self, operation: str) -> Token:
-        """Asks at the current path and, where there is none, at the older one, which is then remembered."""
+        """Asks at the current path and, where there is none, at the older one, which is then remembered.
+
+        A secret that is refused is read again where it is kept, and tried at once where it changed.
+        """
+        secret = self._client.secret
+        try:
+            return await self._fetched(operation, secret)
+        except PlaneForbidden:
+            if not await _another(self._client, secret):
+                raise
+        return await self._fetched(operation, self._client.secret)
+
+    async def _fetched(self, operation: str, secret: str) -> Token:
+        form = {"grant_type": "client_credentials", "client_id": self._client.client_id, "client_secret": secret}
         asked_at = self._now()  # before the call, so that a slow answer shortens our use of the token
         for path in self._paths:
             answer = await send(
@@ -104,7 +129,7 @@ class ClientSignIn:
                 path,
                 also=_REFUSED,
                 repeatable=True,
-                data=self._form,
+                data=form,
                 headers={"Accept": "application/json"},
             )
             if answer.status_code == 404:
@@ -131,15 +156,20 @@ class AccountSignIn:
     """Name and password once; then the token is kept alive, each time for a new one that ends the one before."""
 
     def __init__(self, http: httpx.AsyncClient, account: Account, now: Callable[[], datetime]) -> None:
-        self._http, self._now = http, now
-        self._basic = httpx.BasicAuth(account.username, account.password)
+        self._http, self._account, self._now = http, account, now
 
     async def fetch(self, operation: str) -> Token:
-        asked_at = self._now()
-        answer = await self._post(operation, "token", repeatable=True, auth=self._basic)
+        secret = self._account.secret
+        asked_at, answer = await self._asked(operation, secret)
+        if answer.status_code == 401 and await _another(self._account, secret):
+            asked_at, answer = await self._asked(operation, self._account.secret)
         if not answer.is_success:
             raise _refused(operation, answer)
         return _account_token(operation, answer, asked_at)
+
+    async def _asked(self, operation: str, password: str) -> tuple[datetime, httpx.Response]:
+        basic = httpx.BasicAuth(self._account.username, password)
+        return self._now(), await self._post(operation, "token", repeatable=True, auth=basic)
 
     async def renew(self, operation: str, token: Token) -> Token | None:
         """None when the token has ended, or Jamf does not keep it: somebody may have ended it in the console."""
@@ -189,7 +219,8 @@ def _account_token(operation: str, answer: httpx.Response, asked_at: datetime) -
 def _token(value: str, asked_at: datetime, lifetime_s: float, reserve_max_s: float) -> Token:
     lifetime_s = min(max(lifetime_s, 0.0), 86_400.0)  # raises nothing for infinity, and min() of NaN is the day
     reserve_s = min(reserve_max_s, lifetime_s * _RESERVE_SHARE)
-    return Token(value, asked_at + timedelta(seconds=lifetime_s - reserve_s), asked_at + timedelta(seconds=lifetime_s))
+    ends_at = asked_at + timedelta(seconds=lifetime_s)
+    return Token(known_secret(value), ends_at - timedelta(seconds=reserve_s), ends_at)
 
 
 def _object(operation: str, answer: httpx.Response) -> dict[str, Any]:

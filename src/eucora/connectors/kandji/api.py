@@ -10,6 +10,7 @@ from eucora.application.budgets import BudgetPaused
 from eucora.connectors.breaker import CircuitOpen
 from eucora.connectors.errors import redact
 from eucora.connectors.kandji.failures import failed, off_schema
+from eucora.connectors.secrets.kept import KeptSecret
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -20,21 +21,29 @@ BODY_MAX_BYTES: Final = 8 * 1024 * 1024
 class KandjiApi:
     """Reads over one tenant; ``operation`` names what they are for. Errors are KandjiErrors."""
 
-    def __init__(self, client: httpx.AsyncClient, token: str) -> None:
-        self._client, self._token = client, token
+    def __init__(self, client: httpx.AsyncClient, token: str | KeptSecret) -> None:
+        self._client = client
+        self._kept = KeptSecret("KANDJI_API_TOKEN", token) if isinstance(token, str) else token
 
     async def get(self, operation: str, path: str, params: Mapping[str, str] | None = None) -> Any:
-        """The JSON at ``path``; None where there is no such thing (404)."""
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        try:
-            answer = await self._client.get(path, params=params, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL, CircuitOpen, BudgetPaused) as error:
-            raise failed(operation, error, secret=self._token) from error
+        """The JSON at ``path``; None where there is no such thing (404). A refused token is read again, once."""
+        token = self._kept.value
+        answer = await self._answer(operation, path, params, token)
+        if answer.status_code == 401 and await self._kept.another_than(token):
+            token = self._kept.value
+            answer = await self._answer(operation, path, params, token)
         if answer.status_code == 404:
             return None
         if answer.status_code != 200:
-            raise failed(operation, answer, secret=self._token)
-        return self._json(operation, answer)
+            raise failed(operation, answer, secret=token)
+        return _json(operation, answer, token)
+
+    async def _answer(self, operation: str, path: str, params: Mapping[str, str] | None, token: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        try:
+            return await self._client.get(path, params=params, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL, CircuitOpen, BudgetPaused) as error:
+            raise failed(operation, error, secret=token) from error
 
     async def get_object(self, operation: str, path: str) -> JsonObject | None:
         """The JSON object at ``path``; None where there is none."""
@@ -43,17 +52,18 @@ class KandjiApi:
             raise off_schema(operation, "no JSON object")
         return body
 
-    def _json(self, operation: str, answer: httpx.Response) -> Any:
-        shown = answer.content.decode("utf-8-sig", "replace")
-        try:
-            body = json.loads(shown, object_pairs_hook=_once_each, parse_constant=_no_number)
-        except (ValueError, RecursionError) as error:
-            what = str(error) if isinstance(error, _TwiceNamed) else "no JSON"
-            shown = redact(shown[:10_000].replace(self._token, "[redacted]"))
-            raise off_schema(operation, f"{what}: {shown}") from None
-        if body is None:
-            raise off_schema(operation, "null")
-        return body
+
+def _json(operation: str, answer: httpx.Response, token: str) -> Any:
+    shown = answer.content.decode("utf-8-sig", "replace")
+    try:
+        body = json.loads(shown, object_pairs_hook=_once_each, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        what = str(error) if isinstance(error, _TwiceNamed) else "no JSON"
+        shown = redact(shown[:10_000].replace(token, "[redacted]"))
+        raise off_schema(operation, f"{what}: {shown}") from None
+    if body is None:
+        raise off_schema(operation, "null")
+    return body
 
 
 class _TwiceNamed(ValueError):

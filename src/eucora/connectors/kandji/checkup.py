@@ -8,6 +8,7 @@ from typing import Final
 
 from eucora.application.checkups import CheckupFinding, Health
 from eucora.connectors.kandji.api import KandjiApi
+from eucora.connectors.kandji.devices import FIREWALLS
 from eucora.connectors.kandji.failures import KandjiError
 from eucora.connectors.kandji.records import device_of
 
@@ -25,7 +26,7 @@ async def check_up(api: KandjiApi) -> Sequence[CheckupFinding]:
         first = device_of("check", rows[0]) if rows else None
     except KandjiError as error:
         return [CheckupFinding("read devices", Health.BAD, error.detail)]
-    findings = [CheckupFinding("read devices", Health.GOOD, "read")]
+    findings = [CheckupFinding("read devices", Health.GOOD, "read"), await _firewalls(api)]
     for call in CALLS:
         needed = f"the token needs GET /devices/{{device_id}}/{call}"
         if first is None:
@@ -38,3 +39,16 @@ async def check_up(api: KandjiApi) -> Sequence[CheckupFinding]:
         except KandjiError as error:
             findings.append(CheckupFinding(f"read device {call}", Health.BAD, f"{needed}: {error.detail}"))
     return findings
+
+
+async def _firewalls(api: KandjiApi) -> CheckupFinding:
+    try:
+        found = await api.get_object("check", FIREWALLS)
+    except KandjiError as error:
+        told = f"the token needs GET {FIREWALLS}: {error.detail}"
+        return CheckupFinding("read firewalls", Health.BAD, told)
+    if found is None:
+        return CheckupFinding(
+            "read firewalls", Health.UNKNOWN, f"the tenant has no {FIREWALLS}: firewalls stay unknown"
+        )
+    return CheckupFinding("read firewalls", Health.GOOD, "read")

@@ -18,6 +18,7 @@ from eucora.connectors.http import BreakerState, Rate, RetrySettings, Switchboar
 from eucora.connectors.kandji.api import BODY_MAX_BYTES, KandjiApi
 from eucora.connectors.kandji.checkup import check_up
 from eucora.connectors.kandji.devices import KandjiDevices
+from eucora.connectors.secrets.kept import KeptSecret
 
 API_PATH: Final = "/api/v1"
 # Kandji allows 10,000 requests an hour for all tokens of a customer together, and names no limit for a second
@@ -28,10 +29,11 @@ CONNECTIONS_MAX: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class KandjiAccess:
-    """Where the tenant's API is, as Kandji shows it (with or without ``/api/v1``), and the token."""
+    """Where the tenant's API is, as Kandji shows it (with or without ``/api/v1``), and the token; ``kept`` as it is."""
 
     api_url: str
     token: str = field(repr=False)
+    kept: KeptSecret | None = field(default=None, repr=False, compare=False)
 
     @property
     def base_url(self) -> str:
@@ -41,7 +43,7 @@ class KandjiAccess:
 class Kandji:
     """One tenant: its devices, and a check of the connection. Close it when done; its breaker lives as long."""
 
-    def __init__(self, client: httpx.AsyncClient, token: str, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, client: httpx.AsyncClient, token: str | KeptSecret, *, now: Callable[[], datetime]) -> None:
         self._client, self._api = client, KandjiApi(client, token)
         self.devices = KandjiDevices(self._api, now=now)
 
@@ -87,4 +89,4 @@ def connect_kandji(
         body_max_bytes=BODY_MAX_BYTES,
         switchboard=switchboard,
     )
-    return Kandji(client, access.token, now=now)
+    return Kandji(client, access.kept or access.token, now=now)

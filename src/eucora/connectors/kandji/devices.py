@@ -19,13 +19,17 @@ from eucora.connectors.kandji.records import (
     DEVICE_ID,
     KandjiDetails,
     KandjiDevice,
+    KandjiFirewall,
     KandjiStatus,
     details_of,
     device_of,
+    firewall_of,
     status_of,
 )
+from eucora.connectors.kandji.words import text
 
 PAGE: Final = 300
+FIREWALLS: Final = "/prism/application_firewall"  # of Kandji's Prism, whose lists are {data, cursor, …}
 PAGES_MAX: Final = 1_100  # 330,000 devices
 # A check-in is dated when it happens and listed when Kandji has digested it; a poll reaches back so far.
 OVERLAP: Final = timedelta(minutes=15)
@@ -80,6 +84,29 @@ class KandjiDevices:
         """Library items and parameters of the device; None when there is none of this id."""
         record = await self._of("status", device_id, correlation_id)
         return None if record is None else status_of("status", record)
+
+    async def firewalls(self, *, correlation_id: str) -> AsyncIterator[Sequence[KandjiFirewall]]:
+        """The application firewall of every device that told of one, a page at a time: no device's record has it.
+
+        A request for every 300 devices. Pages follow each other by the cursor that the one before names.
+        """
+        cursor, followed = "", set[str]()
+        for _ in range(self._pages_max):
+            params = {"limit": str(PAGE)} | ({"cursor": cursor} if cursor else {})
+            with correlation(correlation_id):  # for each step and not over the yield: see ``correlation``
+                body = await self._api.get("firewall", FIREWALLS, params)
+            rows = body.get("data") if isinstance(body, dict) else None
+            if not isinstance(rows, list):
+                raise off_schema("firewall", "no list of firewalls")
+            if rows:
+                yield [firewall_of("firewall", row) for row in rows]
+            cursor = text(body.get("cursor")) or ""
+            if not rows or not cursor:
+                return
+            if cursor in followed:
+                raise off_schema("firewall", "the cursor leads in a circle")
+            followed.add(cursor)
+        raise off_schema("firewall", f"more than {self._pages_max} pages")
 
     async def heard_since(
         self, cursor: datetime | None, *, correlation_id: str

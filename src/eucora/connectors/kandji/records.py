@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from eucora.connectors.kandji.api import JsonObject
 from eucora.connectors.kandji.failures import off_schema
-from eucora.connectors.kandji.words import moment, text, yes
+from eucora.connectors.kandji.words import moment, switched_on, text, yes
 
 ITEMS_MAX: Final = 5_000  # library items or parameters of one device
 # What may stand in a path. Kandji's ids are UUIDs in every sample; nothing promises it.
@@ -63,6 +63,16 @@ class KandjiDetails:
     def last_check_in(self) -> datetime | None:
         """The later of the two; None when Kandji has heard of neither."""
         return max(filter(None, (self.mdm_last_check_in, self.agent_last_check_in)), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class KandjiFirewall:
+    """The application firewall of one device; ``enabled`` None: Kandji says nothing that is a yes or a no."""
+
+    device_id: str
+    serial_number: str | None
+    enabled: bool | None
+    reported_at: datetime | None  # UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,19 @@ def details_of(operation: str, record: JsonObject) -> KandjiDetails:
         filevault_enabled=yes(filevault.get("filevault_enabled")),
         filevault_prk_escrowed=yes(filevault.get("filevault_prk_escrowed")),
         udid=text(hardware.get("udid")) or text(hardware.get("uuid")),
+    )
+
+
+def firewall_of(operation: str, record: Any) -> KandjiFirewall:
+    """A row of the firewall list. Raises KandjiRejected for one without the id of a device."""
+    device_id = text(record.get("device_id")) if isinstance(record, dict) else None
+    if device_id is None or not DEVICE_ID.fullmatch(device_id):
+        raise off_schema(operation, "a firewall without device_id")
+    return KandjiFirewall(
+        device_id=device_id,
+        serial_number=text(record.get("serial_number")),
+        enabled=switched_on(record.get("status")),
+        reported_at=moment(record.get("updated_at")),
     )
 
 

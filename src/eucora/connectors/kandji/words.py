@@ -13,6 +13,7 @@ from typing import Any, Final
 TEXT_MAX: Final = 1_000  # characters that are kept of a text
 _OFFSET: Final = re.compile(r"\s+(?=(?:[+-]\d{2}:?\d{2}|Z)$)")
 _WORDS: Final = {"true": True, "yes": True, "false": False, "no": False}
+_SWITCH: Final = {"on": True, "enabled": True, "off": False, "disabled": False}
 
 
 def text(value: Any) -> str | None:
@@ -28,6 +29,12 @@ def yes(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
     return _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def switched_on(value: Any) -> bool | None:
+    """As ``yes``, and with the words for a switch: no sample shows in which of them a firewall's state is written."""
+    said = _SWITCH.get(value.strip().lower()) if isinstance(value, str) else None
+    return yes(value) if said is None else said
 
 
 def moment(value: Any) -> datetime | None:

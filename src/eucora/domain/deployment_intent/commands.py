@@ -140,6 +140,17 @@ class FreezeCohort:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordKeptGroupRemade:
+    """``ref`` is the group of our own by now that holds the frozen devices of the share of ``group``."""
+
+    ring: Ring
+    plane: Plane
+    group: str
+    ref: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RefuseCohort:
     """A group of an opened ring is gone or holds no device."""
 
@@ -175,7 +186,7 @@ class RecordContentMismatch:
 
 @dataclass(frozen=True, slots=True)
 class RecordAssigned:
-    """The plane offers ``ref`` to ``group``: ``offer`` is ``install`` or ``uninstall``."""
+    """The plane offers ``ref`` to ``group``: ``offer`` is ``install``, ``available`` or ``uninstall``."""
 
     ring: Ring
     plane: Plane
@@ -338,6 +349,7 @@ Command = (
     | StartRollout
     | PromoteRing
     | FreezeCohort
+    | RecordKeptGroupRemade
     | RefuseCohort
     | RecordPublished
     | RecordContentMismatch

@@ -19,6 +19,7 @@ from eucora.domain.deployment_intent.commands import (
     RecordAssigned,
     RecordCabDecision,
     RecordContentMismatch,
+    RecordKeptGroupRemade,
     RecordMeasurement,
     RecordOperationFailed,
     RecordPreviousOffered,
@@ -69,6 +70,8 @@ def decide(state: DeploymentIntent, command: Command) -> Sequence[Event]:
             return rollout.measure(state, proposed, command)
         case FreezeCohort():
             return execution.freeze(state, proposed, command)
+        case RecordKeptGroupRemade():
+            return execution.remade(state, command)
         case RefuseCohort():
             return execution.refuse_cohort(state, proposed, command)
         case RecordPublished():

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from eucora.domain.conditions import Condition
+from eucora.domain.deployment_intent.kept_groups import KeptGroupRemade as KeptGroupRemade
 from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalAwaited as PlaneApprovalAwaited
 from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalSettled as PlaneApprovalSettled
 from eucora.domain.deployment_intent.rollback_events import PreviousReleaseOffered as PreviousReleaseOffered
@@ -365,6 +366,7 @@ Event = (
     | RolloutStarted
     | RingPromoted
     | CohortFrozen
+    | KeptGroupRemade
     | CohortRefused
     | ContentPublished
     | ContentMismatchFound

@@ -24,6 +24,7 @@ from eucora.domain.deployment_intent.events import (
     Event,
     GateRunCompleted,
     GroupAssigned,
+    KeptGroupRemade,
     OffersWithdrawn,
     PlaneApprovalAwaited,
     PlaneApprovalSettled,
@@ -79,6 +80,8 @@ def evolve(state: DeploymentIntent, event: Event) -> DeploymentIntent:
             return replace(state, ring=ring, rings=rings, acknowledged=state.acknowledged | {*event.acknowledged})
         case CohortFrozen() | CohortRefused() | RingMeasured() | GateRunCompleted():
             return _progress(state, event)
+        case KeptGroupRemade():
+            return _remade(state, event)
         case ContentPublished() | GroupAssigned() | OffersWithdrawn() | PlaneOperationFailed():
             return _planes(state, event)
         case PlaneApprovalAwaited() | PlaneApprovalSettled():
@@ -216,6 +219,19 @@ def _progress(
         case GateRunCompleted(run=run):
             progress = replace(progress, run=run)
     return replace(state, rings={**state.rings, ring: progress})
+
+
+def _remade(state: DeploymentIntent, event: KeptGroupRemade) -> DeploymentIntent:
+    """The new group takes the old one's place, in the cohort and in what is offered."""
+    progress = state.rings[event.ring]
+    cohort = progress.cohorts[event.plane]
+    old = next(one.ref for one in cohort.kept if one.group == event.group)
+    kept = tuple(replace(one, ref=event.ref) if one.ref == old else one for one in cohort.kept)
+    cohorts = {**progress.cohorts, event.plane: replace(cohort, kept=kept)}
+    offers = _without(state.offers, [(event.plane, old)])
+    if (before := state.offers.get((event.plane, old))) is not None:
+        offers = {**offers, (event.plane, event.ref): replace(before, group=event.ref)}
+    return replace(state, rings={**state.rings, event.ring: replace(progress, cohorts=cohorts)}, offers=offers)
 
 
 def covered_time(progress: RingProgress, policy: GatePolicy | None, at: datetime) -> timedelta:

@@ -6,6 +6,7 @@ from eucora.domain.deployment_intent.commands import (
     FreezeCohort,
     RecordAssigned,
     RecordContentMismatch,
+    RecordKeptGroupRemade,
     RecordOperationFailed,
     RecordPublished,
     RecordRehearsal,
@@ -22,6 +23,7 @@ from eucora.domain.deployment_intent.events import (
     DeploymentIntentProposed,
     Event,
     GroupAssigned,
+    KeptGroupRemade,
     OffersWithdrawn,
     PlaneOperationFailed,
     RollbackRehearsalStarted,
@@ -83,6 +85,15 @@ def freeze(state: DeploymentIntent, proposed: DeploymentIntentProposed, command:
         CohortFrozen(command.ring, command.plane, command.digest, command.counts, command.at, command.kept),
         *grown(state, proposed, command.ring, command.plane, devices, command.at),
     ]
+
+
+def remade(state: DeploymentIntent, command: RecordKeptGroupRemade) -> Sequence[Event]:
+    """Said of a group that was kept; of any other there is nothing to replace."""
+    cohort = _opened(state, command.ring).cohorts.get(command.plane)
+    known = {one.group: one.ref for one in cohort.kept} if cohort else {}
+    if known.get(command.group, command.ref) == command.ref:
+        return []
+    return [KeptGroupRemade(command.ring, command.plane, command.group, command.ref, command.at)]
 
 
 def refuse_cohort(

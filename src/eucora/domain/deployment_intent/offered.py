@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from eucora.domain.deployment_intent.state import DeploymentIntent
 from eucora.domain.planes import Plane
-from eucora.domain.rings import Ring, RingTarget
+from eucora.domain.rings import OfferAs, Ring, RingTarget
 from eucora.domain.verification import Offered
 
 
@@ -40,10 +40,18 @@ def group_of(state: DeploymentIntent, ring: Ring, target: RingTarget) -> str | N
     return next((one.ref for one in kept if one.group == target.group), None)
 
 
-def groups_reached(state: DeploymentIntent, plane: Plane) -> frozenset[str]:
-    """Every group on the plane that may have been offered something: those of all rings that were opened."""
+def groups_reached(state: DeploymentIntent, plane: Plane, only: OfferAs | None = None) -> frozenset[str]:
+    """Every group on the plane that may have been offered something: those of all rings that were opened.
+
+    ``only``: those that are offered it in this way.
+    """
     if state.proposed is None:
         return frozenset()
     opened = [spec for spec in state.proposed.ring_plan.rings if spec.ring in state.rings]
-    on_plane = [(spec.ring, target) for spec in opened for target in spec.targets if target.plane is plane]
+    on_plane = [
+        (spec.ring, target)
+        for spec in opened
+        for target in spec.targets
+        if target.plane is plane and only in (None, target.offer_as)
+    ]
     return frozenset(group for ring, target in on_plane if (group := group_of(state, ring, target)) is not None)

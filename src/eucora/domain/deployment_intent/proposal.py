@@ -7,6 +7,7 @@ from typing import Final
 
 from eucora.domain import binding, risk, routing
 from eucora.domain.assignment import is_share, overlapping, words
+from eucora.domain.deployment_intent import offering
 from eucora.domain.deployment_intent.commands import ProposeIntent
 from eucora.domain.deployment_intent.events import (
     AutomatedApprovalGranted,
@@ -164,6 +165,7 @@ def plan_problems(plan: RingPlan, packaged: Collection[Plane]) -> list[str]:
         for target in spec.targets:
             problems += _target_problems(spec.ring, target)
     problems += _group_problems(plan)
+    problems += offering.problems_of(plan)
     problems += [
         f"the evidence pack has no install plan for {plane}: add one, or leave {plane} out"
         for plane in plan.planes
@@ -193,7 +195,10 @@ def _group_problems(plan: RingPlan) -> Iterator[str]:
     for (plane, group), places in named.items():
         place, shares = f"group {group} on {plane}", [target.share for _, target in places if target.share is not None]
         twice = [ring for ring, times in Counter(ring for ring, _ in places).items() if times > 1]
-        if twice:
+        ways = {target.offer_as for _, target in places}
+        if len(ways) > 1 and not shares:
+            yield f"{place} is both required and available: keep the one that its devices shall get"
+        elif twice:
             yield from (f"{place} is a target of ring {ring} more than once: keep one" for ring in twice)
         elif len(places) > 1 and not shares:
             yield f"{place} is a target {len(places)} times: keep one, or give each ring a share of it"

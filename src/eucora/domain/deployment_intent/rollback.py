@@ -24,7 +24,7 @@ from eucora.domain.deployment_intent.rollback_refusals import RollbackImpossible
 from eucora.domain.deployment_intent.state import LEFT_BEHIND, UNDER_WAY, DeploymentIntent, IntentStatus
 from eucora.domain.planes import Plane
 from eucora.domain.reasons import require_reason
-from eucora.domain.rings import Ring, RingTarget
+from eucora.domain.rings import OfferAs, Ring, RingTarget
 
 
 def start_rollback(
@@ -114,7 +114,9 @@ def _to_offer(state: DeploymentIntent, proposed: DeploymentIntentProposed) -> It
             stands = offer is not None and offer.offer == "uninstall"
             if target.plane in irremovable:
                 stands = offer is None
-            waits = (spec.ring, target.plane) in coming_back
+            # Of an available target only those get the previous release back who took this one, as they turn up; while
+            # one of them lacks it the rollback is not over either.
+            waits = (spec.ring, target.plane) in coming_back and target.offer_as is OfferAs.REQUIRED
             if not stands or (waits and (spec.ring, target.plane, group) not in state.previous_offers):
                 yield spec.ring, target
 

@@ -1,4 +1,4 @@
-"""``/deviceManagement/managedDevices``: the enrolled Windows devices."""
+"""``/deviceManagement/managedDevices``: the enrolled Windows devices and Macs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from eucora.domain.planes import Platform
 from eucora.lab.graph.answers import Body, collection, entity, not_found, select, stamp
 from eucora.lab.graph.state import Tenant
 from eucora.lab.roster import LabDevice
@@ -44,6 +45,23 @@ _OWN: Final[Mapping[str, Callable[[LabDevice], str]]] = {
     "osVersion": attrgetter("os_version"),
     "emailAddress": attrgetter("user"),
     "userPrincipalName": attrgetter("user"),
+}
+# What depends on the platform alone.
+_OF_PLATFORM: Final[Mapping[Platform, Body]] = {
+    Platform.WINDOWS: {
+        "operatingSystem": "Windows",
+        "manufacturer": "LENOVO",
+        "model": "21HMS0AB00",
+        "deviceEnrollmentType": "windowsAzureADJoin",
+        "isSupervised": False,
+    },
+    Platform.MACOS: {
+        "operatingSystem": "macOS",
+        "manufacturer": "Apple",
+        "model": "MacBook Air",
+        "deviceEnrollmentType": "appleBulkWithUser",
+        "isSupervised": True,
+    },
 }
 
 # Whether the request that is being answered meets an Intune that ignores them.
@@ -115,21 +133,17 @@ class ManagedDeviceRoutes:
             "id": device.managed_id,
             **{name: get(device) for name, get in _OWN.items()},
             "azureADRegistered": True,
-            "managedDeviceName": f"{device.user}_Windows",
-            "operatingSystem": "Windows",
-            "manufacturer": "LENOVO",
-            "model": "21HMS0AB00",
+            **_OF_PLATFORM[device.platform],
+            "managedDeviceName": f"{device.user}_{_OF_PLATFORM[device.platform]['operatingSystem']}",
             "lastSyncDateTime": stamp(fleet.last_check_in(device, now)),
             "enrolledDateTime": stamp(enrolled),
             "complianceState": "noncompliant" if device.missing else "compliant",
             "complianceGracePeriodExpirationDateTime": stamp(enrolled),
-            "deviceEnrollmentType": "windowsAzureADJoin",
             "deviceRegistrationState": "registered",
             "managedDeviceOwnerType": "company",
             "managementAgent": "mdm",
             "managementState": "managed",
             "isEncrypted": True,
-            "isSupervised": False,
             "jailBroken": "Unknown",
             "userDisplayName": device.user.partition("@")[0],
             "phoneNumber": "",

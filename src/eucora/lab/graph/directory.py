@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from eucora.domain.planes import Platform
 from eucora.lab.graph.answers import Body, Filterable, Item, collection, entity, select, stamp
 from eucora.lab.graph.group_delta import GroupDelta
 from eucora.lab.graph.group_writes import GroupWrites, no_resource, render_group
@@ -29,6 +30,7 @@ _DEVICE_FILTERS: Final = {
     "operatingSystem": ("eq",),
     "accountEnabled": ("eq",),
 }
+_SYSTEMS: Final = {Platform.WINDOWS: "Windows", Platform.MACOS: "MacMDM"}  # as Entra writes them, unlike Intune
 # A directory object: a managed device, or the id of a member that is not enrolled.
 _Member = LabDevice | str
 
@@ -148,11 +150,11 @@ class DirectoryRoutes:
             "deviceId": member.entra_device_id,
             "displayName": member.name,
             "accountEnabled": True,
-            "operatingSystem": "Windows",
+            "operatingSystem": _SYSTEMS[member.platform],
             "operatingSystemVersion": member.os_version,
             "isManaged": True,
             "isCompliant": not member.missing,
-            "trustType": "AzureAd",
+            "trustType": "AzureAd" if member.platform is Platform.WINDOWS else "Workplace",
             "registrationDateTime": stamp(_before(started, 300)),
         }
 

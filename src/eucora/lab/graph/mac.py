@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 from eucora.lab.graph.answers import Body, bad_request
+from eucora.lab.graph.state import MAC_DMG, MAC_LOB
 
-LOB: Final = "#microsoft.graph.macOSLobApp"
-DMG: Final = "#microsoft.graph.macOSDmgApp"
+LOB: Final = MAC_LOB
+DMG: Final = MAC_DMG
 
 Properties = dict[str, tuple[type | tuple[type, ...], Any]]
 _BOTH: Final[Properties] = {

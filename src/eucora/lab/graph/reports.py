@@ -5,7 +5,8 @@ description says only that there is a stream.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Final
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from eucora.domain.planes import Platform
 from eucora.lab.fleet import DeviceState, Outcome
 from eucora.lab.graph.answers import Body, bad_request, read_body, stamp
 from eucora.lab.graph.odata import FilterInvalid, parse_filter
@@ -22,11 +24,14 @@ from eucora.lab.roster import LabDevice
 
 _TOP: Final = 50
 _TOP_MAX: Final = 1000
+_KEPT: Final = 2  # reports; one of a large tenant takes much memory
+_READ_WITHIN: Final = timedelta(minutes=5)
 _WORDS: Final = {
     DeviceState.PENDING: "pendingInstall",
     DeviceState.INSTALLED: "installed",
     DeviceState.NOT_INSTALLED: "notInstalled",
 }
+_PLATFORMS: Final = {Platform.WINDOWS: "Windows", Platform.MACOS: "macOS"}
 _COLUMNS: Final = {
     "ApplicationId": "String",
     "DeviceId": "String",
@@ -59,12 +64,24 @@ _EXPORTED: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A report, what was asked for (filter, search and order), and how far it tells of devices."""
+
+    asked: object
+    until: datetime
+    rows: Sequence[Body]
+
+
 class ReportRoutes:
-    """The handlers over one tenant."""
+    """The handlers over one tenant.
+
+    A report is made for its first page; the pages behind it show the same moment, as long as they come within minutes.
+    """
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
-        self._made: tuple[object, Sequence[Body]] = (None, ())  # the latest report and what it was made for
+        self._made: list[_Made] = []
 
     def routes(self) -> list[Route]:
         """Paths below ``/v1.0``."""
@@ -84,8 +101,8 @@ class ReportRoutes:
         body = await read_body(request)
         columns = _texts(body, "select") or list(_COLUMNS)
         _check_columns(columns)
-        rows = self._rows(body)
         skip = _whole(body, "skip", 0)
+        rows = self._rows(body, begun=skip > 0)
         top = min(_whole(body, "top", _TOP) or _TOP, _TOP_MAX)
         answer = {
             "TotalRowCount": len(rows),
@@ -95,13 +112,16 @@ class ReportRoutes:
         }
         return Response(orjson.dumps(answer), media_type="application/octet-stream")
 
-    def _rows(self, body: Body) -> Sequence[Body]:
-        """Every row that the filter and the search let through, in the order asked for."""
+    def _rows(self, body: Body, *, begun: bool = False) -> Sequence[Body]:
+        """Every row that the filter and the search let through, in the order asked for. ``begun``: read in part."""
         text = str(body.get("filter") or "")
         until, orders = self._tenant.reported_until(), _texts(body, "orderBy")
-        made_for = (until, text, str(body.get("search") or ""), tuple(orders))
-        if self._tenant.report_every_s and self._made[0] == made_for:
-            return self._made[1]
+        asked = (text, str(body.get("search") or ""), tuple(orders))
+        lasts = _READ_WITHIN if begun else timedelta()
+        for made in self._made:
+            standing = bool(self._tenant.report_every_s) or begun
+            if standing and made.asked == asked and timedelta() <= until - made.until <= lasts:
+                return made.rows
         try:
             wanted = parse_filter(text)
         except FilterInvalid as error:
@@ -116,7 +136,7 @@ class ReportRoutes:
             column, _, direction = order.partition(" ")
             _check_columns([column])
             kept.sort(key=itemgetter(column), reverse=direction.strip().lower() == "desc")
-        self._made = (made_for, kept)
+        self._made = [*(made for made in self._made if made.asked != asked), _Made(asked, until, kept)][-_KEPT:]
         return kept
 
     def _reported(self, app: App, heard_until: datetime) -> Iterator[Body]:
@@ -141,7 +161,7 @@ def _row(app: App, device: LabDevice, outcome: Outcome) -> Body:
         "DeviceName": device.name,
         "UserPrincipalName": device.user,
         "UserName": device.user.partition("@")[0],
-        "Platform": "Windows",
+        "Platform": _PLATFORMS[device.platform],
         "AppVersion": "",
         "InstallState": state,
         "InstallStateDetail": outcome.error_text,

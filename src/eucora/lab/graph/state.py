@@ -6,13 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from eucora.domain.planes import Plane
+from eucora.domain.planes import Plane, Platform
 from eucora.lab.blob import BlobStore
 from eucora.lab.clock import Clock
 from eucora.lab.fleet import Fleet, OfferKind, OfferSpan
 from eucora.lab.graph.membership import MadeGroup, Memberships, Spell
 from eucora.lab.roster import LabDevice, LabGroup
 from eucora.lab.sealed import EncryptionInfo, OpenedContent, SealBroken, open_content
+
+MAC_LOB: Final = "#microsoft.graph.macOSLobApp"
+MAC_DMG: Final = "#microsoft.graph.macOSDmgApp"
+_PLANES: Final = (Plane.INTUNE, Plane.INTUNE_MACOS)  # both are one tenant
 
 # Seconds at pace 1; a shorter wait than the floor would hide the pending states from every client.
 _URI_S: Final = 2.0
@@ -75,6 +79,16 @@ class App:
         return str(self.body["@odata.type"])
 
     @property
+    def platform(self) -> Platform:
+        """What it runs on."""
+        return Platform.MACOS if self.type in (MAC_LOB, MAC_DMG) else Platform.WINDOWS
+
+    @property
+    def removable(self) -> bool:
+        """Whether an uninstall assignment does anything: a macOS package that is not managed stays where it is."""
+        return self.type != MAC_LOB or bool(self.body.get("installAsManaged"))
+
+    @property
     def setup_file(self) -> str | None:
         """The installer's path in a Windows package; None for macOS, where the content is the installer."""
         path = self.body.get("setupFilePath")
@@ -113,8 +127,8 @@ class Tenant:
     def __init__(self, fleet: Fleet, clock: Clock, blobs: BlobStore, graph_url: str) -> None:
         self.fleet, self.clock, self.blobs, self.graph_url = fleet, clock, blobs, graph_url
         self.apps: dict[str, App] = {}
-        self.groups: Final = {group.id: group for group in fleet.groups_on(Plane.INTUNE)}
-        self.devices: Final = fleet.on(Plane.INTUNE)
+        self.groups: Final = {group.id: group for plane in _PLANES for group in fleet.groups_on(plane)}
+        self.devices: Final = [device for plane in _PLANES for device in fleet.on(plane)]
         self.by_object_id: Final = {device.entra_object_id: device for device in self.devices}
         self.by_managed_id: Final = {device.managed_id: device for device in self.devices}
         self.memberships: Final = Memberships(self.groups.values(), self.devices)
@@ -189,24 +203,31 @@ class Tenant:
     # what devices are offered
 
     def spans(self, app: App, device: LabDevice) -> Sequence[OfferSpan]:
-        """Every offer of ``app`` that ``device`` ever had: exclusion beats inclusion, required beats uninstall."""
-        if app.setup_file is None:
-            return ()  # a macOS app is nothing to the Windows devices of this tenant
+        """Every offer of ``app`` that ``device`` ever had.
+
+        Exclusion beats inclusion, required beats uninstall, and both beat what is available for choice.
+        """
+        if app.platform is not device.platform:
+            return ()  # an app is nothing to a device of another platform, whatever group it is in
         spells = self.memberships.spells(device.entra_object_id) if app.offers else []
         own = [(offer.intent, time) for offer in app.offers for time in _reaching(offer, spells)]
         if not own:
             return ()
         excluded = [time for intent, time in own if intent == "exclude"]
         required = [time for intent, time in own if intent == "required"]
+        asked = required + [time for intent, time in own if intent == "uninstall"]
         spans = []
         for intent, time in own:
             if intent == "required":
                 kind, without = OfferKind.INSTALL, excluded
-            elif intent == "uninstall":
+            elif intent == "uninstall" and app.removable:
                 kind, without = OfferKind.UNINSTALL, excluded + required
+            elif intent == "available":
+                kind, without = OfferKind.INSTALL, excluded + asked
             else:
                 continue
-            spans += [OfferSpan(kind, starts, ends) for starts, ends in _without(time, without)]
+            free = intent == "available"
+            spans += [OfferSpan(kind, starts, ends, free) for starts, ends in _without(time, without)]
         return sorted(spans, key=lambda span: span.starts)
 
     def contents(self) -> list[dict[str, Any]]:

@@ -89,7 +89,8 @@ def _sort(paths: Iterable[Path]) -> _Sorted:
         elif path.name.lower().startswith(_ROLLBACK_PLAN):
             found.rollback_plans.append(path)
         elif (artifact := recognise_file(path)) is not None:
-            (found.macos if artifact is ArtifactFormat.PKG else found.windows).append(path)
+            if artifact is not ArtifactFormat.DMG:  # the demo's Macs are Jamf's, which takes packages only
+                (found.macos if artifact is ArtifactFormat.PKG else found.windows).append(path)
         elif path.suffix.lower() in _INSTALLERS:
             reason = f"is named {path.suffix}, but its first bytes are those of no installer"
             found.complaints.append(UnreadableEvidence("inputs", path.name, reason, _WAY_OUT))

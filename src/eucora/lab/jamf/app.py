@@ -24,6 +24,7 @@ from eucora.lab.jamf.errors import (
     on_pro_refused,
 )
 from eucora.lab.jamf.installer_routes import InstallerRoutes
+from eucora.lab.jamf.nodes import Balancer
 from eucora.lab.jamf.package_routes import PackageRoutes
 from eucora.lab.jamf.store import JamfStore
 from eucora.lab.jamf.tokens import LabAccount
@@ -84,7 +85,7 @@ def create_jamf(
             Mount("/api", routes=pro, middleware=guarded),
             Mount("/JSSResource", routes=ClassicRoutes(store).routes(), middleware=guarded),
         ],
-        middleware=[*spooling(), Middleware(_Gauge, store=store)],
+        middleware=[*spooling(), Middleware(_Gauge, store=store), Middleware(Balancer, nodes=lambda: store.nodes)],
         exception_handlers={
             ProRefused: on_pro_refused,
             ClassicRefused: on_classic_refused,

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 
 from eucora.lab.clock import Clock
 from eucora.lab.jamf.errors import ClassicRefused
+from eucora.lab.jamf.nodes import Told
 from eucora.lab.jamf.shapes import Listing, ShapeError, blank, merged
 from eucora.lab.roster import LabDevice
 
@@ -48,13 +49,15 @@ class GroupBook:
         for group in groups:
             for member in group.members:
                 self._first[member] = self._first.get(member, frozenset()) | {group.id}
+        self._told = Told[ComputerGroup](clock)
         self._later: dict[str, list[tuple[datetime, frozenset[str]]]] = {}  # only of computers that were moved
 
     def __iter__(self) -> Iterator[ComputerGroup]:
-        return iter(tuple(self._groups.values()))
+        ids = tuple(self._groups)
+        return iter([group for group_id in ids if (group := self.find(group_id)) is not None])
 
     def find(self, group_id: str) -> ComputerGroup | None:
-        return self._groups.get(group_id)
+        return self._told.shown(group_id, self._groups.get(group_id))
 
     def get(self, group_id: str) -> ComputerGroup:
         if (group := self.find(group_id)) is None:
@@ -106,7 +109,7 @@ class GroupBook:
         return group
 
     def _called(self, name: str) -> ComputerGroup | None:
-        return next((group for group in self._groups.values() if group.name.casefold() == name.casefold()), None)
+        return next((group for group in self if group.name.casefold() == name.casefold()), None)
 
     def _read(self, element: Element) -> dict[str, Any]:
         try:
@@ -130,6 +133,7 @@ class GroupBook:
         return ids
 
     def _keep(self, group: ComputerGroup, *, before: ComputerGroup) -> ComputerGroup:
+        self._told.wrote(group.id, self._groups.get(group.id))
         self._groups[group.id] = group
         now, inside = self._clock.now(), set(group.members)
         for member in inside ^ set(before.members):

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 
 from eucora.lab.clock import Clock
 from eucora.lab.jamf.errors import Cause, ProRefused
+from eucora.lab.jamf.nodes import Told
 
 _CHUNK_BYTES: Final = 1 << 20
 
@@ -92,6 +93,7 @@ class PackageShelf:
     def __init__(self, clock: Clock, *, transfer: timedelta, category_exists: Callable[[str], bool]) -> None:
         self._clock, self._transfer, self._category_exists = clock, transfer, category_exists
         self._packages: dict[str, Package] = {}
+        self._told = Told[Package](clock)
         self._first_ready_at: dict[str, datetime] = {}  # outlives the package, because what devices did does too
         self._last_id = 0
         self._uploads = count(1)  # uploads run in threads, and next() of a count is atomic
@@ -103,14 +105,15 @@ class PackageShelf:
         self._remove()
 
     def __iter__(self) -> Iterator[Package]:
-        return iter(tuple(self._packages.values()))
+        ids = tuple(self._packages)
+        return iter([package for package_id in ids if (package := self.find(package_id)) is not None])
 
     def find(self, package_id: str) -> Package | None:
-        return self._packages.get(package_id)
+        return self._told.shown(package_id, self._packages.get(package_id))
 
     def get(self, package_id: str) -> Package:
         """The package. Raises ProRefused 404."""
-        if (package := self._packages.get(package_id)) is None:
+        if (package := self.find(package_id)) is None:
             raise ProRefused(404, Cause("INVALID_ID", "id", f"no package {package_id!r}", package_id))
         return package
 
@@ -119,6 +122,7 @@ class PackageShelf:
         fields = self._fields(body, own_id=None)
         self._last_id += 1
         package = Package(str(self._last_id), fields)
+        self._told.wrote(package.id, None)
         self._packages[package.id] = package
         return package
 
@@ -126,12 +130,14 @@ class PackageShelf:
         """The record with every writable field as in ``body``. Raises ProRefused 400, 404."""
         package = self.get(package_id)
         changed = replace(package, fields=self._fields(body, own_id=package_id))
+        self._told.wrote(package_id, package)
         self._packages[package_id] = changed
         return changed
 
     def delete(self, package_id: str) -> None:
         """Forget the record and its bytes. Raises ProRefused 404."""
         package = self.get(package_id)
+        self._told.wrote(package_id, package)
         del self._packages[package_id]
         if package.content is not None:
             package.content.path.unlink(missing_ok=True)
@@ -155,6 +161,7 @@ class PackageShelf:
         except ProRefused:
             content.path.unlink(missing_ok=True)
             raise
+        self._told.wrote(package_id, package)
         self._packages[package_id] = replace(package, content=content)
         self._first_ready_at.setdefault(package_id, content.uploaded_at + self._transfer)
         if package.content is not None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from xml.etree.ElementTree import Element
@@ -11,9 +11,11 @@ from xml.etree.ElementTree import Element
 from eucora.lab.clock import Clock
 from eucora.lab.fleet import OfferKind
 from eucora.lab.jamf.errors import ClassicRefused
+from eucora.lab.jamf.nodes import Told
 from eucora.lab.jamf.shapes import Listing, ShapeError, blank, merged
 
 UNINSTALL_SUFFIX: Final = " uninstall"
+SELF_SERVICE_SUFFIX: Final = " self service"
 _ROUND_SUFFIX: Final = re.compile(r" round \d+\Z")
 ONCE_PER_COMPUTER: Final = "Once per computer"
 
@@ -110,7 +112,10 @@ _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a policy offers to whom: nothing to anybody while ``kind`` is None. Ids are Jamf's, as text."""
+    """What a policy offers to whom: nothing to anybody while ``kind`` is None. Ids are Jamf's, as text.
+
+    ``free``: it stands in Self Service, and runs when somebody at the computer starts it.
+    """
 
     kind: OfferKind | None
     packages: tuple[str, ...] = ()
@@ -119,6 +124,7 @@ class Reach:
     groups: frozenset[str] = frozenset()
     not_computers: frozenset[str] = frozenset()
     not_groups: frozenset[str] = frozenset()
+    free: bool = False
 
     def covers(self, computer_id: str, groups: frozenset[str]) -> bool:
         """Whether the computer, a member of ``groups``, is offered the policy."""
@@ -135,8 +141,9 @@ class Policy:
     """A policy as last written, and its past.
 
     ``release`` is the key under which the fleet knows the package: the name at creation without a trailing `` round N``
-    and `` uninstall``, so that the policies that install a release and those that remove it (whose command names no
-    package) speak of the same thing, however often. ``reaches`` holds (since, reach) in the order of time.
+    and `` uninstall`` or `` self service``, so that the policies that install a release and those that remove it (whose
+    command names no package) speak of the same thing, however often. ``reaches`` holds (since, reach) in the order of
+    time.
     """
 
     id: str
@@ -176,13 +183,15 @@ class Policy:
     def reach(self) -> Reach:
         """Whom it reaches as it is written now.
 
-        Only the recurring check-in makes it run by itself. The lab's Macs are in no building, department or network
-        segment and nobody's user group, so these never widen a scope, and a limitation to one empties it.
+        Only the recurring check-in makes it run by itself; without one it may stand in Self Service. The lab's Macs are
+        in no building, department or network segment and nobody's user group, so these never widen a scope, and a
+        limitation to one empties it.
         """
         general, scope = self.value["general"], self.value["scope"]
         exclusions, kind = scope["exclusions"], self.kind
         limited = any(scope["limitations"].values()) or any(scope["limit_to_users"].values())
-        if self.deleted or limited or kind is None or not (general["enabled"] and general["trigger_checkin"]):
+        runs, shown = general["trigger_checkin"], self.value["self_service"]["use_for_self_service"]
+        if self.deleted or limited or kind is None or not (general["enabled"] and (runs or shown)):
             return NOBODY
         return Reach(
             kind,
@@ -192,6 +201,7 @@ class Policy:
             groups=_ids(scope["computer_groups"]),
             not_computers=_ids(exclusions["computers"]),
             not_groups=_ids(exclusions["computer_groups"]),
+            free=not runs,
         )
 
 
@@ -211,10 +221,12 @@ class PolicyBook:
     def __init__(self, clock: Clock, references: References) -> None:
         self._clock, self._references = clock, references
         self._policies: dict[str, Policy] = {}
+        self._told = Told[Policy](clock)
 
     def __iter__(self) -> Iterator[Policy]:
         """The policies that stand, oldest first."""
-        return iter([policy for policy in self._policies.values() if not policy.deleted])
+        shown = [self._told.shown(policy.id, policy) for policy in self._policies.values()]
+        return iter([policy for policy in shown if policy is not None and not policy.deleted])
 
     def ever(self) -> Iterator[Policy]:
         """Every policy that was ever made, oldest first."""
@@ -233,8 +245,9 @@ class PolicyBook:
         value = self._checked(element, blank(POLICY), own_id="")
         policy_id = str(len(self._policies) + 1)
         value["general"]["id"] = int(policy_id)
-        release = str(value["general"]["name"]).removesuffix(UNINSTALL_SUFFIX)
+        release = str(value["general"]["name"]).removesuffix(UNINSTALL_SUFFIX).removesuffix(SELF_SERVICE_SUFFIX)
         policy = Policy(policy_id, _ROUND_SUFFIX.sub("", release), value)
+        self._told.wrote(policy_id, None)
         self._policies[policy_id] = policy
         self._note(policy)
         return policy
@@ -244,6 +257,7 @@ class PolicyBook:
         policy = self.get(policy_id)
         value = self._checked(element, policy.value, own_id=policy_id)
         value["general"]["id"] = int(policy_id)
+        self._told.wrote(policy_id, replace(policy))
         policy.value = value
         self._note(policy)
         return policy
@@ -251,6 +265,7 @@ class PolicyBook:
     def delete(self, policy_id: str) -> Policy:
         """Raises ClassicRefused 404."""
         policy = self.get(policy_id)
+        self._told.wrote(policy_id, replace(policy))
         policy.deleted = True
         self._note(policy)
         return policy

@@ -67,11 +67,11 @@ class Histories:
         since, offered = _NEVER, NOBODY
         for at, reach, groups in (*_moments(policy.reaches, memberships), (_NEVER, NOBODY, frozenset[str]())):
             now = reach if reach.covers(computer_id, groups) else NOBODY
-            if (now.kind, now.packages) == (offered.kind, offered.packages):
+            if (now.kind, now.packages, now.free) == (offered.kind, offered.packages, offered.free):
                 continue
             if offered.kind is not None:
                 ends = None if at is _NEVER else at
-                yield from self._once_ready(OfferSpan(offered.kind, since, ends), offered)
+                yield from self._once_ready(OfferSpan(offered.kind, since, ends, offered.free), offered)
             since, offered = at, now
 
     def _once_ready(self, span: OfferSpan, offered: Reach) -> Iterator[tuple[OfferSpan, Reach]]:

@@ -11,6 +11,7 @@ from eucora.lab.fleet import Fleet
 from eucora.lab.jamf.errors import ClassicRefused
 from eucora.lab.jamf.groups import ComputerGroup, GroupBook
 from eucora.lab.jamf.logflush import Flush, FlushOrder
+from eucora.lab.jamf.nodes import Nodes
 from eucora.lab.jamf.packages import PackageShelf
 from eucora.lab.jamf.policies import NO_CATEGORY, PolicyBook, References
 from eucora.lab.jamf.runs import Histories, History
@@ -55,6 +56,7 @@ class JamfStore:
         )
         self.inventories = frozenset(INVENTORIES)  # set anew, the server is an older one from then on
         self.flushes: list[Flush] = []
+        self.nodes = Nodes()  # more of them, and it is a cluster from then on
         self._histories = Histories(fleet, self.packages, self.flushes)
         self.concurrent_now = self.concurrent_max = 0
 

@@ -72,6 +72,10 @@ class Tokens:
         """Whether an ``Authorization`` header carries a token that has not ended."""
         return self._standing(authorization) is not None
 
+    def rotate_secret(self, secret: str) -> None:
+        """From now on the API client has this secret and no other; tokens that were issued stay good."""
+        self._client_secret = secret
+
     def revoke(self) -> None:
         """Every token issued so far ends now."""
         self._tokens.clear()

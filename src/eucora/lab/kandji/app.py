@@ -27,7 +27,7 @@ from eucora.lab.roster import LabDevice
 
 LIMIT_MAX: Final = 300
 HOURLY_MAX: Final = 10_000
-CALLS: Final = ("list", "device", "details", "status")
+CALLS: Final = ("list", "device", "details", "status", "firewalls")
 _HOUR: Final = timedelta(hours=1)
 _ORDERINGS: Final = ("serial_number", "device_name", "device_id")
 
@@ -79,6 +79,7 @@ def create_kandji(fleet: Fleet, clock: Clock, *, token: str) -> Starlette:
         "device": ("/devices/{device}", partial(_one, store)),
         "details": ("/devices/{device}/details", partial(_details, store)),
         "status": ("/devices/{device}/status", partial(_status, store)),
+        "firewalls": ("/prism/application_firewall", partial(_firewalls, store)),
     }
     app = Starlette(
         routes=[
@@ -136,6 +137,25 @@ def _status(store: KandjiStore, request: Request) -> dict[str, Any]:
     device = _named(store, request)
     heard = store.fleet.last_check_in(device, store.clock.now())
     return shapes.status(store.fleet.seed, device, heard)
+
+
+def _firewalls(store: KandjiStore, request: Request) -> dict[str, Any]:
+    """A list of Kandji's Prism: pages by ``cursor``, which names the place of the next one."""
+    limit = _whole(request.query_params.get("limit"), LIMIT_MAX)
+    start = _whole(request.query_params.get("cursor"), 0)
+    if limit > LIMIT_MAX:
+        raise _Refused(400, f"limit must be {LIMIT_MAX} or less")
+    devices = store.devices()
+    page = devices[start : start + min(limit, store.page_max)]
+    following = start + len(page)
+    heard = [store.fleet.last_check_in(device, store.clock.now()) for device in page]
+    return {
+        "offset": start,
+        "limit": limit,
+        "total": len(devices),
+        "data": [shapes.firewall(store.fleet.seed, device, at) for device, at in zip(page, heard, strict=True)],
+        "cursor": str(following) if following < len(devices) else None,
+    }
 
 
 def _rendered(store: KandjiStore, shape: Callable[..., dict[str, Any]], device: LabDevice) -> dict[str, Any]:

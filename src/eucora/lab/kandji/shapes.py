@@ -10,6 +10,7 @@ from typing import Any
 from eucora.lab.roster import LabDevice, draw, draw_uuid
 
 _UNENCRYPTED = 0.05  # share of the Macs that have FileVault off
+_UNGUARDED = 0.1  # share of those that have the application firewall off
 _BLUEPRINT = "Company Macs"
 
 
@@ -21,6 +22,11 @@ def device_id(seed: int, device: LabDevice) -> str:
 def encrypted(seed: int, device: LabDevice) -> bool:
     """Whether FileVault is on there."""
     return draw(seed, "kandji-filevault", device.index) >= _UNENCRYPTED
+
+
+def guarded(seed: int, device: LabDevice) -> bool:
+    """Whether the application firewall is on there."""
+    return draw(seed, "kandji-firewall", device.index) >= _UNGUARDED
 
 
 def row(seed: int, device: LabDevice, heard: datetime, enrolled: datetime, *, removed: bool) -> dict[str, Any]:
@@ -122,6 +128,18 @@ def status(seed: int, device: LabDevice, heard: datetime) -> dict[str, Any]:
                 "status": "PENDING" if device.missing else "PASS",
             }
         ],
+    }
+
+
+def firewall(seed: int, device: LabDevice, heard: datetime) -> dict[str, Any]:
+    """One entry of Prism's list of application firewalls."""
+    return {
+        "device_id": device_id(seed, device),
+        "device__name": device.name,
+        "serial_number": device.serial,
+        "blueprint_name": _BLUEPRINT,
+        "status": guarded(seed, device),
+        "updated_at": _zulu(heard),
     }
 
 

@@ -95,6 +95,22 @@ class Issuer:
         head = {"alg": ALGORITHM, "typ": "at+jwt", "kid": self.kid} | (header or {})
         return jwt.encode(_without_none(head), _without_none(body | claims), signed_by or self._keys[-1])
 
+    def id_token(self, subject: str, client_id: str, nonce: str) -> str:
+        """What tells a client who signed in: for the client, and no key to any API."""
+        person, now = self._people[subject], int(self._clock.now().timestamp())
+        body = {
+            "iss": self.url,
+            "sub": subject,
+            "aud": client_id,
+            "iat": now,
+            "exp": now + int(self.lifetime.total_seconds()),
+            "name": person.name,
+            "preferred_username": person.username,
+            "nonce": nonce or None,
+        }
+        head = {"alg": ALGORITHM, "typ": "JWT", "kid": self.kid}
+        return jwt.encode(head, _without_none(body), self._keys[-1])
+
     def _identity(self, subject: str) -> dict[str, Any]:
         if client := self._clients.get(subject):
             return {"sub": subject, "client_id": subject, "name": client.name, "groups": list(client.groups)}

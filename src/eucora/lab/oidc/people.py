@@ -27,11 +27,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program. One with groups has a secret and acts for itself; one without only carries people's passwords."""
+    """A program. One with groups has a secret and acts for itself; one without acts for people.
+
+    ``redirect_uris``: where a browser may be sent back to, to the letter; a client without any takes passwords instead.
+    """
 
     client_id: str
     name: str
     groups: tuple[str, ...] = ()
+    redirect_uris: tuple[str, ...] = ()
 
     @property
     def confidential(self) -> bool:
@@ -53,9 +57,15 @@ PEOPLE: Final[tuple[Person, ...]] = (
     Person("dora.both", "Dora Kim", ("eucora-packaging-engineer", "eucora-publisher@retail/emea")),
     Person("cleo.both", "Cleo Park", ("eucora-packaging-engineer", "eucora-cab-approver")),
 )
+CONSOLE: Final = "eucora-console"
+# Where the service listens unless it is told otherwise, and where a console under development does.
+CONSOLE_REDIRECTS: Final = tuple(
+    f"http://{host}:{port}/console/signed-in" for host in ("127.0.0.1", "localhost") for port in (8080, 5173)
+)
 CLIENTS: Final[tuple[Client, ...]] = (
     Client("eucora-cli", "EUCORA command line"),
     Client("eucora-automation", "EUCORA automation", ("eucora-auditor",)),
+    Client(CONSOLE, "EUCORA console", redirect_uris=CONSOLE_REDIRECTS),
 )
 
 
