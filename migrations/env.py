@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection, pool
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection
 
+from eucora.store.migrate import engine
 from eucora.store.tables import metadata
 
 
@@ -25,11 +25,11 @@ def _run(connection: Connection) -> None:
 
 
 async def _main() -> None:
-    engine = create_async_engine(context.config.attributes["url"], poolclass=pool.NullPool)
-    async with engine.connect() as connection:
+    opened = engine(context.config.attributes["url"])
+    async with opened.connect() as connection:
         await connection.run_sync(_run)
         await connection.commit()
-    await engine.dispose()
+    await opened.dispose()
 
 
 asyncio.run(_main())

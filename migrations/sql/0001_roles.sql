@@ -1,19 +1,24 @@
 -- Roles are of the cluster, not of the database: another database may have made them, perhaps at this very moment.
 do $$
 begin
-  begin
-    create role eucora_owner nologin;
-  exception when duplicate_object or unique_violation then null;
-  end;
-  begin
-    create role eucora_app login;
-  exception when duplicate_object or unique_violation then null;
-  end;
-  -- Whoever migrates must be able to hand the tables over, and to act as the app where one login serves both.
-  if not pg_has_role(current_user, 'eucora_owner', 'member') then
+  if to_regrole('eucora_owner') is null then  -- where it is there, whoever migrates need not be able to make one
+    begin
+      create role eucora_owner nologin;
+    exception when duplicate_object or unique_violation then null;
+    end;
+  end if;
+  if to_regrole('eucora_app') is null then  -- where it is there, whoever migrates need not be able to make one
+    begin
+      create role eucora_app login;
+    exception when duplicate_object or unique_violation then null;
+    end;
+  end if;
+  -- Whoever migrates must be able to hand the tables over, and to act as the app where one login serves both. To have
+  -- made a role is to be a member who may pass it on, and no more (PostgreSQL 16 and later): so usage is asked for.
+  if not pg_has_role(current_user, 'eucora_owner', 'usage') then
     execute format('grant eucora_owner to %I', current_user);
   end if;
-  if not pg_has_role(current_user, 'eucora_app', 'member') then
+  if not pg_has_role(current_user, 'eucora_app', 'usage') then
     execute format('grant eucora_app to %I', current_user);
   end if;
 end $$;

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,13 +23,16 @@ from eucora.application.planes import PlanePort
 from eucora.application.ports import ArtifactStore
 from eucora.application.tokens import TokenShelf
 from eucora.application.world import World
-from eucora.connectors.entra.certificate import load_certificate
-from eucora.connectors.entra.credentials import ClientSecret, Credential, CredentialUnusable, FederatedFile
+from eucora.connectors.dry_run.budget import OwnBudget
+from eucora.connectors.dry_run.graph import GraphStandIn
+from eucora.connectors.dry_run.jamf import JamfStandIn
+from eucora.connectors.dry_run.transport import DryRunTransport
+from eucora.connectors.entra.people import People
 from eucora.connectors.http import Switchboard
 from eucora.connectors.intune.connect import GRAPH_URL, LOGIN_URL, IntuneAccess, connect_intune
 from eucora.connectors.jamf.connect import JamfAccess, connect_jamf
-from eucora.connectors.jamf.sign_in import Account, ApiClient, Credentials
 from eucora.connectors.kandji.connect import Kandji, KandjiAccess, connect_kandji
+from eucora.connectors.secrets.kept import KeptSecret, keep
 from eucora.domain.planes import Plane
 from eucora.formats.evidence import EvidenceFiles
 from eucora.formats.recurrence import CalendarRules
@@ -37,27 +40,33 @@ from eucora.projections.catalogue import all_projections
 from eucora.projections.history import CaughtUpFacts
 from eucora.projections.runner import ProjectionRunner
 from eucora.projections.wake import listen
-from eucora.settings import Settings, SettingsInvalid
+from eucora.secret_settings import Providers, kept_secrets
+from eucora.settings import Settings
+from eucora.sign_ins import NOTHING_KEPT, bucket_keys, intune_credential, jamf_credentials
 from eucora.store import migrate
 from eucora.store.artifacts import LocalArtifacts
 from eucora.store.budget import SharedBudget
 from eucora.store.circuits import SharedCircuits
-from eucora.store.database import Pool, UnsafeDatabase, connected
+from eucora.store.database import Connection, Pool, UnsafeDatabase, connect, connected, read_cursor_key
 from eucora.store.devices import PostgresDevices
 from eucora.store.embedded import OWNER, EmbeddedPostgres
 from eucora.store.held_requests import PostgresHeldRequests
 from eucora.store.ids import RandomIds
 from eucora.store.jobs import JobQueue
 from eucora.store.log import EventLog
+from eucora.store.places import SharedPlaces
 from eucora.store.replies import Replies
 from eucora.store.s3_artifacts import Bucket, S3Artifacts
 from eucora.store.tokens import SharedTokens
+from eucora.unsafe_settings import ProvenUrl
 from eucora.workers.circuits import CircuitKeeper
 from eucora.workers.effects import EffectsWorker
 from eucora.workers.housekeeping import keep_house
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from eucora.api.limits import HttpLimits
 
 
 class SystemClock:
@@ -81,6 +90,7 @@ class Runtime:
     oidc: OidcSettings | None
     cursor_key: bytes
     health: ConnectorHealth
+    connect: Callable[[], Awaitable[Connection]]
     kandji: Kandji | None = None
 
 
@@ -105,7 +115,7 @@ def database(settings: Settings, *, migrated: bool) -> Iterator[str]:
 def _upgrade(url: str) -> None:
     try:
         migrate.upgrade(url)
-    except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         told = " ".join(str(getattr(error, "orig", None) or error).split())
         raise UnsafeDatabase(f"EUCORA_MIGRATION_DATABASE_URL or EUCORA_DATABASE_URL: no migration: {told}") from error
 
@@ -121,33 +131,39 @@ async def _create_database(url: str) -> None:
 
 
 @asynccontextmanager
-async def runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
-    """Open everything, and close it in reverse. Raises UnsafeDatabase."""
+async def runtime(settings: Settings, url: str, *, statement_s: float | None = None) -> AsyncIterator[Runtime]:
+    """Open everything, and close it in reverse. ``statement_s``: see :func:`connected`. Raises UnsafeDatabase."""
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(connected(url))
+        providers = Providers(settings)
+        stack.push_async_callback(providers.aclose)
+        kept = kept_secrets(settings, settings.origins_of_secrets, providers)
+        changing = kept.get("EUCORA_DATABASE_URL") if url == settings.database else None
+        door = url if changing is None else ProvenUrl("EUCORA_DATABASE_URL", changing, settings.database_tls)
+        pool = await stack.enter_async_context(connected(door, statement_s=statement_s))
         log = EventLog(pool, RandomIds())
         stack.push_async_callback(log.close)
         runner = ProjectionRunner(pool, log, all_projections())
         await runner.ensure()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         budget, circuits = SharedBudget(pool), SharedCircuits(pool)
-        switchboard, held = Switchboard(circuits), PostgresHeldRequests(pool)
+        switchboard, held = Switchboard(circuits, places=SharedPlaces(pool)), PostgresHeldRequests(pool)
+        planes, people = await _planes(settings, kept, budget, SharedTokens(pool), switchboard, held, stack)
         world = World(
             store=log,
-            artifacts=artifact_store(settings),
+            artifacts=artifact_store(settings, kept),
             evidence=EvidenceFiles(),
             recurrences=CalendarRules(),
             devices=PostgresDevices(pool),
-            planes=await _planes(settings, budget, SharedTokens(pool), switchboard, held, stack),
+            planes=planes,
             facts=CaughtUpFacts(pool, runner),
             clock=SystemClock(),
             ids=RandomIds(),
             held=held,
         )
-        kandji = _kandji(settings, budget, switchboard)
+        kandji = _kandji(settings, kept, budget, switchboard)
         if kandji is not None:
             stack.push_async_callback(kandji.aclose)
-        cursor_key = bytes(await pool.fetchval("select cursor_key from installation"))
+        cursor_key = await read_cursor_key(pool)
         # A name of its own for every start: a process id comes back, and a lease must not come back with it.
         worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         queue = JobQueue(pool, worker, lease_s=settings.job_lease_s)
@@ -155,11 +171,23 @@ async def runtime(settings: Settings, url: str) -> AsyncIterator[Runtime]:
         if settings.oidc_issuer is not None:
             # trust_env off: a proxy variable must not decide whose keys we believe.
             http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-            oidc = OidcSettings(settings.oidc_issuer, settings.oidc_audience, http)
+            oidc = OidcSettings(
+                settings.oidc_issuer,
+                settings.oidc_audience,
+                http,
+                groups_claim=settings.oidc_groups_claim,
+                directory=people,
+                console_client_id=settings.oidc_console_client_id,
+                console_scopes=tuple(settings.oidc_console_scopes.split()),
+            )
         keeper = CircuitKeeper(circuits, log, world.clock, world.ids, worker, switchboard.reports)
         stack.push_async_callback(_ended, asyncio.create_task(keeper.run(), name="circuits"))
         health = ConnectorHealth(lambda: _known(switchboard), circuits, budget, world.clock)
-        yield Runtime(settings, url, pool, log, world, runner, queue, oidc, cursor_key, health, kandji)
+        again = asyncio.create_task(keep(kept.values(), settings.secrets_refresh_s), name="secrets")
+        stack.push_async_callback(_ended, again)
+        yield Runtime(
+            settings, url, pool, log, world, runner, queue, oidc, cursor_key, health, lambda: connect(door), kandji
+        )
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:
@@ -176,6 +204,7 @@ def _known(switchboard: Switchboard) -> Sequence[KnownUpstream]:
             tenant=one.upstream.tenant,
             requests=Allowance(one.upstream.key, *one.requests),
             writes=None if one.writes is None else Allowance(f"{one.upstream.key}:writes", *one.writes),
+            questions=None if one.writes is None else Allowance(f"{one.upstream.key}:questions", *one.writes),
         )
         for one in switchboard.connected
         if one.upstream.plane is not None
@@ -204,10 +233,26 @@ def api(runtime: Runtime) -> "FastAPI":
             revision=migrate.newest(),
             version=__version__,
             health=runtime.health,
+            limits=_limits(runtime.settings),
         )
     )
     trace_requests(app)
     return app
+
+
+def _limits(settings: Settings) -> "HttpLimits":
+    from eucora.api.limits import HttpLimits
+
+    return HttpLimits(
+        request_s=settings.request_timeout_s,
+        upload_s=settings.upload_timeout_s,
+        working=settings.requests_working,
+        waiting=settings.requests_waiting,
+        rate=settings.rate_limit,
+        guesses=settings.sign_in_limit,
+        streams=settings.streams_max,
+        origins=settings.origins,
+    )
 
 
 def openapi() -> str:
@@ -217,7 +262,7 @@ def openapi() -> str:
     return description.text()
 
 
-def artifact_store(settings: Settings) -> ArtifactStore:
+def artifact_store(settings: Settings, kept: Mapping[str, KeptSecret] = NOTHING_KEPT) -> ArtifactStore:
     """The bucket that the settings name, or a folder of this machine."""
     folder = settings.data_dir / "artifacts"
     if settings.artifact_store_url is None:
@@ -229,21 +274,28 @@ def artifact_store(settings: Settings) -> ArtifactStore:
         region=settings.s3_region,
         access_key_id=key.get_secret_value() if key else None,
         secret_access_key=secret.get_secret_value() if secret else None,
+        keys_now=bucket_keys(settings, kept),
     )
     return S3Artifacts(bucket, folder / "incoming")
 
 
 async def _planes(
     settings: Settings,
+    kept: Mapping[str, KeptSecret],
     budget: RateBudget,
-    tokens: TokenShelf,
+    tokens: TokenShelf | None,
     switchboard: Switchboard,
-    held: HeldRequests,
+    held: HeldRequests | None,
     stack: AsyncExitStack,
-) -> Mapping[Plane, PlanePort]:
-    """A connector for every plane that the settings describe."""
+    network: Callable[[Plane], httpx.AsyncBaseTransport | None] = lambda _: None,
+) -> tuple[Mapping[Plane, PlanePort], People | None]:
+    """A connector for every plane that the settings describe, and the directory where Microsoft Graph is connected.
+
+    ``network``: another one than the real, by plane.
+    """
     planes: dict[Plane, PlanePort] = {}
-    credential = intune_credential(settings)
+    people: People | None = None
+    credential = intune_credential(settings, kept, now=SystemClock().now)
     if settings.intune_tenant_id and settings.intune_client_id and credential is not None:
         intune = connect_intune(
             IntuneAccess(
@@ -257,65 +309,55 @@ async def _planes(
             tokens_shelf=tokens,
             switchboard=switchboard,
             held=held,
+            inner=network(Plane.INTUNE),
         )
         stack.push_async_callback(intune.aclose)
-        planes[Plane.INTUNE] = intune.plane
-    if settings.jamf_server_url and (credentials := _jamf_credentials(settings)) is not None:
+        people = intune.people
+        planes |= {Plane.INTUNE: intune.plane, Plane.INTUNE_MACOS: intune.macos}
+    if settings.jamf_server_url and (credentials := jamf_credentials(settings, kept)) is not None:
         jamf = connect_jamf(
             JamfAccess(settings.jamf_server_url, credentials),
             budget=budget,
             now=SystemClock().now,
             switchboard=switchboard,
             tokens_shelf=tokens,
+            inner=network(Plane.JAMF),
         )
         stack.push_async_callback(jamf.aclose)
         planes[Plane.JAMF] = jamf
-    return planes
+    return planes, people
 
 
-def _kandji(settings: Settings, budget: RateBudget, switchboard: Switchboard) -> Kandji | None:
+@asynccontextmanager
+async def dry_run_planes(settings: Settings) -> AsyncIterator[Mapping[Plane, tuple[PlanePort, DryRunTransport]]]:
+    """The planes of the settings over networks that only read, each with what goes over it; without a database."""
+    wires = {
+        Plane.INTUNE: DryRunTransport(httpx.AsyncHTTPTransport(), GraphStandIn(SystemClock().now)),
+        Plane.JAMF: DryRunTransport(httpx.AsyncHTTPTransport(), JamfStandIn()),
+    }
+    async with AsyncExitStack() as stack:
+        budget = OwnBudget(unmetered=["intune-storage"])  # which only ever gets writes
+        planes, _ = await _planes(settings, NOTHING_KEPT, budget, None, Switchboard(), None, stack, wires.get)
+        # the two planes of a tenant share one connection
+        yield {plane: (port, wires.get(plane, wires[Plane.INTUNE])) for plane, port in planes.items()}
+
+
+def _kandji(
+    settings: Settings, kept: Mapping[str, KeptSecret], budget: RateBudget, switchboard: Switchboard
+) -> Kandji | None:
     """The tenant that the settings name. It executes no rollouts: it is asked about devices only."""
     if settings.kandji_api_url is None or settings.kandji_api_token is None:
         return None
-    access = KandjiAccess(settings.kandji_api_url, settings.kandji_api_token.get_secret_value())
+    token = settings.kandji_api_token.get_secret_value()
+    access = KandjiAccess(settings.kandji_api_url, token, kept.get("KANDJI_API_TOKEN"))
     return connect_kandji(access, budget=budget, now=SystemClock().now, switchboard=switchboard)
-
-
-def intune_credential(settings: Settings) -> Credential | None:
-    """The one proof to Entra that is set, tried as far as this machine can. Raises SettingsInvalid."""
-    name = "INTUNE_CLIENT_CERTIFICATE_FILE"
-    passphrase = settings.intune_client_certificate_passphrase
-    try:
-        if settings.intune_client_certificate_file is not None:
-            words = None if passphrase is None else passphrase.get_secret_value()
-            certificate = load_certificate(settings.intune_client_certificate_file, words)
-            certificate.tell_end(SystemClock().now())
-            return certificate
-        if settings.intune_federated_token_file is not None:
-            name = "INTUNE_FEDERATED_TOKEN_FILE"
-            federated = FederatedFile(settings.intune_federated_token_file)
-            federated.read()
-            return federated
-    except CredentialUnusable as error:
-        raise SettingsInvalid(f"{name}: {error}") from error
-    secret = settings.intune_client_secret
-    return None if secret is None else ClientSecret(secret.get_secret_value())
-
-
-def _jamf_credentials(settings: Settings) -> Credentials | None:
-    """The one way into Jamf Pro that is set; the settings have made sure that there are not two."""
-    if settings.jamf_client_id and settings.jamf_client_secret:
-        return ApiClient(settings.jamf_client_id, settings.jamf_client_secret.get_secret_value())
-    if settings.jamf_username and settings.jamf_password:
-        return Account(settings.jamf_username, settings.jamf_password.get_secret_value())
-    return None
 
 
 async def project(runtime: Runtime, stop: asyncio.Event) -> None:
     """Keep the read models up with the log until ``stop``."""
     wake = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(listen(lambda: asyncpg.connect(runtime.url), wake, stop))
+        group.create_task(listen(runtime.connect, wake, stop))
         group.create_task(runtime.runner.run(stop, wake))
 
 
@@ -324,6 +366,8 @@ async def work(runtime: Runtime, stop: asyncio.Event) -> None:
     wake = asyncio.Event()
     worker = EffectsWorker(runtime.world, runtime.queue, wake, beat_s=runtime.settings.job_lease_s / 3)
     async with asyncio.TaskGroup() as group:
-        group.create_task(listen(lambda: asyncpg.connect(runtime.url), wake, stop))
+        group.create_task(listen(runtime.connect, wake, stop))
         group.create_task(worker.run(stop))
-        group.create_task(keep_house(Replies(runtime.pool), runtime.world.clock, stop))
+        group.create_task(
+            keep_house(Replies(runtime.pool), runtime.world.clock, stop, held=PostgresHeldRequests(runtime.pool))
+        )

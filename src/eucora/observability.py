@@ -1,49 +1,98 @@
 """Logs as one JSON object a line, and traces and metrics where an exporter is configured."""
 
+import json
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
-from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor
+
+from eucora.log_records import allow_list, exceptions, of_library, trace_ids
+from eucora.spans import AllowedSpans
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
+_stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+_log = structlog.get_logger("eucora")
 
-def _trace_ids(_: WrappedLogger, __: str, record: EventDict) -> EventDict:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        record["trace_id"], record["span_id"] = f"{context.trace_id:032x}", f"{context.span_id:016x}"
-    return record
+
+def _line(_: Any, __: str, record: EventDict) -> str:
+    # ASCII only: whatever ends a line for some reader (U+2028, U+0085) is an escape in it.
+    return json.dumps(record, ensure_ascii=True, allow_nan=False, default=lambda value: type(value).__name__)
+
+
+_CHAIN: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    _stamp,
+    trace_ids,
+    exceptions,
+    allow_list,
+)
+
+
+class _OneLine(logging.Formatter):
+    """Records of libraries, through the same allow-list and the same renderer."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        found = structlog.contextvars.merge_contextvars(None, "", of_library(record))
+        found = trace_ids(None, "", _stamp(None, "", found))
+        return _line(None, "", allow_list(None, "", found))
+
+
+class _StandardError(logging.StreamHandler[Any]):
+    """Looked up at each record: whoever replaces standard error meanwhile gets what is written after that."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
 
 
 def configure_logs(level: str) -> None:
-    """JSON lines on standard error. Libraries' own records (httpx writes whole URLs) stay at warning and above."""
+    """One JSON object a line on standard error, whoever writes it. Libraries' own records stay at warning and above."""
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _trace_ids,
-            # Without locals: a frame's variables hold tokens and whole documents.
-            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*_CHAIN, _line],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        # Looked up at each record: whoever replaces standard error meanwhile gets what is written after that.
+        # Looked up at each record, as above.
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), stream=sys.stderr, format="%(message)s", force=True)
+    handler = _StandardError()
+    handler.setFormatter(_OneLine())
+    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), handlers=[handler], force=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+
+
+def faults_as_records() -> None:
+    """What nobody caught, and warnings, are records, too, and not pages on standard error. For processes that stay."""
+
+    def failed(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        _log.error("process_failed", exc_info=error)
+
+    def thread_failed(arguments: threading.ExceptHookArgs) -> None:
+        _log.error("thread_failed", exc_info=arguments.exc_value)
+
+    logging.captureWarnings(True)
+    sys.excepthook = failed
+    threading.excepthook = thread_failed
 
 
 def configure_traces(service: str) -> bool:
@@ -56,7 +105,7 @@ def configure_traces(service: str) -> bool:
     from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
+    provider.add_span_processor(BatchSpanProcessor(AllowedSpans(ConsoleSpanExporter(out=sys.stderr))))
     trace.set_tracer_provider(provider)
     AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]  # the package carries no types
     return True
@@ -71,9 +120,15 @@ def configure_metrics(service: str) -> bool:
         return False
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+    from opentelemetry.sdk.metrics.view import DropAggregation, View
 
     reader = PeriodicExportingMetricReader(ConsoleMetricExporter(out=sys.stderr))
-    metrics.set_meter_provider(MeterProvider([reader], Resource.create({"service.name": service})))
+    # Ours alone: the instrumentations' own metrics carry whole targets.
+    views = [
+        View(meter_name="opentelemetry.instrumentation.fastapi", instrument_name="*", aggregation=DropAggregation()),
+        View(meter_name="opentelemetry.instrumentation.httpx", instrument_name="*", aggregation=DropAggregation()),
+    ]
+    metrics.set_meter_provider(MeterProvider([reader], Resource.create({"service.name": service}), views=views))
     return True
 
 

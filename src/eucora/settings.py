@@ -1,76 +1,68 @@
-"""Settings, from the environment; every secret also from a file named by ``…_FILE``. Read in bootstrap and cli only."""
+"""Settings, from the environment. Read in bootstrap and cli only. Where secrets come from: ``secret_settings``."""
 
-import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 
-SECRETS = (
-    "INTUNE_CLIENT_SECRET",
-    "INTUNE_CLIENT_CERTIFICATE_PASSPHRASE",
-    "JAMF_CLIENT_SECRET",
-    "JAMF_PASSWORD",
-    "KANDJI_API_TOKEN",
-    "EUCORA_DATABASE_URL",
-    "EUCORA_MIGRATION_DATABASE_URL",
-    "EUCORA_S3_ACCESS_KEY_ID",
-    "EUCORA_S3_SECRET_ACCESS_KEY",
+from eucora.domain.role_mapping import CLAIM_NAME
+from eucora.secret_settings import (
+    LOOPBACK,
+    SECRETS,
+    Origin,
+    SecretSettings,
+    SettingsInvalid,
+    followed,
+    one_line,
+    origins,
+    remember,
+    web_address,
 )
-FILE_MAX = 64 * 1024  # bytes a secret file may have
+from eucora.unsafe_settings import Tls, check_database
+
+__all__ = ["SECRETS", "Settings", "SettingsInvalid", "read_settings"]
+
 INTUNE_CREDENTIALS: Final = (
     "one of INTUNE_CLIENT_SECRET, INTUNE_CLIENT_CERTIFICATE_FILE and INTUNE_FEDERATED_TOKEN_FILE"
 )
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 # Source: Amazon S3 User Guide, "Bucket naming rules"; read 2026-11-22. A prefix is folders of unreserved characters.
 BUCKET_URL: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
+# As browsers write an origin (RFC 6454, section 6.2): it is compared as it stands.
+ORIGIN: Final = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+)(:[0-9]{1,5})?")
 # What a number must be, in words for whoever runs this; the limits are those of the fields below.
 NUMBERS: Final[Mapping[str, str]] = {
     "EUCORA_PORT": "must be a whole number from 0 to 65535",
     "EUCORA_JOB_LEASE_S": "must be a number of seconds from 1 to 3600",
+    "EUCORA_DRAIN_S": "must be a number of seconds from 0 to 15",
+    "EUCORA_REQUEST_TIMEOUT_S": "must be a number of seconds from 1 to 600",
+    "EUCORA_UPLOAD_TIMEOUT_S": "must be a number of seconds from 1 to 86400",
+    "EUCORA_REQUESTS_WORKING": "must be a whole number from 1 to 1024",
+    "EUCORA_REQUESTS_WAITING": "must be a whole number from 0 to 10000",
+    "EUCORA_RATE_LIMIT": "must be a whole number of requests a minute, from 60 to 1000000",
+    "EUCORA_SIGN_IN_LIMIT": "must be a whole number of refused sign-ins a minute, from 1 to 1000000",
+    "EUCORA_STREAMS_MAX": "must be a whole number from 1 to 1000",
+    "EUCORA_SECRETS_REFRESH_S": "must be a number of seconds from 1 to 86400",
+    "EUCORA_DATABASE_TLS": "must be verify-full, verify-ca, require or off",
 }
 
 
-class SettingsInvalid(Exception):
-    """A setting is wrong or missing. The message is one line that names it."""
+def _listed(value: str) -> list[str]:
+    return [one.strip() for one in value.split(",") if one.strip()]
 
 
-class _FromFiles(PydanticBaseSettingsSource):
-    """``NAME_FILE``: the secret is the content of that file, without the line end that editors leave."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False  # asked for by the base class; __call__ answers for all fields at once
-
-    def __call__(self) -> dict[str, Any]:
-        values = {}
-        for name in SECRETS:
-            if path := os.environ.get(f"{name}_FILE"):
-                values[name] = _content(f"{name}_FILE", Path(path))
-        return values
-
-
-def _content(name: str, path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(FILE_MAX + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(f"{name}={path}: cannot be read: {error.__class__.__name__}") from error
-    if not 0 < len(text.strip()) <= FILE_MAX:
-        raise SettingsInvalid(f"{name}={path}: is empty, or larger than {FILE_MAX} bytes")
-    return text.strip()
-
-
-class Settings(BaseSettings):
+class Settings(SecretSettings):
     """What an installation is told. A plane is connected when all of its settings are there."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    _origins: Mapping[str, Origin] = PrivateAttr(default_factory=dict)
 
     database_url: SecretStr | None = Field(None, validation_alias="EUCORA_DATABASE_URL")
     migration_database_url: SecretStr | None = Field(None, validation_alias="EUCORA_MIGRATION_DATABASE_URL")
+    # The least that the way to a database on another machine must have.
+    database_tls: Tls = Field("verify-full", validation_alias="EUCORA_DATABASE_TLS")
     pg_bin: Path | None = Field(None, validation_alias="EUCORA_PG_BIN")
     data_dir: Path = Field(Path("var"), validation_alias="EUCORA_DATA_DIR")
 
@@ -83,6 +75,18 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", validation_alias="EUCORA_HOST")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, validation_alias="EUCORA_PORT")
+    # Comma-separated; the properties below have them as sets.
+    trusted_proxies: str = Field("", validation_alias="EUCORA_TRUSTED_PROXIES")
+    cors_origins: str = Field("", validation_alias="EUCORA_CORS_ORIGINS")
+    # How long the server still answers after it said that it is not ready: balancers look every few seconds.
+    drain_s: Annotated[float, Field(ge=0, le=15)] = Field(5.0, validation_alias="EUCORA_DRAIN_S")
+    request_timeout_s: Annotated[float, Field(ge=1, le=600)] = Field(30.0, validation_alias="EUCORA_REQUEST_TIMEOUT_S")
+    upload_timeout_s: Annotated[float, Field(ge=1, le=86400)] = Field(900.0, validation_alias="EUCORA_UPLOAD_TIMEOUT_S")
+    requests_working: Annotated[int, Field(ge=1, le=1024)] = Field(32, validation_alias="EUCORA_REQUESTS_WORKING")
+    requests_waiting: Annotated[int, Field(ge=0, le=10_000)] = Field(256, validation_alias="EUCORA_REQUESTS_WAITING")
+    rate_limit: Annotated[int, Field(ge=60, le=1_000_000)] = Field(6_000, validation_alias="EUCORA_RATE_LIMIT")
+    sign_in_limit: Annotated[int, Field(ge=1, le=1_000_000)] = Field(60, validation_alias="EUCORA_SIGN_IN_LIMIT")
+    streams_max: Annotated[int, Field(ge=1, le=1_000)] = Field(8, validation_alias="EUCORA_STREAMS_MAX")
     log_level: str = Field("info", validation_alias="EUCORA_LOG_LEVEL")
 
     # How long a worker may be silent before its jobs go to another one. Shorter heals sooner after a kill.
@@ -90,6 +94,10 @@ class Settings(BaseSettings):
 
     oidc_issuer: str | None = Field(None, validation_alias="EUCORA_OIDC_ISSUER")
     oidc_audience: str = Field("eucora", validation_alias="EUCORA_OIDC_AUDIENCE")
+    oidc_groups_claim: str = Field("groups", validation_alias="EUCORA_OIDC_GROUPS_CLAIM")
+    # What a browser signs in as: a public client, so no secret goes with it.
+    oidc_console_client_id: str | None = Field(None, validation_alias="EUCORA_OIDC_CONSOLE_CLIENT_ID")
+    oidc_console_scopes: str = Field("openid profile", validation_alias="EUCORA_OIDC_CONSOLE_SCOPES")
 
     intune_tenant_id: str | None = Field(None, validation_alias="INTUNE_TENANT_ID")
     intune_client_id: str | None = Field(None, validation_alias="INTUNE_CLIENT_ID")
@@ -113,33 +121,12 @@ class Settings(BaseSettings):
     kandji_api_url: str | None = Field(None, validation_alias="KANDJI_API_URL")
     kandji_api_token: SecretStr | None = Field(None, validation_alias="KANDJI_API_TOKEN")
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _FromFiles(settings_cls)
-
     @field_validator(
         "oidc_issuer", "intune_graph_url", "intune_login_url", "jamf_server_url", "kandji_api_url", "s3_endpoint_url"
     )
     @classmethod
-    def _web_address(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            host, _ = parts.hostname, parts.port  # asking for the port is what checks it
-        except ValueError:
-            raise ValueError("is not a web address") from None
-        # The host as a whole: http://localhost.example.org begins like this machine and is another one.
-        if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)):
-            raise ValueError("must be an https:// address (plain http only to this machine)")
-        return value.rstrip("/")
+    def _web_address(cls, value: str | None) -> str | None:
+        return web_address(value)
 
     @field_validator("database_url", "migration_database_url")
     @classmethod
@@ -173,12 +160,47 @@ class Settings(BaseSettings):
             raise ValueError("must be s3://bucket or s3://bucket/prefix")
         return None if value is None else value.rstrip("/")
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for one in _listed(value):
+            try:
+                ip_network(one)
+            except ValueError:
+                # Also "*": whoever may name his own address is never counted twice.
+                raise ValueError(f"{one} is neither an address nor a network such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _web_origins(cls, value: str) -> str:
+        for one in _listed(value):
+            found = ORIGIN.fullmatch(one)
+            if found is None or (found["scheme"] == "http" and found["host"] not in LOOPBACK):
+                raise ValueError(f"{one} is no origin: write https://host or https://host:port, in lower case")
+        return value
+
+    @field_validator("oidc_groups_claim")
+    @classmethod
+    def _claim(cls, value: str) -> str:
+        if CLAIM_NAME.fullmatch(value) is None:
+            raise ValueError("is no claim's name: up to 100 letters, digits and _.:/#-")
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, value: str) -> str:
         if value.lower() not in ("debug", "info", "warning", "error"):
             raise ValueError("must be debug, info, warning or error")
         return value.lower()
+
+    @model_validator(mode="after")
+    def _proven_database(self) -> "Settings":
+        ways = {"EUCORA_DATABASE_URL": self.database_url, "EUCORA_MIGRATION_DATABASE_URL": self.migration_database_url}
+        for name, url in ways.items():
+            if url is not None:
+                check_database(name, url.get_secret_value(), self.database_tls)
+        return self
 
     @model_validator(mode="after")
     def _whole_groups(self) -> "Settings":
@@ -232,6 +254,19 @@ class Settings(BaseSettings):
         return {"JAMF_SERVER_URL": self.jamf_server_url, **(used[0] if used else client)}
 
     @property
+    def origins_of_secrets(self) -> Mapping[str, Origin]:
+        """Where to read a secret again, by setting; one that is not there stays as it is."""
+        return self._origins
+
+    @property
+    def proxies(self) -> list[str]:
+        return _listed(self.trusted_proxies)
+
+    @property
+    def origins(self) -> frozenset[str]:
+        return frozenset(_listed(self.cors_origins))
+
+    @property
     def database(self) -> str | None:
         return self.database_url.get_secret_value() if self.database_url else None
 
@@ -248,11 +283,12 @@ def read_settings(**overrides: object) -> Settings:
     Raises:
         SettingsInvalid: the first problem, in one line; never with the value of a secret.
     """
+    found = origins(overrides)
+    read = followed(found)
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # aliases, as the environment spells them
+        settings = Settings(**read, **overrides)  # type: ignore[arg-type]  # aliases, as the environment spells them
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        message = NUMBERS.get(name, message)
-        raise SettingsInvalid(f"{name}: {message}" if name else message) from error
+        raise one_line(error, NUMBERS) from None  # its text shows values
+    settings._origins = found
+    remember(settings)
+    return settings

@@ -173,7 +173,7 @@ def scenario_house(postgres: Server, template: str, folder: Path) -> Iterator[Ho
         try:
             _wait(house, processes)
             house["admin"].post("/gate-policies", {"policy": brisk(), "reason": "short soaks for tests"})
-            house["carla"].post(f"/gate-policies/{POLICY}/activations")
+            house["carla"].post(f"/gate-policies/{POLICY}/activations", headers={"If-Match": '"1"'})
             yield house
         finally:
             for process in processes:
@@ -336,7 +336,7 @@ class Intent:
         until = time.monotonic() + PATIENCE_S
         asked = {"to_ring": to_ring, "acknowledged": list(acknowledged)}
         while True:
-            answer = self.house["publisher"].ask("POST", f"{self.path}/promotions", json=asked)
+            answer = self.decided("promotions", asked)
             if answer.status_code == 201:
                 return
             slug = answer.json()["type"].rsplit(":", 1)[-1]
@@ -345,7 +345,19 @@ class Intent:
             time.sleep(0.3)
 
     def promotion_refused(self, to_ring: int) -> dict[str, Any]:
-        return self.house["publisher"].refused(f"{self.path}/promotions", {"to_ring": to_ring})
+        answer = self.decided("promotions", {"to_ring": to_ring})
+        assert answer.is_client_error, answer.text
+        problem: dict[str, Any] = answer.json()
+        return problem | {"slug": problem["type"].rsplit(":", 1)[-1]}
+
+    def decided(self, deed: str, body: Mapping[str, Any]) -> httpx.Response:
+        """What a publisher is answered who decides on the intent as it is; he looks again where it moved meanwhile."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            saw = {"If-Match": f'"{self.now()["version"]}"'}
+            answer = self.house["publisher"].ask("POST", f"{self.path}/{deed}", json=dict(body), headers=saw)
+            if answer.status_code != 412 or time.monotonic() > until:
+                return answer
 
     def submit(self, **asked: Any) -> str:
         return str(self.house["packager"].post(f"{self.path}/submissions", asked)["id"])

@@ -121,7 +121,7 @@ async def roll_out(people: dict[str, Person], pack: str, lab: LabAddresses) -> s
     """The main job, lab to canary on both planes; what is asked while a process is down is asked again."""
     packager, publisher = people["packager"], people["publisher"]
     await people["admin"].post("/gate-policies", {"policy": POLICY, "reason": "short soaks for a test"})
-    await people["cab"].post("/gate-policies/brisk/activations")
+    await people["cab"].post("/gate-policies/brisk/activations", headers={"If-Match": '"1"'})
     rings = [{"ring": ring, "targets": [target(plane, ring) for plane in ("intune", "jamf")]} for ring in (0, 1)]
     asked = {
         "evidence_pack": pack,
@@ -137,10 +137,12 @@ async def roll_out(people: dict[str, Person], pack: str, lab: LabAddresses) -> s
     await publisher.until(f"/deployment-intents/{intent}", lab_is_installed)
     while True:
         try:
-            await publisher.post(f"/deployment-intents/{intent}/promotions", {"to_ring": 1, "acknowledged": []})
+            saw = {"If-Match": f'"{(await publisher.get(f"/deployment-intents/{intent}"))["version"]}"'}
+            asked = {"to_ring": 1, "acknowledged": []}
+            await publisher.post(f"/deployment-intents/{intent}/promotions", asked, headers=saw)
             return intent
-        except Exception as refusal:  # the gates are not met yet: ask again, it is what a person would do
-            if "gate" not in str(refusal) and "soak" not in str(refusal):
+        except Exception as refusal:  # not yet, or a count came between: ask again, it is what a person would do
+            if not any(reason in str(refusal) for reason in ("gate", "soak", "version-mismatch")):
                 raise
             await asyncio.sleep(0.3)
 

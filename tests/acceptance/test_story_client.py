@@ -7,7 +7,8 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from eucora.cli.client import Api, Away, Failed, Problem, Session, SignIn
+from eucora.cli.story.sign_in import SignIn
+from eucora.client import Api, Away, Failed, Problem, Session
 
 
 class Thing(BaseModel):
@@ -111,6 +112,18 @@ async def test_a_write_carries_what_the_caller_saw() -> None:
     await session.post("/things/a/votes", {"vote": "approve"}, if_match=saw)
     assert sent(seen, "If-Match") == [None, '"4"']
     assert json.loads(seen[1].content) == {"vote": "approve"}
+
+
+async def test_what_moved_while_it_was_read_is_read_again_and_then_decided() -> None:
+    moved = httpx.Response(412, json={"type": "urn:eucora:problem:version-mismatch", "detail": "read it again"})
+    session, seen = session_over(
+        httpx.Response(200, json={}, headers={"ETag": '"4"'}),
+        moved,
+        httpx.Response(200, json={}, headers={"ETag": '"5"'}),
+        httpx.Response(201, json={"id": "a", "version": 6}),
+    )
+    assert (await session.decide("/things/a", "promotions", {"to_ring": 1})).version == 6
+    assert sent(seen, "If-Match") == [None, '"4"', None, '"5"']
 
 
 async def test_somebody_whom_the_provider_does_not_know_is_named() -> None:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from eucora.application.deployment_intents import measure_now
 from eucora.application.devices import CohortDevice
 from eucora.application.execute import execute, load
+from eucora.application.holdings import Holding
 from eucora.application.planes import (
     Assigned,
     Assignment,
@@ -78,6 +79,9 @@ class TwinPlane:
         created = gathering.name not in self.gathered
         self.gathered.setdefault(gathering.name, {*gathering.devices} & there)
         return Gathered(gathering.name, created, len({*gathering.devices} - there))
+
+    async def holdings(self, groups: Sequence[tuple[str, Gathering]], *, correlation_id: str) -> Sequence[Holding]:
+        return [Holding(ref in self.gathered) for ref, _ in groups]
 
     async def publish(self, publication: Publication, *, correlation_id: str) -> Published:
         created = publication.key not in self.offers
@@ -153,6 +157,10 @@ class Rig:
         answer = await self.post(path, person, body, **options)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
+
+    async def seen(self, path: str, person: str = AUDITOR) -> dict[str, str]:
+        """The header that says: decided on what stands there now."""
+        return {"If-Match": (await self.get(path, person)).headers["ETag"]}
 
     async def events(self) -> int:
         return await self.world.store.head() + 1

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import pytest
 import yaml
 from api_rig import APPLICATION, DECLARED, PACKAGER, PUBLISHER, Rig, package, sbom, scan
 
-from eucora.cli.as_code.changes import Action
+from eucora.cli.as_code.changes import Action, compare
 from eucora.cli.as_code.file import Intended, IntentFile, IntentFileInvalid, json_schema, read_intent
 from eucora.cli.as_code.submit import plan, submit
-from eucora.cli.client import Api, Problem, ServiceToken, Session
+from eucora.client import Api, Problem, ServiceToken, Session
 
 INTENT: dict[str, Any] = {
     "format": 1,
@@ -108,6 +109,48 @@ async def test_another_share_of_a_group_is_a_change_and_the_same_is_none(package
     ]
 
 
+async def test_how_a_target_is_offered_and_whom_it_leaves_out_is_part_of_the_plan(
+    packager: Session, folder: Path
+) -> None:
+    def offered(last: str, *out: str) -> Intended:
+        rings = [
+            {"ring": ring, "targets": [{"plane": "jamf", "group": f"ring-{ring}", "excluded": list(out)}]}
+            for ring in range(3)
+        ]
+        rings[2]["targets"][0]["offer_as"] = last  # type: ignore[index]
+        return intent_in(folder, rollout=INTENT["rollout"] | {"rings": rings})
+
+    first = offered("available", "ring-4")
+    intent = await submit(packager, first, await plan(packager, first))
+    assert (await plan(packager, first)).changes == []
+    shown = await packager.get(f"/deployment-intents/{intent}")
+    assert [(one["targets"][0]["offer_as"], one["targets"][0]["excluded"]) for one in shown["rings"]] == [
+        ("required", ["ring-4"]), ("required", ["ring-4"]), ("available", ["ring-4"])
+    ]  # fmt: skip
+    foreseen = await packager.get(f"/deployment-intents/{intent}/plan")
+    assert [(one["offer_as"], one["excluded"]) for one in foreseen["changes"]][2] == ("available", ["ring-4"])
+    assert "nobody must install it in ring 2" in foreseen["rings"][2]["warning"]
+    assert foreseen["forecast"]["p90"] is None
+    planned = await plan(packager, offered("required", "ring-4"))
+    assert sorted((change.action, change.before or change.after) for change in planned.changes) == [
+        (Action.ADD, "ring 2, jamf group ring-2 (online, without ring-4)"),
+        (Action.REMOVE, "ring 2, jamf group ring-2 (online, available, without ring-4)"),
+    ]
+
+
+async def test_what_a_windows_device_needs_is_asked_of_windows_only(packager: Session, folder: Path) -> None:
+    wanted = [INTENT["installs"][0] | {"needs": {"memory_mb": 4096}}]
+    with pytest.raises(IntentFileInvalid, match=r"installs\[0\].needs: jamf has no word for them; leave them out"):
+        intent_in(folder, installs=wanted)
+    intended = intent_in(folder)
+    await submit(packager, intended, await plan(packager, intended))  # the installer is there from now on
+    pack = intended.pack()
+    pack["installs"][0]["restart"] = "force"
+    with pytest.raises(Problem, match="restart: jamf leaves that to the package; leave it out") as refused:
+        await packager.post("/evidence-packs", pack)
+    assert refused.value.status == 422
+
+
 async def test_every_kind_of_change_is_named(packager: Session, folder: Path) -> None:
     await submit(packager, intent_in(folder), await plan(packager, intent_in(folder)))
     (folder / "notes.pkg").write_bytes(package("2.0"))
@@ -127,6 +170,34 @@ async def test_every_kind_of_change_is_named(packager: Session, folder: Path) ->
         (Action.CHANGE, "rollout.change_kind"),
         (Action.CHANGE, "rollout.purpose"),
     }
+
+
+def test_a_change_is_told_in_words(folder: Path) -> None:
+    needs = {"architectures": ["x64"], "memory_mb": 4096}
+    install = INTENT["installs"][0] | {
+        "plane": "intune",
+        "install_command": "setup.exe /S",
+        "detection": {"kind": "file", "path": "C:\\Notes", "name": "notes.exe", "value": "1.0"},
+        "needs": needs,
+    }
+    rings = [{"ring": ring, "targets": [{"plane": "intune", "group": f"ring-{ring}"}]} for ring in range(3)]
+    intended = intent_in(folder, installs=[install], rollout=INTENT["rollout"] | {"rings": rings})
+    pack = intended.pack()
+    new = [change.line for change in compare(intended, None, None)]
+    assert "+ installs.intune.needs: architectures x64, memory 4096 MB" in new
+    assert "+ installs.intune.restart: by_return_code" in new
+    before = pack | {
+        "declared": pack["declared"] | {"vendor_known": False},
+        "installs": [
+            pack["installs"][0] | {"needs": pack["installs"][0]["needs"] | needs | {"memory_mb": None}},
+        ],
+    }
+    before["installs"][0]["return_codes"] = [[3010, "soft_reboot"], [5, "failed"]]
+    changed = [change.line for change in compare(intended, intended.rollout(), before)]
+    assert "~ declared.vendor_known: no → yes" in changed
+    assert "~ installs.intune.needs: architectures x64 → architectures x64, memory 4096 MB" in changed
+    assert "~ installs.intune.return_codes: 5 failed and 3010 soft_reboot → nothing" in changed
+    assert not [line for line in new + changed if re.search(r"None|True|False|[{}\[\]]", line)]
 
 
 async def test_what_ended_without_success_may_be_asked_for_again(rig: Rig, packager: Session, folder: Path) -> None:

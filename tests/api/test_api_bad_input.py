@@ -133,7 +133,7 @@ async def test_an_intent_under_an_unknown_or_inactive_policy(rig: Rig) -> None:
     policy = {"version": "9.9", "rings": rules, "time_to_compliance_s": times}
     await rig.made("/gate-policies", ADMIN, {"policy": policy, "reason": "faster"})
     problem(await rig.post("/deployment-intents", PACKAGER, body), 409, "gate-policy-not-active")
-    await rig.made("/gate-policies/9.9/activations", CAB)
+    await rig.made("/gate-policies/9.9/activations", CAB, headers={"If-Match": '"1"'})
     await rig.made("/deployment-intents", PACKAGER, body)
     assert (await rig.get("/gate-policies", status="active")).json()["items"][0]["id"] == "9.9"
     wrong = {"policy": policy | {"version": "9.10", "coverage_min": 2}, "reason": "typo"}
@@ -146,7 +146,7 @@ async def test_a_stale_if_match_on_a_transition(rig: Rig, unchanged: Any) -> Non
     answer = await rig.post(f"/deployment-intents/{intent_id}/starts", PUBLISHER, headers={"If-Match": '"1"'})
     told = problem(answer, 412, "version-mismatch")
     assert (told["expected"], told["actual"]) == (1, 2)
-    for etag in ("2", 'W/"2"', '"two"'):
+    for etag in ('W/"2"', '"two"'):
         answer = await rig.post(f"/deployment-intents/{intent_id}/starts", PUBLISHER, headers={"If-Match": etag})
         problem(answer, 412, "version-mismatch")
     await unchanged(before)
@@ -200,7 +200,8 @@ async def test_a_promotion_before_the_soak_is_over(rig: Rig, unchanged: Any) -> 
     intent_id = await rig.propose()
     await rig.installed_in_the_lab(intent_id)
     before = await rig.events()
-    answer = await rig.post(f"/deployment-intents/{intent_id}/promotions", PUBLISHER, {"to_ring": 1})
+    path = f"/deployment-intents/{intent_id}"
+    answer = await rig.post(f"{path}/promotions", PUBLISHER, {"to_ring": 1}, headers=await rig.seen(path))
     told = problem(answer, 409, "soak-not-over")
     assert [gate["gate"] for gate in told["gates"]] == ["soak"]
     await unchanged(before)
@@ -209,7 +210,8 @@ async def test_a_promotion_before_the_soak_is_over(rig: Rig, unchanged: Any) -> 
 async def test_a_ring_that_is_skipped(rig: Rig) -> None:
     intent_id = await rig.propose()
     await rig.installed_in_the_lab(intent_id)
-    answer = await rig.post(f"/deployment-intents/{intent_id}/promotions", PUBLISHER, {"to_ring": 2})
+    path = f"/deployment-intents/{intent_id}"
+    answer = await rig.post(f"{path}/promotions", PUBLISHER, {"to_ring": 2}, headers=await rig.seen(path))
     told = problem(answer, 409, "ring-out-of-order")
     assert told["next"] == 1
 
@@ -219,8 +221,12 @@ async def test_publishing_what_one_packaged_or_outside_ones_scope(rig: Rig) -> N
     path = f"/deployment-intents/{intent_id}/starts"
     before = await rig.events()
     problem(await rig.post(path, BOTH), 403, "requester-may-not-publish")
-    problem(await rig.post(path, OTHER_PUBLISHER), 403, "outside-publisher-scope")
+    sees_all = rig.token(OTHER_PUBLISHER, groups=["eucora-auditor", "eucora-publisher@logistics/apac"])
+    headers = await rig.seen(path.removesuffix("/starts")) | {"Authorization": f"Bearer {sees_all}"}
+    problem(await rig.ask("POST", path, headers=headers), 403, "outside-publisher-scope")
     assert await rig.events() == before + 2, "both refusals stay on record"
+    problem(await rig.post(path, OTHER_PUBLISHER), 404, "deployment-intent-unknown")  # who does not even see it
+    assert await rig.events() == before + 2
 
 
 async def test_a_status_that_allows_no_start(rig: Rig) -> None:
@@ -243,7 +249,7 @@ async def test_a_status_that_allows_no_start(rig: Rig) -> None:
     ],
 )
 async def test_what_does_not_exist_cannot_be_changed(rig: Rig, path: str, person: str, body: object, slug: str) -> None:
-    problem(await rig.post(path, person, body), 404, slug)
+    problem(await rig.post(path, person, body, headers={"If-Match": '"1"'}), 404, slug)
     assert await rig.events() == 0
 
 
@@ -325,7 +331,9 @@ async def test_a_body_whose_size_is_not_announced_is_cut_off_too(rig: Rig) -> No
             yield b" " * 10_000
 
     headers = {"Content-Type": "application/json"}
-    for path, person in ((f"{NOBODY}/pauses", OPERATOR), (f"{NOBODY}/starts", PUBLISHER)):  # the second takes no body
+    intent_id = await rig.propose()
+    # The second takes no body.
+    for path, person in ((f"{NOBODY}/pauses", OPERATOR), (f"{intent_id}/starts", PUBLISHER)):
         answer = await rig.ask("POST", f"/deployment-intents/{path}", person, content=endless(), headers=headers)
         problem(answer, 413, "body-too-large")
 

@@ -17,7 +17,12 @@ from eucora.store.database import Pool
 from eucora.store.held_requests import PostgresHeldRequests
 
 GRAPH = KnownUpstream(
-    Plane.INTUNE, "graph", "contoso", Allowance("graph:contoso", 40, 150), Allowance("graph:contoso:writes", 3.5, 25)
+    Plane.INTUNE,
+    "graph",
+    "contoso",
+    Allowance("graph:contoso", 40, 150),
+    Allowance("graph:contoso:writes", 3.5, 25),
+    Allowance("graph:contoso:questions", 3.5, 25),
 )
 LOGIN = KnownUpstream(Plane.INTUNE, "entra", "contoso", Allowance("entra:contoso", 1, 10))
 
@@ -49,9 +54,10 @@ async def test_an_open_circuit_is_shown_with_its_plane_and_what_led_to_it(rig: R
     report = Report(GRAPH.key, 5, 1, 7, "503 Service Unavailable", START, success)
     await shared.circuits.report("worker-1", [report], START)
     await shared.budget.acquire(GRAPH.requests.key, per_s=40, burst=150)
-    intune, jamf = (await rig.get("/connectors")).json()
+    intune, macos, jamf = (await rig.get("/connectors")).json()
     assert (intune["plane"], intune["breaker"]) == ("intune", "open")
     assert jamf == {"plane": "jamf", "breaker": None, "upstreams": [], "held_at": None}
+    assert macos == intune | {"plane": "intune_macos"}, "one connection serves both"
     login, graph = intune["upstreams"]
     at, probe_at = START.isoformat().replace("+00:00", "Z"), (START + timedelta(seconds=60)).isoformat()
     assert (login["upstream"], login["state"], login["writes"]) == ("entra", "closed", None)
@@ -69,6 +75,7 @@ async def test_an_open_circuit_is_shown_with_its_plane_and_what_led_to_it(rig: R
         "waiting": 7,
         "requests": {"per_s": 40.0, "burst": 150, "used": 1.0, "paused_s": 0.0},
         "writes": {"per_s": 3.5, "burst": 25, "used": 0.0, "paused_s": 0.0},
+        "questions": {"per_s": 3.5, "burst": 25, "used": 0.0, "paused_s": 0.0},
         "outages": [{"opened_at": at, "closed_at": None, "failures": 5, "error": "503 Service Unavailable"}],
     }
 
@@ -81,7 +88,7 @@ async def test_a_plane_that_queues_changes_for_approval_shows_since_when_it_did_
     assert (await rig.get("/connectors")).json()[0]["held_at"] is None
     await held.hold("k-1", "c-1", None)
     at = START.isoformat().replace("+00:00", "Z")
-    assert [one["held_at"] for one in (await rig.get("/connectors")).json()] == [at, None]
+    assert [one["held_at"] for one in (await rig.get("/connectors")).json()] == [at, at, None]
 
 
 async def test_a_plane_is_as_well_as_the_worst_service_behind_it(rig: Rig, pool: Pool) -> None:

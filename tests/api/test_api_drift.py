@@ -126,3 +126,15 @@ async def measure(rig: Rig, intent_id: str) -> None:
     measurement = await measure_now(rig.world, state, Ring.LAB)
     assert measurement is not None
     await rig.run(intent_id, commands.RecordMeasurement(Ring.LAB, measurement, Grounds(), now))
+
+
+async def test_a_finding_is_decided_as_it_was_seen_whatever_happens_to_others(rig: Rig, intent_id: str) -> None:
+    await look(rig, intent_id, MISSING, CHANGED)
+    low, high = f"/drift-findings/{intent_id}.1", f"/drift-findings/{intent_id}.2"
+    seen, reason = await rig.seen(low), {"reason": "known"}
+    assert (await rig.post(f"{high}/acceptances", OPERATOR, reason)).status_code == 201
+    accepted = await rig.post(f"{low}/acceptances", OPERATOR, reason, headers=seen)
+    assert accepted.status_code == 201, accepted.text
+    assert accepted.headers["ETag"] == (await rig.get(low)).headers["ETag"]
+    stale = await rig.post(f"{low}/acceptances", OPERATOR, {"reason": "again"}, headers=seen)
+    problem(stale, 412, "version-mismatch")

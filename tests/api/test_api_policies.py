@@ -77,8 +77,9 @@ WHAT_IF = {
 
 async def active_model(rig: Rig, version: str, **weights: int) -> None:
     await rig.made("/risk-models", ADMIN, {"model": model_body(version, **weights), "reason": "to try it"})
-    await rig.made(f"/risk-models/{version}/approvals", CAB, {"part": "cab_approver"})
-    await rig.made(f"/risk-models/{version}/approvals", SECURITY, {"part": "security_reviewer"})
+    for who, part in ((CAB, "cab_approver"), (SECURITY, "security_reviewer")):
+        seen = await rig.seen(f"/risk-models/{version}")
+        await rig.made(f"/risk-models/{version}/approvals", who, {"part": part}, headers=seen)
 
 
 async def test_a_risk_model_needs_cab_and_security(rig: Rig) -> None:
@@ -86,12 +87,13 @@ async def test_a_risk_model_needs_cab_and_security(rig: Rig) -> None:
     await rig.made("/risk-models", ADMIN, body)
     told = (await rig.get("/risk-models/1.1")).json()
     assert (told["status"], told["approvals"], told["proposed_by"]) == ("proposed", [], id_of(ADMIN))
-    answer = await rig.post("/risk-models/1.1/approvals", CAB, {"part": "security_reviewer"})
+    path = "/risk-models/1.1"
+    answer = await rig.post(f"{path}/approvals", CAB, {"part": "security_reviewer"}, headers=await rig.seen(path))
     problem(answer, 403, "role-missing")
-    await rig.made("/risk-models/1.1/approvals", CAB, {"part": "cab_approver"})
-    answer = await rig.post("/risk-models/1.1/approvals", CAB_2, {"part": "cab_approver"})
+    await rig.made(f"{path}/approvals", CAB, {"part": "cab_approver"}, headers=await rig.seen(path))
+    answer = await rig.post(f"{path}/approvals", CAB_2, {"part": "cab_approver"}, headers=await rig.seen(path))
     problem(answer, 409, "risk-model-part-approved")
-    await rig.made("/risk-models/1.1/approvals", SECURITY, {"part": "security_reviewer"})
+    await rig.made(f"{path}/approvals", SECURITY, {"part": "security_reviewer"}, headers=await rig.seen(path))
     told = (await rig.get("/risk-models/1.1")).json()
     assert told["status"] == "active"
     assert [one["by"] for one in told["approvals"]] == [id_of(CAB), id_of(SECURITY)]
@@ -143,7 +145,7 @@ async def another(rig: Rig, noun: str) -> None:
         return
     policy = gates_body("2.0") if noun == "gate-policies" else {"version": "2.0"}
     await rig.made(f"/{noun}", ADMIN, {"policy": policy, "reason": "ours"})
-    await rig.made(f"/{noun}/2.0/activations", CAB)
+    await rig.made(f"/{noun}/2.0/activations", CAB, headers=await rig.seen(f"/{noun}/2.0"))
 
 
 async def test_the_newest_version_in_use_scores_what_names_none(rig: Rig) -> None:
@@ -224,7 +226,7 @@ async def test_a_governance_policy_is_approved_by_cab(rig: Rig) -> None:
     body = {"policy": policy, "reason": "two bad releases"}
     await rig.made("/governance-policies", ADMIN, body)
     problem(await rig.post("/governance-policies/2.0/activations", SECURITY), 403, "role-missing")
-    await rig.made("/governance-policies/2.0/activations", CAB)
+    await rig.made("/governance-policies/2.0/activations", CAB, headers={"If-Match": '"1"'})
     told = (await rig.get("/governance-policies/2.0")).json()
     assert (told["status"], told["policy"]["score_max"], told["activated_by"]) == ("active", "40", id_of(CAB))
     assert told["policy"]["break_glass"]["confirm_s"] == 600
@@ -329,7 +331,7 @@ async def judged(rig: Rig, intent: str) -> None:
 
 async def test_a_gate_policy_is_tried_on_recorded_gate_runs(rig: Rig) -> None:
     await rig.made("/gate-policies", ADMIN, {"policy": gates_body("8.0"), "reason": "as it was"})
-    await rig.made("/gate-policies/8.0/activations", CAB)
+    await rig.made("/gate-policies/8.0/activations", CAB, headers={"If-Match": '"1"'})
     intent = await rig.propose((0, 1), gate_policy="8.0")
     await judged(rig, intent)
     body = {"policy": gates_body("9.9", sample_min=50), "reason": "more proof"}
@@ -378,6 +380,8 @@ async def test_calibration_holds_scores_against_what_happened(rig: Rig) -> None:
 async def test_trust_maturity_begins_at_nothing(rig: Rig) -> None:
     told = (await rig.get("/trust-maturity")).json()
     assert (told["level"], told["version"], told["rise"]) == (0, 0, None)
-    problem(await rig.post("/trust-maturity/rises", CAB, {"to_level": 1}), 409, "maturity-rise-not-proposed")
-    declined = await rig.post("/trust-maturity/declines", CAB, {"to_level": 1, "reason": "x"})
+    seen = {"If-Match": '"0"'}
+    risen = await rig.post("/trust-maturity/rises", CAB, {"to_level": 1}, headers=seen)
+    problem(risen, 409, "maturity-rise-not-proposed")
+    declined = await rig.post("/trust-maturity/declines", CAB, {"to_level": 1, "reason": "x"}, headers=seen)
     problem(declined, 409, "maturity-rise-not-proposed")

@@ -54,7 +54,8 @@ async def test_the_rollout_shows_on_every_read(rig: Rig) -> None:
     await rig.installed_in_the_lab(intent_id)
     rig.later(hours=25)
     await rig.check_in(intent_id)
-    answer = await rig.post(f"/deployment-intents/{intent_id}/promotions", PUBLISHER, {"to_ring": 1})
+    path = f"/deployment-intents/{intent_id}"
+    answer = await rig.post(f"{path}/promotions", PUBLISHER, {"to_ring": 1}, headers=await rig.seen(path))
     assert answer.status_code == 201, answer.text
     assert (await rig.get(f"/deployment-intents/{intent_id}")).json()["ring"] == 1
     (line,) = (await rig.get("/ring-board")).json()["items"]
@@ -91,7 +92,8 @@ async def test_blockers_name_the_condition_the_threshold_and_who_can_act(rig: Ri
     told = (await rig.get(path)).json()
     assert [(one["condition"], one["who"]) for one in told["blockers"]] == [("start", "publisher")]
     await rig.installed_in_the_lab(intent_id)
-    refused = await rig.post(f"/deployment-intents/{intent_id}/promotions", PUBLISHER, {"to_ring": 1})
+    intent = f"/deployment-intents/{intent_id}"
+    refused = await rig.post(f"{intent}/promotions", PUBLISHER, {"to_ring": 1}, headers=await rig.seen(intent))
     assert refused.status_code == 409
     told = (await rig.get(path)).json()
     assert (told["ring"], told["next_ring"], told["automatic"]) == (0, 1, False)
@@ -153,7 +155,11 @@ async def test_a_p1_incident_is_reported_reclassified_and_resolved(rig: Rig) -> 
 
 async def test_connectors_and_the_caller_himself(rig: Rig) -> None:
     told = (await rig.get("/connectors")).json()
-    assert [(one["plane"], one["breaker"]) for one in told] == [("intune", None), ("jamf", None)]
+    assert [(one["plane"], one["breaker"]) for one in told] == [
+        ("intune", None),
+        ("intune_macos", None),
+        ("jamf", None),
+    ]
     me = (await rig.get("/people/me", PUBLISHER)).json()
     assert me["id"] == id_of(PUBLISHER)
     scope = {"business_unit": "retail", "boundary": "emea", "site": "*"}

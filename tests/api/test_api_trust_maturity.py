@@ -42,7 +42,7 @@ async def weeks(rig: Rig, count: int) -> None:
 async def live_by_trust(rig: Rig, version: str = "trust") -> None:
     policy = {"version": version, "mode": "trust_maturity"}
     await rig.made("/governance-policies", ADMIN, {"policy": policy, "reason": "automation is to be earned"})
-    await rig.made(f"/governance-policies/{version}/activations", CAB)
+    await rig.made(f"/governance-policies/{version}/activations", CAB, headers={"If-Match": '"1"'})
 
 
 async def release(rig: Rig) -> str:
@@ -63,7 +63,7 @@ async def level_1(rig: Rig) -> Rig:
     await weeks(rig, 1)
     await release(rig)
     await weeks(rig, 3)
-    await rig.made("/trust-maturity/rises", CAB, {"to_level": 1})
+    await rig.made("/trust-maturity/rises", CAB, {"to_level": 1}, headers=await rig.seen("/trust-maturity"))
     rig.later(hours=1)
     return rig
 
@@ -91,7 +91,7 @@ async def test_a_level_is_earned_by_weeks_and_approved_by_cab(rig: Rig) -> None:
     problem(await rig.post("/trust-maturity/rises", ADMIN, {"to_level": 1}), 403, "role-missing")
     stale = await rig.post("/trust-maturity/rises", CAB, {"to_level": 1}, headers={"If-Match": '"1"'})
     problem(stale, 412, "version-mismatch")
-    await rig.made("/trust-maturity/rises", CAB, {"to_level": 1})
+    await rig.made("/trust-maturity/rises", CAB, {"to_level": 1}, headers=await rig.seen("/trust-maturity"))
     risen = await told(rig)
     assert (risen["level"], risen["rise"], risen["changes"][0]["by"]) == (1, None, id_of(CAB))
 
@@ -128,10 +128,12 @@ async def test_a_rise_is_refused_when_an_incident_came_between(rig: Rig) -> None
     await weeks(rig, 3)
     await rig.made("/incidents", OPERATOR, incident_body(intent_id=intent, severity="p1"))
     rig.later(seconds=1)
-    answer = await rig.post("/trust-maturity/rises", CAB, {"to_level": 1})
+    seen = await rig.seen("/trust-maturity")
+    answer = await rig.post("/trust-maturity/rises", CAB, {"to_level": 1}, headers=seen)
     lacks = problem(answer, 409, "maturity-rise-no-longer-earned")["lacks"]
     assert "1 P1 incidents: level 1 allows none" in lacks
-    await rig.made("/trust-maturity/declines", CAB, {"to_level": 1, "reason": "a P1 came between"})
+    body = {"to_level": 1, "reason": "a P1 came between"}
+    await rig.made("/trust-maturity/declines", CAB, body, headers=seen)
     assert (await told(rig))["rise"] is None
 
 

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from structlog.testing import capture_logs
 
-from eucora.bootstrap import intune_credential
-from eucora.connectors.entra.certificate import ClientCertificate
+from eucora.connectors.entra.certificate import CertificateFile
 from eucora.connectors.entra.credentials import ClientSecret, FederatedFile
 from eucora.settings import Settings, SettingsInvalid, read_settings
+from eucora.sign_ins import intune_credential
 
 APP = {"INTUNE_TENANT_ID": "t", "INTUNE_CLIENT_ID": "c"}
 PASSPHRASE = "canary-passphrase"
@@ -73,7 +73,7 @@ def test_a_certificate_is_the_third_and_its_end_is_told_at_the_start(
         "INTUNE_CLIENT_CERTIFICATE_PASSPHRASE_FILE": passphrase,
     }
     with capture_logs() as records:
-        assert isinstance(intune_credential(settings(monkeypatch, **given)), ClientCertificate)
+        assert isinstance(intune_credential(settings(monkeypatch, **given)), CertificateFile)
     assert [(one["event"], one["log_level"]) for one in records] == [("entra.certificate_expired", "error")]
     assert "canary" not in str(records)
 

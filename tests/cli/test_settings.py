@@ -37,6 +37,7 @@ def test_nothing_set_is_a_machine_of_its_own() -> None:
         ("EUCORA_OIDC_ISSUER", "http://idp.example.org"),
         ("EUCORA_OIDC_ISSUER", "http://localhost.evil.example"),
         ("EUCORA_OIDC_ISSUER", "http://localhost@evil.example/oidc"),
+        ("EUCORA_OIDC_GROUPS_CLAIM", 'gro"ups'),
         ("INTUNE_LOGIN_URL", "http://127.0.0.1.evil.example"),
         ("INTUNE_LOGIN_URL", "http://[::1"),
         ("INTUNE_LOGIN_URL", "https://"),
@@ -80,9 +81,9 @@ def test_plain_http_goes_to_this_machine_only(monkeypatch: pytest.MonkeyPatch, a
     [
         "postgresql:///eucora?host=/run/postgresql",
         "postgresql://eucora_app@/eucora?host=/run/postgresql",
-        "postgresql://app:p%2Fw%5B@db:5432/eucora",
+        "postgresql://app:p%2Fw%5B@db:5432/eucora?sslmode=verify-full",
         "postgres://app@[::1]:5432/eucora",
-        "postgresql://app@one:5432,two:5433/eucora",
+        "postgresql://app@one:5432,two:5433/eucora?sslmode=verify-full&sslrootcert=/etc/ssl/db.pem",
     ],
 )
 def test_what_names_a_database_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
@@ -125,9 +126,9 @@ def test_half_a_plane_names_what_is_missing(
 
 
 def test_a_secret_may_come_from_a_file_without_its_line_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "url").write_text("postgresql://app@db/eucora\n")
+    (tmp_path / "url").write_text("postgresql://app@localhost/eucora\n")
     monkeypatch.setenv("EUCORA_DATABASE_URL_FILE", str(tmp_path / "url"))
-    assert read_settings().database == "postgresql://app@db/eucora"
+    assert read_settings().database == "postgresql://app@localhost/eucora"
 
 
 @pytest.mark.parametrize("content", [None, "", " \n", "x" * 70_000])
@@ -143,12 +144,12 @@ def test_a_secret_file_that_holds_no_secret_is_named(
 
 
 def test_a_secret_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EUCORA_DATABASE_URL", "postgresql://app:s3cret@db/eucora")
+    monkeypatch.setenv("EUCORA_DATABASE_URL", "postgresql://app:s3cret@localhost/eucora")
     assert "s3cret" not in repr(read_settings())
 
 
 def test_migrations_may_have_a_way_in_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EUCORA_DATABASE_URL", "postgresql://app@db/eucora")
-    assert read_settings().migration_database == "postgresql://app@db/eucora"
-    monkeypatch.setenv("EUCORA_MIGRATION_DATABASE_URL", "postgresql://owner@db/eucora")
-    assert read_settings().migration_database == "postgresql://owner@db/eucora"
+    monkeypatch.setenv("EUCORA_DATABASE_URL", "postgresql://app@localhost/eucora")
+    assert read_settings().migration_database == "postgresql://app@localhost/eucora"
+    monkeypatch.setenv("EUCORA_MIGRATION_DATABASE_URL", "postgresql://owner@localhost/eucora")
+    assert read_settings().migration_database == "postgresql://owner@localhost/eucora"

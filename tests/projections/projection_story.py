@@ -20,6 +20,7 @@ from eucora.domain import (
     gate_policy,
     incident,
     service_token,
+    workload_trust,
 )
 from eucora.domain.cab_delegation import CabVoteDelegated
 from eucora.domain.conditions import Condition, ConditionKind
@@ -250,6 +251,13 @@ def token_issued(token_id: str, secret: str) -> service_token.ServiceTokenIssued
     return service_token.ServiceTokenIssued(token_id, "pipeline", grants, secret, at(60), OPERATOR, at(0))
 
 
+def trust_made(trust_id: str) -> workload_trust.WorkloadTrustMade:
+    grants = (Grant(Role.PACKAGING_ENGINEER, Scope("sales")),)
+    ours = (workload_trust.ClaimCondition("repository", "acme/notes"),)
+    terms = workload_trust.Terms("pipeline", "https://ci.example", "eucora", ours, grants, 900)
+    return workload_trust.WorkloadTrustMade(trust_id, terms, OPERATOR, at(0))
+
+
 CANARY_RUN: tuple[object, ...] = (
     e.CabReviewRequested("r-1", DIGEST, PACKAGER, at(2)),
     e.RolloutStarted(PUBLISHER, at(3)),
@@ -352,3 +360,4 @@ def tell(log: Log) -> None:
     log.add("policy_exception-x-2", asked_for("x-2"))
     log.add("policy_exception-x-2", DEED, break_glass="b-1")
     log.add("connector-graph:contoso", *OUTAGE, actor=e.SERVICE)
+    log.add("workload_trust-w-1", trust_made("w-1"))

@@ -219,6 +219,9 @@ def test_a_ring_shows_the_groups_of_ours_that_stand_for_shares() -> None:
     kept = (KeptGroup("31", "77"),)
     view = fold(*CANARY_RUN[:3], replace(frozen(Ring.LAB, Plane.JAMF, 9, 7), kept=kept))
     assert {cohort.plane: cohort.kept for cohort in view.rings[0].cohorts} == {Plane.INTUNE: (), Plane.JAMF: kept}
+    remade = e.KeptGroupRemade(Ring.LAB, Plane.JAMF, "31", "99", at(10))
+    view = fold(*CANARY_RUN[:3], replace(frozen(Ring.LAB, Plane.JAMF, 9, 7), kept=kept), remade)
+    assert view.rings[0].cohorts[1].kept == (KeptGroup("31", "99"),)
 
 
 def test_the_hold_says_who_stopped_it_and_why() -> None:

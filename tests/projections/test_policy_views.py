@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from policy_story import ADMIN, BEGUN, BOARD, MODEL, MONTH, POLICY, RECORD, SECURITY
+from policy_story import ADMIN, BEGUN, BOARD, MAPPING, MODEL, MONTH, POLICY, RECORD, SECURITY
 from projection_story import Log, proposed, reported, tell
 from projection_tables import set_up
 
-from eucora.domain import gate_policy, governance_policy, incident, risk_model
+from eucora.domain import gate_policy, governance_policy, incident, risk_model, role_mapping
 from eucora.domain import trust_maturity as trust
 from eucora.domain.calibration import Outcome
 from eucora.domain.deployment_intent import events as e
@@ -18,6 +18,7 @@ from eucora.projections.gate_policies import GatePolicies
 from eucora.projections.governance_policies import GovernancePolicies
 from eucora.projections.policy_facts import PolicyFacts
 from eucora.projections.risk_models import RiskModels
+from eucora.projections.role_mappings import RoleMappings
 from eucora.projections.runner import ProjectionRunner
 from eucora.projections.trust_maturity import Maturity
 from eucora.store.database import Pool
@@ -53,6 +54,19 @@ async def test_a_governance_policy_reads_back_whole(pool: Pool, runner: Projecti
     view = await GovernancePolicies(pool).get("2.0")
     assert view is not None
     assert (view.status, view.policy, view.activated_by, view.activated_at) == ("active", POLICY, BOARD, BEGUN)
+
+
+async def test_a_role_mapping_reads_back_whole(pool: Pool, log: Log, runner: ProjectionRunner) -> None:
+    view = await RoleMappings(pool).get("2.0")
+    assert view is not None
+    assert (view.status, view.mapping, view.based_on, view.activated_by) == ("active", MAPPING, "1.0", BOARD)
+    assert await PolicyFacts(pool, runner).newest_version("role_mapping") == "2.0"
+    log.add("role_mapping-1.0", role_mapping.RoleMappingRetired("ours is better", BOARD, BEGUN))
+    log.add("role_mapping-2.0", role_mapping.RoleMappingRetired("worse", BOARD, BEGUN))
+    assert await PolicyFacts(pool, runner).newest_version("role_mapping") is None
+    own = await RoleMappings(pool).get("1.0")
+    assert own is not None
+    assert (own.status, own.proposed_at, own.retire_reason) == ("retired", None, "ours is better")
 
 
 async def test_a_retired_version_is_in_use_no_more(pool: Pool, log: Log, runner: ProjectionRunner) -> None:

@@ -47,7 +47,7 @@ async def test_a_rebuild_repairs_rows_that_went_wrong(pool: Pool, log: Log, runn
     tell(log)
     await runner.catch_up_all()
     right = await contents(pool)
-    await pool.execute("update read_model.intent_v2 set status = 'nonsense'; delete from read_model.ring_cell_v1")
+    await pool.execute("update read_model.intent_v3 set status = 'nonsense'; delete from read_model.ring_cell_v1")
     for _ in range(2):  # the second one replaces what the first one swapped in
         await runner.rebuild("intents")
         assert await contents(pool) == right
@@ -152,8 +152,8 @@ async def test_readers_and_writers_go_on_while_a_rebuild_runs(pool: Pool, databa
 
     folded = await contents(pool)
     await runner.rebuild("intents")
-    assert {name: rows for name, rows in (await contents(pool)).items() if name in ("intent_v2", "ring_cell_v1")} == {
-        name: folded[name] for name in ("intent_v2", "ring_cell_v1")
+    assert {name: rows for name, rows in (await contents(pool)).items() if name in ("intent_v3", "ring_cell_v1")} == {
+        name: folded[name] for name in ("intent_v3", "ring_cell_v1")
     }
     await store.close()
 
@@ -166,7 +166,7 @@ async def test_a_long_read_holds_up_the_swap_and_leaves_the_live_tables_alone(
     before = await contents(pool)
     reader = await asyncpg.connect(database.owner_url)
     async with reader.transaction():
-        assert await reader.fetchval("select count(*) from read_model.intent_v2") == 2
+        assert await reader.fetchval("select count(*) from read_model.intent_v3") == 2
         with pytest.raises(SwapBlocked):
             await rebuild(pool, log, IntentProjection(), swap_attempts_max=2, swap_wait_ms=10)
         after = await contents(pool)

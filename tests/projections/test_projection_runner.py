@@ -99,7 +99,7 @@ async def test_the_size_of_the_batches_does_not_show(pool: Pool, log: Log, batch
         seen.append(await contents(pool))
         await drop_all(pool)
     assert seen[0] == seen[1]
-    assert seen[0]["intent_v2"]
+    assert seen[0]["intent_v3"]
 
 
 async def test_a_fold_that_fails_moves_neither_rows_nor_cursor(pool: Pool, log: Log) -> None:

@@ -67,6 +67,10 @@ SAID: list[tuple[object, str]] = [
         "The device list of ring 0 (lab) on jamf was frozen: 7 devices, 1 share kept in groups of our own",
     ),
     (
+        e.KeptGroupRemade(Ring.LAB, Plane.JAMF, "everybody", "31", at(0)),
+        "The group of our own for the share of everybody in ring 0 (lab) on jamf was gone; 31 holds its devices now",
+    ),
+    (
         e.CohortRefused(Ring.PILOT, Plane.JAMF, "g-1", "holds no device", at(0)),
         "Ring 2 (pilot) could not be opened on jamf: group g-1 holds no device",
     ),

@@ -61,29 +61,3 @@ async def test_a_superuser_is_refused_too(database: Database, statement: str, mo
         assert await connection.fetchval("select count(*) from event where type = 'incident.resolved'") == 1
     finally:
         await connection.close()
-
-
-async def test_nobody_but_the_owner_holds_more_than_he_needs(database: Database) -> None:
-    connection = await asyncpg.connect(database.owner_url)
-    try:
-        granted = await connection.fetch(
-            "select table_name, privilege_type from information_schema.role_table_grants where grantee = 'eucora_app'"
-            " and table_schema = 'public' and table_name in ('event', 'log_head')"
-        )
-        assert {tuple(row) for row in granted} == {
-            ("event", "SELECT"), ("event", "INSERT"), ("log_head", "SELECT"), ("log_head", "UPDATE"),
-        }  # fmt: skip
-        assert not await connection.fetchval("select rolcanlogin from pg_roles where rolname = 'eucora_owner'")
-        states = await connection.fetch(
-            "select tgname, tgenabled::text from pg_trigger where tgrelid in ('event'::regclass, 'log_head'::regclass)"
-            " and not tgisinternal"
-        )
-        assert {state["tgenabled"] for state in states} == {"A"}
-        assert len(states) == 3
-        definers = await connection.fetchval(
-            "select count(*) from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
-            " where n.nspname = 'public' and prosecdef"
-        )
-        assert definers == 0
-    finally:
-        await connection.close()

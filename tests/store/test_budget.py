@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -181,3 +182,83 @@ async def test_how_far_a_budget_is_spent_can_be_read(pool: Pool) -> None:
     for _ in range(5):
         await hall.take(Lane.HALT)
     assert await hall.patient.ahead_s([hall.KEY, "never-used"]) == {hall.KEY: pytest.approx(0.5)}
+
+
+class Counted:
+    """A pool that counts what it is asked."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool, self.asked = pool, 0
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*arguments: object) -> Any:
+            self.asked += 1
+            return getattr(self._pool, name)(*arguments)
+
+        return ask
+
+
+class Hands:
+    """A clock that moves when somebody sleeps on it."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+async def test_many_who_wait_cost_the_database_one_question_for_each_request(pool: Pool) -> None:
+    counted, hands = Counted(pool), Hands()
+    budget, began = SharedBudget(cast("Any", counted), hands.sleep, hands.now), hands.at
+
+    async def caller() -> None:
+        for _ in range(6):
+            await budget.acquire("intune", per_s=2, burst=1)
+
+    await asyncio.gather(*(caller() for _ in range(5)))
+    assert hands.at - began == timedelta(seconds=29 / 2)  # and not one more of them than there may be
+    assert counted.asked <= 32
+
+
+async def test_who_is_urgent_does_not_wait_behind_those_who_only_look(pool: Pool) -> None:
+    hands, asleep = Hands(), asyncio.Event()
+
+    async def forever(_seconds: float) -> None:
+        asleep.set()
+        await asyncio.Event().wait()
+
+    budget = SharedBudget(pool, forever, hands.now)
+    for _ in range(4):
+        await budget.acquire("intune", per_s=SLOW, burst=4, lane=Lane.HALT)
+    looks = [asyncio.create_task(budget.acquire("intune", per_s=SLOW, burst=4, lane=Lane.INVENTORY)) for _ in range(3)]
+    await asleep.wait()
+    hands.at += timedelta(hours=1)
+    await budget.acquire("intune", per_s=SLOW, burst=4, lane=Lane.HALT)  # which would not end behind a sleeper
+    assert not any(look.done() for look in looks)
+    for look in looks:
+        look.cancel()
+    await asyncio.gather(*looks, return_exceptions=True)
+
+
+async def test_one_who_gives_up_at_the_head_of_the_line_lets_the_next_one_ask(pool: Pool) -> None:
+    hands, asleep = Hands(), asyncio.Event()
+
+    async def forever(_seconds: float) -> None:
+        asleep.set()
+        await asyncio.Event().wait()
+
+    budget = SharedBudget(pool, forever, hands.now)
+    await budget.acquire("intune", per_s=1, burst=1)
+    head = asyncio.create_task(budget.acquire("intune", per_s=1, burst=1))
+    await asleep.wait()
+    second = asyncio.create_task(budget.acquire("intune", per_s=1, burst=1))
+    await asyncio.sleep(0)
+    hands.at += timedelta(seconds=5)
+    head.cancel()
+    await second
+    assert head.cancelled()

@@ -139,6 +139,55 @@ async def test_every_device_is_counted_and_in_one_place(table: PostgresDevices) 
     )  # fmt: skip
 
 
+async def measured_free(table: PostgresDevices, *groups: str, offered: Offered | None = None) -> Counts:
+    """The one count, where the ``groups`` are free to choose."""
+    reading = await table.measure(
+        INTENT, RING, started_at={Plane.INTUNE: NOW}, now=NOW, reachable_within_s=3_600,
+        offered=None if offered is None else {Plane.INTUNE: offered}, available=[(Plane.INTUNE, g) for g in groups],
+    )  # fmt: skip
+    (counts,) = reading.counts
+    return counts
+
+
+async def test_of_an_available_group_only_attempts_that_are_over_count(table: PostgresDevices) -> None:
+    """Pending, not installed, not applicable and silent devices are exempt; the other group's are as ever."""
+    states = {"a": INSTALLED, "b": FAILED, "c": PENDING, "d": NOT_INSTALLED, "e": NOT_APPLICABLE}
+    must = [replace(device(f"must-{id}"), group="group-2") for id in (*states, "silent")]
+    await table.freeze(INTENT, RING, Plane.INTUNE, [*(device(id) for id in (*states, "silent")), *must])
+    await record(table, *(seen(place + id, state) for id, state in states.items() for place in ("", "must-")))
+    counts = await measured_free(table, "group-1", "group-9")
+    assert counts == Counts(
+        Plane.INTUNE, SiteClass.ONLINE, targeted=12, exempt=5, installed=2, failed=2, pending=1, not_installed=1,
+        unknown=1, reachable=7, reported=6, compliance_p90_s=None, available=6, untried=4,
+    )  # fmt: skip
+    assert counts.asked == 5
+    assert (await measured_free(table)).asked == 10
+
+
+async def test_who_chose_it_late_has_no_part_in_the_time_to_compliance(table: PostgresDevices) -> None:
+    must = [replace(device(f"must-{n}"), group="group-2") for n in range(10)]
+    await table.freeze(INTENT, RING, Plane.INTUNE, [*(device(f"free-{n}") for n in range(10)), *must])
+    await record(table, *(seen(f"must-{n}", INSTALLED, NOW + HOUR) for n in range(10)))
+    await record(table, *(seen(f"free-{n}", INSTALLED, NOW + 99 * HOUR) for n in range(10)))
+    assert (await measured_free(table, "group-1")).compliance_p90_s == 3_600
+    assert (await measured_free(table)).compliance_p90_s == 99 * 3_600
+
+
+async def test_an_attempt_that_is_not_verified_is_unknown_and_no_silence(table: PostgresDevices) -> None:
+    await frozen(table, "a", "b")
+    await record(table, seen("a", INSTALLED, NOW - HOUR))
+    counts = await measured_free(table, "group-1", offered=since(NOW))
+    assert (counts.unknown, counts.untried, counts.installed) == (1, 1, 0)
+
+
+async def test_who_has_had_the_release_is_told_by_group(table: PostgresDevices) -> None:
+    cohort = [device("b"), device("a"), device("c"), replace(device("d"), group="group-2")]
+    await table.freeze(INTENT, RING, Plane.INTUNE, cohort)
+    await record(table, seen("a", INSTALLED), seen("b", INSTALLED), seen("c", FAILED), seen("d", INSTALLED))
+    await record(table, seen("b", NOT_INSTALLED, NOW + HOUR))
+    assert await table.having_had(INTENT, RING, Plane.INTUNE, "group-1") == ["a", "b"]
+
+
 async def test_a_device_that_has_not_checked_in_lately_is_not_reachable(table: PostgresDevices) -> None:
     await frozen(table, "a", "b")
     await record(table, seen("a", INSTALLED, NOW + 3 * HOUR))

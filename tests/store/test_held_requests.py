@@ -74,6 +74,22 @@ async def test_one_completes_it_until_his_time_is_over_or_he_gives_it_back(held:
     assert await held.claim(id, NOON, SOON)
 
 
+async def test_one_that_was_sent_as_approved_is_over_as_that_and_no_other(held: HeldRequests) -> None:
+    id = await waiting(held)
+    assert not await held.carried_out("c-1", SOON)
+    assert await held.claim(id, NOON, SOON, by="Ada", reason="fits")
+    await held.release(id)
+    assert not await held.carried_out("c-1", SOON)
+    assert await held.claim(id, NOON, SOON, by="Ada", reason="fits")
+    await held.release(id, NOON)
+    (row,) = await held.standing("tenant", "/apps/1")
+    assert row.sent_until == NOON
+    assert await held.carried_out("c-1", SOON)
+    assert not await held.carried_out("c-1", SOON)
+    (row,) = await held.ended(["c-1"])
+    assert (row.outcome, row.decided_by, row.reason) == (Outcome.APPROVED, "Ada", "fits")
+
+
 async def test_what_is_only_being_asked_is_not_completed(held: HeldRequests) -> None:
     await held.begin(ASKED, NOON)
     (row,) = await held.standing("tenant", "/apps/1")

@@ -1,7 +1,7 @@
 """The app: routes, layers, and the house that bootstrap builds it for."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -30,15 +30,21 @@ from eucora.api import (
     ring_board,
     risk_assessments,
     risk_models,
+    role_mappings,
     rollout_plans,
     service_tokens,
+    sign_in,
+    streams,
     trust_maturity,
+    workload_trusts,
 )
 from eucora.api.auth.authenticator import Authenticator
-from eucora.api.correlation import Correlation
+from eucora.api.auth.mapping import MappingInForce
 from eucora.api.cursors import Cursors
-from eucora.api.house import ApiDeps, House, Reads
+from eucora.api.described import describe
+from eucora.api.house import ApiDeps, House, Lifecycle, Reads
 from eucora.api.routes import GuardedRoute, PermissionUndeclared
+from eucora.api.surroundings import streams_of, surround, throttle_of
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     artifacts.router,
@@ -48,6 +54,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     deployment_intents.router,
     intent_moves.router,
     rollout_plans.router,
+    streams.timelines,
     ring_board.router,
     cab_reviews.router,
     cab_delegations.router,
@@ -64,8 +71,13 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     trust_maturity.router,
     risk_assessments.router,
     risk_assessments.scores,
+    role_mappings.router,
     service_tokens.router,
+    workload_trusts.trusts,
+    workload_trusts.exchanges,
+    sign_in.router,
     audit_feed.router,
+    streams.log,
     operations.jobs,
     connectors.connectors,
     people.router,
@@ -76,11 +88,28 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 def create_app(deps: ApiDeps) -> FastAPI:
     """The API on what it is given. Raises PermissionUndeclared, and ValueError for too short a cursor key."""
     reads, world = Reads(deps.pool), deps.world
-    authenticator = Authenticator(reads.tokens, world.store, world.clock, deps.oidc)
-    house = House(deps, reads, authenticator, Cursors(deps.cursor_key))
+    authenticator = Authenticator(
+        reads.tokens, world.store, world.clock, deps.oidc, MappingInForce(world), world.ids, reads.token_uses
+    )
+    lifecycle, cursors = Lifecycle(), Cursors(deps.cursor_key)
+    house = House(deps, reads, authenticator, cursors, throttle_of(deps), streams_of(deps, lifecycle), lifecycle)
     app = assemble(deps.version)
     app.state.house = house
+    surround(app, house, ROUTERS)
     return app
+
+
+class Described(FastAPI):
+    """An app whose description is complete: FastAPI's, and what :mod:`eucora.api.described` knows beside it."""
+
+    def openapi(self) -> dict[str, Any]:
+        """OpenAPI 3.1, made once. Raises KeyError: a noun or a parameter about which nothing is said there."""
+        if self.openapi_schema is None:
+            described = super().openapi()
+            self.openapi_schema = None  # until it is complete
+            describe(described)
+            self.openapi_schema = described
+        return self.openapi_schema
 
 
 def assemble(version: str, routers: Iterable[APIRouter] = ROUTERS) -> FastAPI:
@@ -90,7 +119,7 @@ def assemble(version: str, routers: Iterable[APIRouter] = ROUTERS) -> FastAPI:
         for route in router.routes:
             if isinstance(route, APIRoute) and not isinstance(route, GuardedRoute):
                 raise PermissionUndeclared(f"{route.path}: the route is not guarded")
-    app = FastAPI(
+    app = Described(
         title="EUCORA",
         version=version,
         summary="Deployment governance for endpoint applications",
@@ -102,5 +131,4 @@ def assemble(version: str, routers: Iterable[APIRouter] = ROUTERS) -> FastAPI:
     handlers.install(app)
     for router in routers:
         app.include_router(router)
-    app.add_middleware(Correlation)
     return app

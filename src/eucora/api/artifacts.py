@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from eucora.api.asking import HouseDep, Listing, PagingDep, ReceiptBody, Sha256, Told, UploaderDep, fresh, receipt
 from eucora.api.bodies import octets
 from eucora.api.problems import Problem, Refused, Row, problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import Where, noun, permits, readers
 from eucora.application.artifacts import register_artifact as register
 from eucora.domain.findings import ArtifactFacts
 from eucora.domain.people import Role
@@ -52,7 +52,7 @@ def _body(view: ArtifactView) -> ArtifactBody:
 
 
 @router.post("", status_code=201, responses=problem_responses(400, 409, 413, 415), openapi_extra=OCTETS)
-@permits(Role.PACKAGING_ENGINEER)
+@permits(Role.PACKAGING_ENGINEER, where=Where.ANYWHERE)
 async def register_artifact(
     request: Request,
     response: Response,

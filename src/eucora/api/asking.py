@@ -1,7 +1,6 @@
 """What routes ask FastAPI for: the house, the caller, the version he saw, the page he wants, how fresh it must be."""
 
-import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -9,19 +8,20 @@ from uuid import UUID
 from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from eucora.api.handlers import problem_of
 from eucora.api.house import House, house_of
-from eucora.api.idempotency import once
-from eucora.api.problems import Problem, Refused, Row, correlation_id
+from eucora.api.idempotency import KEY_PATTERN, POSITION, Once, once
+from eucora.api.preconditions import TAGS_PATTERN, etag, require_modified, version_named, version_seen
+from eucora.api.problems import correlation_id
 from eucora.api.routes import BREAK_GLASS
+from eucora.application.ports import Reply
 from eucora.application.world import Caller, Receipt
-from eucora.domain.people import Person
+from eucora.domain.errors import RefusedOnRecord
+from eucora.domain.people import Person, Scope
 
 T = TypeVar("T")
-NOT_A_VERSION: Final = Row(412, "version-mismatch", "The resource changed since the caller looked")
-NO_VERSION: Final = Row(428, "if-match-missing", "The request does not say what the caller saw")
 WAIT_S: Final = 2.0
 LIMIT_MAX: Final = 1_000
-_ETAG: Final = re.compile(r'"(\d{1,9})"')
 
 
 class Asked(BaseModel):
@@ -67,14 +67,24 @@ Key = Annotated[
     str,
     Header(
         alias="Idempotency-Key",
-        description="1 to 255 printable ASCII characters of your own: the same for a repeat, new for a new wish. "
-        "A repeat gets the first answer again; the key with another request is refused.",
+        description="1 to 255 printable ASCII characters of your own, bare or in double quotes: the same for a repeat, "
+        "new for a new wish. A repeat gets the first answer again, for 24 hours; the key with another request is "
+        "refused (422), and one whose request is still being answered too (409).",
         examples=["3f1c2a8e-promote-ring-1"],
+        json_schema_extra={"pattern": KEY_PATTERN},
     ),
 ]
-_SAW = "The version that you saw, as the ETag of the resource: a number in double quotes."
-IfMatch = Annotated[str | None, Header(alias="If-Match", description=_SAW, examples=['"4"'])]
-Saw = Annotated[str, Header(alias="If-Match", description=_SAW, examples=['"4"'])]
+_SAW = (
+    "The version that you saw, as the ETag of the resource: a number in double quotes. Of a list the greatest counts; "
+    "a weak tag never matches."
+)
+_TAGS: Final = {"pattern": TAGS_PATTERN}
+IfMatch = Annotated[str | None, Header(alias="If-Match", description=_SAW, examples=['"4"'], json_schema_extra=_TAGS)]
+Saw = Annotated[str, Header(alias="If-Match", description=_SAW, examples=['"4"'], json_schema_extra=_TAGS)]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(alias="If-None-Match", description="The ETag that you have: 304 while it stands.", examples=['"4"']),
+]
 Session = Annotated[
     str | None,
     Header(
@@ -97,62 +107,97 @@ async def _acting(request: Request, person: PersonDep, session: Session = None) 
 ActingDep = Annotated[Caller, Depends(_acting)]
 
 
-async def _caller(request: Request, acting: ActingDep, key: Key) -> Caller:
-    asked = await once(request, acting.person.actor, key, with_body=True)
-    return replace(acting, reply=asked.reply)
+async def _caller(request: Request, acting: ActingDep, key: Key) -> AsyncIterator[Caller]:
+    async with once(request, acting.person.actor, key, with_body=True) as asked:
+        yield _remembered(request, acting, asked)
 
 
-async def _uploader(request: Request, acting: ActingDep, key: Key) -> Caller:
-    asked = await once(request, acting.person.actor, key, with_body=False)
-    return replace(acting, reply=asked.reply)
+async def _uploader(request: Request, acting: ActingDep, key: Key) -> AsyncIterator[Caller]:
+    async with once(request, acting.person.actor, key, with_body=False) as asked:
+        yield _remembered(request, acting, asked)
 
 
-async def _mover(caller: Annotated[Caller, Depends(_caller)], if_match: IfMatch = None) -> Caller:
-    return caller if if_match in (None, "*") else replace(caller, expected_version=version_of(str(if_match)))
+def _remembered(request: Request, acting: Caller, asked: Once) -> Caller:
+    def refusal(error: RefusedOnRecord) -> Reply:
+        return asked.refusal(problem_of(error), request)
+
+    return replace(acting, reply=asked.reply, refusal=refusal)
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
 UploaderDep = Annotated[Caller, Depends(_uploader)]
 """As CallerDep, but the key is held against method, path and query only: the body streams by."""
-MoverDep = Annotated[Caller, Depends(_mover)]
-"""As CallerDep, with the version that the caller saw where he names one."""
 RepeatableDep = ActingDep
 """For what needs no Idempotency-Key, or must not keep its answer."""
 
 
-def version_of(etag: str) -> int:
-    """The version in a strong ETag. Raises Refused: what is no ETag of ours matches nothing."""
-    found = _ETAG.fullmatch(etag.strip())
-    if found is None:
-        detail = f'If-Match must be the ETag of the resource, such as "4", and not {etag[:40]!r}; read it again.'
-        raise Refused(Problem(NOT_A_VERSION, detail))
-    return int(found[1])
+def _lines(request: Request, name: str) -> list[str]:
+    return request.headers.getlist(name)
 
 
-def version_seen(etag: str) -> int:
-    """The same where a version must be named. Raises Refused."""
-    if etag.strip() == "*":
-        raise Refused(Problem(NO_VERSION, "Name the version that you saw: a vote on any version is no vote."))
-    return version_of(etag)
+async def _mover(request: Request, caller: CallerDep, if_match: IfMatch = None) -> Caller:
+    return caller if if_match is None else replace(caller, expected_version=version_named(_lines(request, "If-Match")))
+
+
+async def _seen(request: Request, if_match: Saw) -> int:
+    return version_seen(_lines(request, "If-Match"))
+
+
+SeenDep = Annotated[int, Depends(_seen)]
+"""The version that the caller saw; he has to name one."""
+
+
+async def _decider(caller: CallerDep, saw: SeenDep) -> Caller:
+    return replace(caller, expected_version=saw)
+
+
+MoverDep = Annotated[Caller, Depends(_mover)]
+"""As CallerDep, with the version that the caller saw where he names one."""
+DeciderDep = Annotated[Caller, Depends(_decider)]
+"""As CallerDep, for what is decided on what the caller saw: he has to name its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Where an answer gets its ETag. Only for what follows from the version alone, without the time of reading."""
+
+    request: Request
+    response: Response
+
+    def of(self, version: int) -> None:
+        """The ETag of the version. Raises NotModified: the caller has this version already."""
+        require_modified(_lines(self.request, "If-None-Match"), version)
+        self.response.headers["ETag"] = etag(version)
+
+
+async def _tag(request: Request, response: Response, if_none_match: IfNoneMatch = None) -> Tag:
+    return Tag(request, response)
+
+
+TagDep = Annotated[Tag, Depends(_tag)]
 
 
 async def receipt(house: House, response: Response, written: Receipt) -> ReceiptBody:
     """The answer to a command; its position goes into ``Eucora-Position``."""
     # What was on record before lies at or before the head.
     position = await house.deps.feed.head() if written.position is None else written.position
-    response.headers["Eucora-Position"] = str(position)
-    response.headers["ETag"] = f'"{written.version}"'
+    response.headers[POSITION] = str(position)
+    response.headers["ETag"] = etag(written.version)
     return ReceiptBody(id=written.id, version=written.version)
 
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """``after``: the read model's own cursor. :meth:`next` signs the one that follows."""
+    """``after``: the read model's own cursor. :meth:`next` signs the one that follows.
+
+    ``within``: the scopes that the caller may look into, for whatever stands in a scope; None: all.
+    """
 
     after: str | None
     limit: int
     of: str
     house: House
+    within: tuple[Scope, ...] | None
 
     def next(self, inner: str | None) -> str | None:
         return None if inner is None else self.house.cursors.seal(inner, self.of)
@@ -161,12 +206,14 @@ class Paging:
 async def _paging(
     request: Request,
     house: HouseDep,
+    person: PersonDep,
     cursor: Annotated[str | None, Query(max_length=1_000, description="next_cursor of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
 ) -> Paging:
     filters = sorted(pair for pair in request.query_params.multi_items() if pair[0] not in ("cursor", "limit"))
     of = f"{request.url.path}?{filters!r}"
-    return Paging(None if cursor is None else house.cursors.open(cursor, of), limit, of, house)
+    after = None if cursor is None else house.cursors.open(cursor, of)
+    return Paging(after, limit, of, house, person.reach)
 
 
 PagingDep = Annotated[Paging, Depends(_paging)]
@@ -177,6 +224,7 @@ def fresh(*projections: str) -> Any:
 
     async def wait(
         house: HouseDep,
+        person: PersonDep,
         position: Annotated[
             int | None,
             Header(
@@ -188,7 +236,8 @@ def fresh(*projections: str) -> Any:
         ] = None,
     ) -> None:
         if position is not None:
-            for name in projections:
+            # Which rows a scope covers is read off the intents.
+            for name in projections if person.reach is None else dict.fromkeys((*projections, "intents")):
                 await house.deps.runner.wait_for(name, position, WAIT_S)
 
     waiter: Callable[..., Coroutine[Any, Any, None]] = wait

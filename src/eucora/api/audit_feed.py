@@ -6,8 +6,9 @@ from typing import Any, Final
 import orjson
 from fastapi import Response
 
-from eucora.api.asking import HouseDep, PagingDep, Told
+from eucora.api.asking import ActingDep, HouseDep, PagingDep, Told
 from eucora.api.routes import noun, permits
+from eucora.application.audit_access import record_log_export
 from eucora.domain.people import Role
 from eucora.projections.paging import decode_cursor, encode_cursor
 
@@ -41,14 +42,18 @@ class FeedBody(Told):
 
 @router.get("/events", response_model=FeedBody)
 @permits(Role.AUDITOR, Role.PLATFORM_ADMIN)
-async def list_events(house: HouseDep, page: PagingDep) -> Response:
-    """Every event in log order. Positions are dense from 0; ``head`` is the last one, -1 while the log is empty."""
+async def list_events(house: HouseDep, page: PagingDep, caller: ActingDep) -> Response:
+    """Every event in log order. Positions are dense from 0; ``head`` is the last one, -1 while the log is empty.
+
+    That somebody reads the log is in the log: one event for each caller and hour, from which position he began.
+    """
     after = -1 if page.after is None else int(str(decode_cursor(page.after, int)[0]))
     head = await house.deps.feed.head()
     rows = await house.deps.feed.read_raw(after, page.limit)
     digest = hashlib.sha256()
     for _, body in rows:
         digest.update(body)
+    await record_log_export(house.deps.world, caller, after)  # after the reading, or the page would show this event
     last = rows[-1][0] if rows else after
     answer = {
         "events": [{"position": position, "entry": orjson.Fragment(body)} for position, body in rows],

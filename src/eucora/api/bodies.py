@@ -50,7 +50,9 @@ class BoundedRequest(Request):
         _check(self._value)
 
     async def _bounded(self) -> bytes:
-        refused = Refused(Problem(LARGE, f"The body has {BODY_MAX:,} bytes at the most.", {"limit": BODY_MAX}))
+        detail = f"The body has {BODY_MAX:,} bytes at the most."
+        # The rest of it is on its way: the connection ends with the answer.
+        refused = Refused(Problem(LARGE, detail, {"limit": BODY_MAX}, headers={"Connection": "close"}))
         length = self.headers.get("content-length", "")
         if length.isdecimal() and int(length) > BODY_MAX:
             raise refused

@@ -21,7 +21,7 @@ from eucora.api.asking import (
 )
 from eucora.api.deployment_intents import ScopeAsked
 from eucora.api.problems import problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.words import Prose
 from eucora.application import break_glass as cases
 from eucora.domain.break_glass import ACTIVATING, REVIEWING, BreakGlassUnknown, ReasonCode, SessionStatus
@@ -116,7 +116,7 @@ class DeedBody(Told):
 
 
 @router.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
-@permits(*ACTIVATING)
+@permits(*ACTIVATING, where=Where.ANYWHERE)
 async def request_break_glass(
     body: BreakGlassAsked, response: Response, house: HouseDep, caller: CallerDep
 ) -> ReceiptBody:
@@ -131,7 +131,7 @@ async def list_break_glass(
     house: HouseDep, page: PagingDep, status: SessionStatus | None = None
 ) -> Listing[BreakGlassBody]:
     """Sessions, newest first."""
-    found = await house.reads.break_glass.page(status=status, after=page.after, limit=page.limit)
+    found = await house.reads.break_glass.page(status=status, after=page.after, limit=page.limit, within=page.within)
     now = house.deps.world.clock.now()
     events = await house.reads.break_glass.deeds([view.id for view in found.items])
     items = [BreakGlassBody.of(view, events.get(view.id, 0), now) for view in found.items]

@@ -6,7 +6,19 @@ from typing import Annotated, Literal
 from fastapi import Response
 from pydantic import ConfigDict, Field
 
-from eucora.api.asking import Asked, CallerDep, HouseDep, Id, Listing, PagingDep, ReceiptBody, Told, fresh, receipt
+from eucora.api.asking import (
+    Asked,
+    CallerDep,
+    HouseDep,
+    Id,
+    Listing,
+    MoverDep,
+    PagingDep,
+    ReceiptBody,
+    Told,
+    fresh,
+    receipt,
+)
 from eucora.api.intent_moves import ReasonAsked
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
@@ -123,10 +135,10 @@ async def get_cab_delegation(house: HouseDep, response: Response, delegation_id:
     return DelegationBody.of(view, house.deps.world.clock.now())
 
 
-@router.post("/{delegation_id}/revocations", status_code=201, responses=problem_responses(400, 404, 409, 413, 415))
+@router.post("/{delegation_id}/revocations", status_code=201, responses=problem_responses(400, 404, 409, 412, 413, 415))
 @permits(*cab_delegations.DELEGATES, Role.PLATFORM_ADMIN)
 async def revoke_cab_delegation(
-    delegation_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: CallerDep
+    delegation_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:
     """End a delegation before its time: either of its two people, or a platform admin."""
     written = await cab_delegations.revoke_delegation(house.deps.world, caller, str(delegation_id), body.reason)

@@ -13,13 +13,13 @@ from eucora.api.asking import (
     HouseDep,
     Id,
     Listing,
+    MoverDep,
     PagingDep,
     ReceiptBody,
-    Saw,
+    SeenDep,
     Told,
     fresh,
     receipt,
-    version_seen,
 )
 from eucora.api.intent_moves import ReasonAsked
 from eucora.api.problems import problem_responses
@@ -47,7 +47,7 @@ from eucora.projections.cab_desk import ReviewView
 from eucora.projections.summaries import summary
 
 router = noun("cab-reviews")
-REFUSALS = problem_responses(400, 404, 409, 413, 415)
+REFUSALS = problem_responses(400, 404, 409, 412, 413, 415)
 
 
 class ConditionAsked(Asked):
@@ -184,7 +184,12 @@ async def list_cab_reviews(
     """CAB reviews, newest first; ``retrospective=open``: emergency changes still to be judged, overdue or not."""
     waiting = None if state is None else state == "open"
     found = await house.reads.cab_desk.page(
-        open=waiting, intent_id=intent_id, retrospective=retrospective, after=page.after, limit=page.limit
+        open=waiting,
+        intent_id=intent_id,
+        retrospective=retrospective,
+        after=page.after,
+        limit=page.limit,
+        within=page.within,
     )
     items = [ReviewBody.model_validate(view) for view in found.items]
     return Listing(items=items, next_cursor=page.next(found.next))
@@ -196,7 +201,9 @@ async def list_cab_queue(
     house: HouseDep, page: PagingDep, blast_radius_class: BlastRadiusClass | None = None
 ) -> Listing[ReviewBody]:
     """Open reviews, the one that is due first first; of those due at once the most dangerous class."""
-    found = await house.reads.cab_desk.queue(blast_radius_class=blast_radius_class, after=page.after, limit=page.limit)
+    found = await house.reads.cab_desk.queue(
+        blast_radius_class=blast_radius_class, after=page.after, limit=page.limit, within=page.within
+    )
     items = [ReviewBody.model_validate(view) for view in found.items]
     return Listing(items=items, next_cursor=page.next(found.next))
 
@@ -229,10 +236,10 @@ async def _since(house: HouseDep, view: ReviewView, since: int) -> tuple[ChangeB
     )
 
 
-@router.post("/{review_id}/votes", status_code=201, responses=REFUSALS | problem_responses(412, 428))
+@router.post("/{review_id}/votes", status_code=201, responses=REFUSALS | problem_responses(428))
 @permits(*DELEGATES)
 async def cast_vote(
-    review_id: Id, body: VoteAsked, response: Response, house: HouseDep, caller: CallerDep, if_match: Saw
+    review_id: Id, body: VoteAsked, response: Response, house: HouseDep, caller: CallerDep, saw: SeenDep
 ) -> ReceiptBody:
     """Vote on what you saw: If-Match names the version of the review on your screen.
 
@@ -245,7 +252,7 @@ async def cast_vote(
         vote=body.vote,
         reason=body.reason,
         conditions=tuple(Condition(one.kind, one.value) for one in body.conditions),
-        saw=version_seen(if_match),
+        saw=saw,
         delegation_id="" if body.delegation_id is None else str(body.delegation_id),
     )
     return await receipt(house, response, written)
@@ -254,7 +261,7 @@ async def cast_vote(
 @router.post("/{review_id}/withdrawals", status_code=201, responses=REFUSALS)
 @permits(Role.PACKAGING_ENGINEER, Role.PLATFORM_ADMIN)
 async def withdraw_review(
-    review_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: CallerDep
+    review_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:
     """Take the question back: who asked it, who proposed the release, or a platform admin."""
     written = await cab_reviews.withdraw(house.deps.world, caller, str(review_id), body.reason)
@@ -264,7 +271,7 @@ async def withdraw_review(
 @router.post("/{review_id}/revocations", status_code=201, responses=REFUSALS)
 @permits(Role.CAB_APPROVER)
 async def revoke_approval(
-    review_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: CallerDep
+    review_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:
     """Take an approval back; the rollout that rests on it is halted."""
     written = await cab_reviews.revoke(house.deps.world, caller, str(review_id), body.reason)
@@ -274,7 +281,7 @@ async def revoke_approval(
 @router.post("/{review_id}/retrospectives", status_code=201, responses=REFUSALS)
 @permits(Role.CAB_APPROVER)
 async def close_retrospective(
-    review_id: Id, body: VerdictAsked, response: Response, house: HouseDep, caller: CallerDep
+    review_id: Id, body: VerdictAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:
     """Judge an approved emergency change afterwards; not by who voted for it, nor by who asked for it."""
     written = await cab_reviews.close_retrospective(

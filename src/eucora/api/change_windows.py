@@ -15,14 +15,16 @@ from eucora.api.asking import (
     MoverDep,
     PagingDep,
     ReceiptBody,
+    TagDep,
     Told,
     fresh,
     receipt,
 )
 from eucora.api.deployment_intents import ScopeAsked
+from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import problem_responses
-from eucora.api.routes import noun, permits, readers
-from eucora.api.words import Line, Moment, Prose
+from eucora.api.routes import Where, noun, permits, readers
+from eucora.api.words import ClockTime, Line, Moment, Prose
 from eucora.application import change_windows as use
 from eucora.application.change_windows import ChangeWindowRequest, TimesRequest
 from eucora.domain.change_window import HORIZON, ChangePurpose, ChangeWindowUnknown, Effect, WindowTimes
@@ -45,8 +47,8 @@ class TimesAsked(Asked):
     ``start`` left out: now. ``recurrence``: an RFC 5545 RRULE whose first occurrence is ``start``.
     """
 
-    start: datetime | None = None
-    end: datetime
+    start: ClockTime | None = None
+    end: ClockTime
     zone: Line = ""
     recurrence: Annotated[str, Field(max_length=500)] = ""
 
@@ -151,7 +153,7 @@ Stretch = Annotated[Moment | None, Query(description="with an offset, such as Z"
 
 
 @router.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
-@permits(*use.WHO)
+@permits(*use.WHO, where=Where.ANYWHERE)
 async def create_change_window(
     body: ChangeWindowAsked, response: Response, house: HouseDep, caller: CallerDep
 ) -> ReceiptBody:
@@ -181,14 +183,14 @@ async def list_change_windows(
     return Listing(items=[_window(view) for view in found.items], next_cursor=page.next(found.next))
 
 
-@router.get("/{window_id}", dependencies=[fresh("change_windows")], responses=problem_responses(404))
+@router.get("/{window_id}", dependencies=[fresh("change_windows")], responses=problem_responses(404) | UNCHANGED)
 @readers()
-async def get_change_window(house: HouseDep, response: Response, window_id: Id) -> ChangeWindowBody:
+async def get_change_window(house: HouseDep, tag: TagDep, window_id: Id) -> ChangeWindowBody:
     """One window, with its version as ETag."""
     view = await house.reads.change_windows.get(str(window_id))
     if view is None:
         raise ChangeWindowUnknown
-    response.headers["ETag"] = f'"{view.version}"'
+    tag.of(view.version)
     return _window(view)
 
 

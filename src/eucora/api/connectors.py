@@ -7,7 +7,7 @@ from eucora.api.asking import HouseDep, Told, fresh
 from eucora.api.routes import noun, readers
 from eucora.application.connector_health import UpstreamState
 from eucora.application.held_requests import HeldRequests
-from eucora.domain.planes import Plane
+from eucora.domain.planes import REACHED_OVER, Plane
 from eucora.projections.connectors import ConnectorView
 
 connectors = noun("connectors", "operations")
@@ -42,7 +42,9 @@ class UpstreamBody(Told):
 
     ``failures``: in a row. ``next_probe_at``: when one call may try whether it answers again. ``last_error`` is
     redacted, at most 500 characters. ``in_flight`` and ``waiting`` count requests of all replicas, a few seconds old.
-    ``writes``: the budget of requests that change something, where there is one. ``outages``: the latest, newest first.
+    ``requests``: the budget of everything that is sent there. ``writes``: the smaller one of requests that change
+    something, where there is one; ``questions``: as large as that, of POSTs that only ask, so that changes never wait
+    behind them. ``outages``: the latest, newest first.
     """
 
     upstream: str
@@ -58,14 +60,17 @@ class UpstreamBody(Told):
     waiting: int
     requests: BudgetBody
     writes: BudgetBody | None
+    questions: BudgetBody | None = None
     outages: Sequence[OutageBody]
 
 
 class ConnectorBody(Told):
     """A plane that this installation is connected to. ``breaker``: the worst state of its upstreams; null: unknown.
 
-    ``held_at``: when it last queued a change of ours for an approval by an administrator of its own (Intune: Multi
-    Admin Approval); null: it never did, because it guards nothing, or excludes us from it.
+    ``held_at``: when we last asked for a change that the plane queued for an approval by an administrator of its own
+    (Intune: Multi Admin Approval). A time means that it guarded what we change, then. Null means that it never queued
+    anything of ours: it guards nothing, or its policy leaves our application out, or nothing was changed there yet.
+    These cannot be told apart, because a change that needs no approval is answered alike in each.
     """
 
     plane: Plane
@@ -77,11 +82,14 @@ class ConnectorBody(Told):
 @connectors.get("", dependencies=[fresh("connectors")])
 @readers()
 async def list_connectors(house: HouseDep) -> Sequence[ConnectorBody]:
-    """The planes that are connected, and how the services behind them fare, over all replicas."""
+    """The planes that are connected, and how the services behind them fare, over all replicas.
+
+    Planes that share a connection, as Windows and macOS of one Intune tenant do, name the same upstreams.
+    """
     states = [] if house.deps.health is None else await house.deps.health.states()
     bodies: list[ConnectorBody] = []
     for plane in sorted(house.deps.world.planes):
-        own = [one for one in states if one.plane == plane]
+        own = [one for one in states if one.plane == REACHED_OVER.get(plane, plane)]
         upstreams = [_upstream(one, await house.reads.connectors.get(one.key)) for one in own]
         worst = min((one.state for one in own), key=_WORST_FIRST.index, default=None)
         held_at = await _held_at(house.deps.world.held, {one.tenant for one in own})
@@ -109,5 +117,6 @@ def _upstream(state: UpstreamState, view: ConnectorView | None) -> UpstreamBody:
         waiting=state.waiting,
         requests=BudgetBody.model_validate(state.requests),
         writes=None if state.writes is None else BudgetBody.model_validate(state.writes),
+        questions=None if state.questions is None else BudgetBody.model_validate(state.questions),
         outages=[OutageBody.model_validate(outage) for outage in (view.outages if view else ())],
     )

@@ -20,7 +20,7 @@ _faults = structlog.get_logger("eucora.api.fault")
 class Correlation:
     """Accepts ``X-Correlation-ID`` (1 to 128 printable ASCII characters) or makes one, and echoes it.
 
-    The log line holds the path as it was sent, percent-encoded, and no query: nothing in it can break a line.
+    The log line names the route, not the path as it was sent, which may be anything, and no query.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -61,14 +61,13 @@ def _given(scope: Scope) -> str | None:
 
 
 def _line(scope: Scope, status: int, elapsed_s: float) -> dict[str, Any]:
-    path = (scope.get("raw_path") or scope["path"].encode("ascii", "backslashreplace")).split(b"?")[0]
     person = scope["state"].get("person")
     return {
         "method": scope["method"],
-        "path": path.decode("ascii", "backslashreplace"),
+        "route": getattr(scope.get("route"), "path", None),
         "status": status,
         "duration_ms": round(elapsed_s * 1000, 2),
-        "person": None if person is None else person.actor,
+        "actor": None if person is None else person.actor,
     }
 
 

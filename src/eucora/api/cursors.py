@@ -24,7 +24,7 @@ class Cursors:
     def open(self, cursor: str, of: str) -> str:
         """What :meth:`seal` was given. Raises BadCursor."""
         inner, _, tag = cursor.rpartition(".")
-        if not hmac.compare_digest(tag.encode(), self._tag(inner, of).encode()):
+        if not hmac.compare_digest(tag.encode("utf-8", "surrogatepass"), self._tag(inner, of).encode()):
             raise BadCursor(cursor)
         return inner
 

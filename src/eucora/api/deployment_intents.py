@@ -6,7 +6,18 @@ from typing import Annotated
 from fastapi import Query, Response
 from pydantic import ConfigDict, Field
 
-from eucora.api.asking import Asked, CallerDep, HouseDep, Id, Listing, PagingDep, ReceiptBody, fresh, receipt
+from eucora.api.asking import (
+    Asked,
+    CallerDep,
+    HouseDep,
+    Id,
+    Listing,
+    PagingDep,
+    ReceiptBody,
+    TagDep,
+    fresh,
+    receipt,
+)
 from eucora.api.intent_answers import (
     BlockersBody,
     DeviceBody,
@@ -16,8 +27,9 @@ from eucora.api.intent_answers import (
     TimelineBody,
     blockers_of,
 )
+from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.shares import ShareAsked
 from eucora.api.words import Digest, Line, Moment, Version
 from eucora.application.deployment_intents import IntentRequest, TargetRequest, propose
@@ -28,10 +40,11 @@ from eucora.domain.deployment_intent.refusals import IntentUnknown
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.people import ANY, Role, Scope
 from eucora.domain.planes import InstallState, Plane, SiteClass
-from eucora.domain.rings import Ring
+from eucora.domain.rings import OfferAs, Ring
 from eucora.projections.intent_view import evolve
 
 router = noun("deployment-intents")
+EXCLUDED_MAX = 20  # groups that one target may leave out
 
 
 class TargetAsked(Asked):
@@ -45,10 +58,26 @@ class TargetAsked(Asked):
         ShareAsked | None,
         Field(description="Null: the whole group. A group in several rings needs a share in each; they do not overlap"),
     ] = None
+    offer_as: Annotated[
+        OfferAs,
+        Field(
+            description="available: people install it themselves, from Company Portal or Self Service, and only"
+            " their attempts are judged; neither for the lab nor on intune_macos"
+        ),
+    ] = OfferAs.REQUIRED
+    excluded: Annotated[
+        tuple[Line, ...],
+        Field(
+            max_length=EXCLUDED_MAX,
+            description="Groups of the plane whose devices stay out of it, by its own ids;"
+            " the same ones for every target of the plane",
+        ),
+    ] = ()
 
     def to_request(self) -> TargetRequest:
         share = None if self.share is None else self.share.share
-        return TargetRequest(self.plane, self.group, self.site_class, self.critical, share)
+        place = (self.plane, self.group, self.site_class, self.critical)
+        return TargetRequest(*place, share, self.offer_as, self.excluded)
 
 
 class RingAsked(Asked):
@@ -121,7 +150,7 @@ class IntentAsked(RolloutAsked):
 
 
 @router.post("", status_code=201, responses=problem_responses(400, 404, 409, 413, 415, 502))
-@permits(Role.PACKAGING_ENGINEER)
+@permits(Role.PACKAGING_ENGINEER, where=Where.ANYWHERE)
 async def propose_deployment_intent(
     body: IntentAsked, response: Response, house: HouseDep, caller: CallerDep
 ) -> ReceiptBody:
@@ -140,17 +169,17 @@ async def list_deployment_intents(
 ) -> Listing[IntentLine]:
     """Deployment intents, newest first."""
     found = await house.reads.intents.page(
-        status=status, application=application, plane=plane, after=page.after, limit=page.limit
+        status=status, application=application, plane=plane, after=page.after, limit=page.limit, within=page.within
     )
     items = [IntentLine.model_validate(row) for row in found.items]
     return Listing(items=items, next_cursor=page.next(found.next))
 
 
-@router.get("/{intent_id}", dependencies=[fresh("intents")], responses=problem_responses(404))
+@router.get("/{intent_id}", dependencies=[fresh("intents")], responses=problem_responses(404) | UNCHANGED)
 @readers()
 async def get_deployment_intent(
     house: HouseDep,
-    response: Response,
+    tag: TagDep,
     intent_id: Id,
     as_of: Annotated[
         Annotated[int, Field(ge=0, le=2**53)] | Moment | None,
@@ -167,7 +196,7 @@ async def get_deployment_intent(
     if view is None:
         raise IntentUnknown
     if as_of is None:
-        response.headers["ETag"] = f'"{view.version}"'
+        tag.of(view.version)
     return IntentDetail.model_validate(view)
 
 

@@ -13,10 +13,12 @@ from eucora.api.asking import (
     MoverDep,
     PagingDep,
     ReceiptBody,
+    TagDep,
     Told,
     fresh,
     receipt,
 )
+from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
 from eucora.api.words import Prose
@@ -100,18 +102,20 @@ async def list_drift_findings(
         severity=severity,
         after=page.after,
         limit=page.limit,
+        within=page.within,
     )
     items = [DriftFindingBody.model_validate(view) for view in found.items]
     return Listing(items=items, next_cursor=page.next(found.next))
 
 
-@router.get("/{finding_id}", dependencies=[fresh("drift_findings")], responses=problem_responses(404))
+@router.get("/{finding_id}", dependencies=[fresh("drift_findings")], responses=problem_responses(404) | UNCHANGED)
 @readers()
-async def get_drift_finding(house: HouseDep, finding_id: FindingId) -> DriftFindingBody:
-    """One drift finding."""
+async def get_drift_finding(house: HouseDep, tag: TagDep, finding_id: FindingId) -> DriftFindingBody:
+    """One drift finding, with its version as ETag."""
     view = await house.reads.drift_findings.get(finding_id)
     if view is None:
         raise DriftFindingUnknown(finding_id)
+    tag.of(view.version)
     return DriftFindingBody.model_validate(view)
 
 

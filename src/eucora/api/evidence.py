@@ -23,10 +23,19 @@ from eucora.api.asking import (
 )
 from eucora.api.bodies import octets
 from eucora.api.problems import problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.words import Digest, Line, Prose
 from eucora.application.evidence import InstallRequest, PackRequest, assemble_pack, upload_document
 from eucora.domain.evidence_pack import Detection, Document, EvidenceRescanned, InstallPlan, PackNotAssembled
+from eucora.domain.install_needs import (
+    ARCHITECTURES,
+    NUMBER_MAX,
+    RULES_MAX,
+    WINDOWS_RELEASES,
+    InstallNeeds,
+    NeedRule,
+    Restart,
+)
 from eucora.domain.people import Role
 from eucora.domain.planes import Plane
 from eucora.domain.risk_types import (
@@ -84,10 +93,10 @@ class DetectionAsked(Asked):
     file: ``path`` folder, ``name`` file, ``value`` version or empty. registry: ``path`` key, ``name`` value name,
     ``value`` expected or empty. msi: ``name`` product code, ``value`` version. script: ``name`` what it is called,
     ``value`` the PowerShell, which ends with 0 and writes something where the release is there. receipt: ``name``
-    package id, ``value`` version.
+    package id, ``value`` version. bundle (intune_macos): ``name`` bundle id of the app, ``value`` its version.
     """
 
-    kind: Annotated[str, Field(pattern="^(file|registry|msi|script|receipt)$")]
+    kind: Annotated[str, Field(pattern="^(file|registry|msi|script|receipt|bundle)$")]
     path: Prose = ""
     name: Prose = ""
     value: Prose = ""
@@ -100,14 +109,52 @@ class ReturnCodeAsked(Asked):
     meaning: Annotated[str, Field(pattern="^(success|soft_reboot|hard_reboot|retry|failed)$")]
 
 
+class NeedRuleAsked(Asked):
+    """Something that must be on the device already.
+
+    file: ``path`` folder, ``name`` file, ``value`` least version or empty. registry: ``path`` key, ``name`` value name,
+    ``value`` expected or empty. script: ``name`` what it is called, ``value`` the PowerShell, which must write exactly
+    ``output``.
+    """
+
+    kind: Annotated[str, Field(pattern="^(file|registry|script)$")]
+    path: Prose = ""
+    name: Prose = ""
+    value: Prose = ""
+    output: Prose = ""
+
+
+Amount = Annotated[int, Field(gt=0, le=NUMBER_MAX)]
+
+
+class NeedsAsked(Asked):
+    """What a Windows device must have; the release is not for the others. What is left out is not asked for."""
+
+    release: Annotated[str, Field(max_length=40, description=f"The oldest Windows: {', '.join(WINDOWS_RELEASES)}")] = ""
+    architectures: Annotated[
+        tuple[str, ...], Field(max_length=4, description=f"Of {', '.join(ARCHITECTURES)}; empty: x64 and x86")
+    ] = ()
+    free_disk_mb: Amount | None = None
+    memory_mb: Amount | None = None
+    processors: Amount | None = None
+    cpu_mhz: Amount | None = None
+    rules: Annotated[tuple[NeedRuleAsked, ...], Field(max_length=RULES_MAX, description="All of them must hold")] = ()
+
+    def to_needs(self) -> InstallNeeds:
+        rules = tuple(NeedRule(**rule.model_dump()) for rule in self.rules)
+        return InstallNeeds(**self.model_dump(exclude={"rules"}), rules=rules)
+
+
 class InstallWayAsked(Asked):
-    """How one plane installs, removes and detects a release."""
+    """How one plane installs, removes and detects a release. ``needs`` and ``restart``: of Windows apps only."""
 
     plane: Plane
     install_command: Prose = ""
     uninstall_command: Prose = ""
     detection: DetectionAsked
     return_codes: Annotated[tuple[ReturnCodeAsked, ...], Field(max_length=100)] = ()
+    needs: NeedsAsked = NeedsAsked()
+    restart: Restart = Restart.BY_RETURN_CODE
 
 
 class InstallAsked(InstallWayAsked):
@@ -188,6 +235,8 @@ def _install(asked: InstallAsked) -> InstallRequest:
         uninstall_command=asked.uninstall_command,
         detection=Detection(**asked.detection.model_dump()),
         return_codes=tuple((one.code, one.meaning) for one in asked.return_codes),
+        needs=asked.needs.to_needs(),
+        restart=asked.restart,
     )
 
 
@@ -242,7 +291,7 @@ def _body(view: EvidencePackView) -> PackBody:
 
 
 @documents.post("", status_code=201, responses=problem_responses(400, 413, 415), openapi_extra=OCTETS)
-@permits(Role.PACKAGING_ENGINEER, Role.SECURITY_REVIEWER)
+@permits(Role.PACKAGING_ENGINEER, Role.SECURITY_REVIEWER, where=Where.ANYWHERE)
 async def upload_evidence_document(
     request: Request,
     house: HouseDep,
@@ -266,7 +315,7 @@ async def upload_evidence_document(
 
 
 @packs.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
-@permits(Role.PACKAGING_ENGINEER)
+@permits(Role.PACKAGING_ENGINEER, where=Where.ANYWHERE)
 async def assemble_evidence_pack(
     body: PackAsked, response: Response, house: HouseDep, caller: CallerDep
 ) -> ReceiptBody:

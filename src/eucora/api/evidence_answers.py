@@ -7,12 +7,24 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import Path, Query, Response
 
-from eucora.api.asking import Asked, CallerDep, HouseDep, Listing, PagingDep, ReceiptBody, Sha256, Told, receipt
+from eucora.api.asking import (
+    ActingDep,
+    Asked,
+    CallerDep,
+    HouseDep,
+    Listing,
+    PagingDep,
+    ReceiptBody,
+    Sha256,
+    Told,
+    receipt,
+)
 from eucora.api.kept_files import KeptFile
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
 from eucora.api.words import Digest
 from eucora.application import evidence_answers as answers
+from eucora.application.audit_access import record_evidence_read
 from eucora.application.evidence import rescan_pack
 from eucora.domain.evidence_diff import FieldChange, InstallChange, PackDiff
 from eucora.domain.evidence_pack import Document
@@ -196,9 +208,10 @@ async def rescan_evidence_pack(
 
 @router.get("/{pack}/documents/{sha256}/content", response_class=Response, responses=ANSWERS | CONTENT)
 @readers()
-async def get_evidence_content(house: HouseDep, pack: Sha256, sha256: Sha256) -> Response:
-    """A document of the pack, or of a newer scan of it, as it was handed in."""
+async def get_evidence_content(house: HouseDep, caller: ActingDep, pack: Sha256, sha256: Sha256) -> Response:
+    """A document of the pack, or of a newer scan of it, as it was handed in. That an auditor fetched it is recorded."""
     document = await answers.document_of(house.deps.world, pack, sha256)
+    await record_evidence_read(house.deps.world, caller, pack, sha256)
     return KeptFile(house.deps.world.artifacts.local_copy(sha256), sha256, f"{document.kind}-{sha256[:12]}")
 
 

@@ -8,10 +8,24 @@ from typing import Annotated
 from fastapi import Response
 from pydantic import Field
 
-from eucora.api.asking import Asked, CallerDep, HouseDep, Listing, PagingDep, ReceiptBody, Told, fresh, receipt
+from eucora.api.asking import (
+    Asked,
+    CallerDep,
+    DeciderDep,
+    HouseDep,
+    Listing,
+    MoverDep,
+    PagingDep,
+    ReceiptBody,
+    TagDep,
+    Told,
+    fresh,
+    receipt,
+)
 from eucora.api.outcomes import OutcomeBody, ReplayAsked
+from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.versions import RetirementAsked, VersionBody, VersionPath, VersionStatus, one_of, page_of, told
 from eucora.api.words import Prose, Version
 from eucora.application import backtests, policies
@@ -40,7 +54,10 @@ class RingRuleAsked(Asked):
 
 
 class HaltRuleAsked(Asked):
-    """Halt when at least ``finished_min`` devices finished and failures reach ``failure_max`` of them."""
+    """Halt when at least ``finished_min`` devices finished and failures reach ``failure_max`` of them.
+
+    A ring in which nobody must install the release is not left before so many have finished, either.
+    """
 
     finished_min: Seconds = 10
     failure_max: Share = Decimal("0.10")
@@ -158,37 +175,37 @@ async def list_gate_policies(
     return await page_of(house.reads.gate_policies, GatePolicyBody, page, status)
 
 
-@router.get("/{version}", dependencies=[fresh("gate_policies")], responses=problem_responses(404))
+@router.get("/{version}", dependencies=[fresh("gate_policies")], responses=problem_responses(404) | UNCHANGED)
 @readers()
-async def get_gate_policy(version: VersionPath, house: HouseDep, response: Response) -> GatePolicyBody:
+async def get_gate_policy(version: VersionPath, house: HouseDep, tag: TagDep) -> GatePolicyBody:
     """One version, with that of its stream as ETag."""
     view = await one_of(house.reads.gate_policies, built_in(), version)
     if view is None:
         raise PolicyUnknown
-    return told(GatePolicyBody, view, response)
+    return told(GatePolicyBody, view, tag)
 
 
-@router.post("/{version}/activations", status_code=201, responses=problem_responses(400, 404, 409))
+@router.post("/{version}/activations", status_code=201, responses=problem_responses(400, 404, 409, 412, 428))
 @permits(Role.CAB_APPROVER)
 async def activate_gate_policy(
-    version: VersionPath, response: Response, house: HouseDep, caller: CallerDep
+    version: VersionPath, response: Response, house: HouseDep, caller: DeciderDep
 ) -> ReceiptBody:
     """Approve a proposed version; intents may name it from now on."""
     return await receipt(house, response, await policies.activate_gate_policy(house.deps.world, caller, version))
 
 
-@router.post("/{version}/retirements", status_code=201, responses=problem_responses(400, 404, 409, 413, 415))
+@router.post("/{version}/retirements", status_code=201, responses=problem_responses(400, 404, 409, 412, 413, 415))
 @permits(Role.CAB_APPROVER)
 async def retire_gate_policy(
-    version: VersionPath, body: RetirementAsked, response: Response, house: HouseDep, caller: CallerDep
+    version: VersionPath, body: RetirementAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:
     """Take a version out of use for new intents; those that are judged by it keep it."""
     written = await policies.retire_gate_policy(house.deps.world, caller, version, body.reason)
     return await receipt(house, response, written)
 
 
-@router.post("/{version}/backtests", responses=problem_responses(404, 413, 415))
-@readers()
+@router.post("/{version}/backtests", responses=problem_responses(400, 404, 413, 415))
+@readers(Where.INSTALLATION)
 async def backtest_gate_policy(version: VersionPath, body: ReplayAsked, house: HouseDep) -> GateBacktestBody:
     """Replay recorded gate runs and measurements under a version of any status. Nothing is stored.
 

@@ -2,8 +2,21 @@
 
 from fastapi import Response
 
-from eucora.api.asking import Asked, CallerDep, HouseDep, Listing, PagingDep, ReceiptBody, fresh, receipt
+from eucora.api.asking import (
+    Asked,
+    CallerDep,
+    DeciderDep,
+    HouseDep,
+    Listing,
+    MoverDep,
+    PagingDep,
+    ReceiptBody,
+    TagDep,
+    fresh,
+    receipt,
+)
 from eucora.api.governance_bodies import GovernancePolicyAsked
+from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
 from eucora.api.versions import RetirementAsked, VersionBody, VersionPath, VersionStatus, one_of, page_of, told
@@ -54,29 +67,29 @@ async def list_governance_policies(
     return await page_of(house.reads.governance_policies, GovernancePolicyBody, page, status)
 
 
-@router.get("/{version}", dependencies=[fresh("governance_policies")], responses=problem_responses(404))
+@router.get("/{version}", dependencies=[fresh("governance_policies")], responses=problem_responses(404) | UNCHANGED)
 @readers()
-async def get_governance_policy(version: VersionPath, house: HouseDep, response: Response) -> GovernancePolicyBody:
+async def get_governance_policy(version: VersionPath, house: HouseDep, tag: TagDep) -> GovernancePolicyBody:
     """One version, with that of its stream as ETag."""
     view = await one_of(house.reads.governance_policies, built_in(), version)
     if view is None:
         raise GovernancePolicyUnknown(version)
-    return told(GovernancePolicyBody, view, response)
+    return told(GovernancePolicyBody, view, tag)
 
 
-@router.post("/{version}/activations", status_code=201, responses=problem_responses(400, 404, 409))
+@router.post("/{version}/activations", status_code=201, responses=problem_responses(400, 404, 409, 412, 428))
 @permits(Role.CAB_APPROVER)
 async def activate_governance_policy(
-    version: VersionPath, response: Response, house: HouseDep, caller: CallerDep
+    version: VersionPath, response: Response, house: HouseDep, caller: DeciderDep
 ) -> ReceiptBody:
     """Approve a proposed version for CAB; intents may name it from now on."""
     return await receipt(house, response, await policies.activate_governance_policy(house.deps.world, caller, version))
 
 
-@router.post("/{version}/retirements", status_code=201, responses=problem_responses(400, 404, 409, 413, 415))
+@router.post("/{version}/retirements", status_code=201, responses=problem_responses(400, 404, 409, 412, 413, 415))
 @permits(Role.CAB_APPROVER)
 async def retire_governance_policy(
-    version: VersionPath, body: RetirementAsked, response: Response, house: HouseDep, caller: CallerDep
+    version: VersionPath, body: RetirementAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:
     """Take a version out of use for new intents; those that are governed by it keep it."""
     written = await policies.retire_governance_policy(house.deps.world, caller, version, body.reason)

@@ -10,8 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
-from eucora.api.idempotency import Replayed, of_race
+from eucora.api.idempotency import Replayed, of_race, overtaken
+from eucora.api.preconditions import NO_VERSION, NOT_A_VERSION, NotModified
 from eucora.api.problems import Problem, Refused, Row, render
 from eucora.api.refusals import REFUSALS
 from eucora.application.execute import VersionMismatch
@@ -34,19 +36,26 @@ FRAMEWORK: Final = {
     413: Row(413, "body-too-large", "The body is too large"),
     415: Row(415, "media-type-unsupported", "The body is of another media type"),
 }
+WAYS_OUT: Final = {
+    400: "send it again as /openapi.json describes it",
+    404: "all routes are in /openapi.json, none with a slash at its end",
+    413: "send less at once",
+    415: "/openapi.json says which one the route reads",
+}
+METHOD_NOT_ALLOWED: Final = 405
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MISSING_HEADER: Final = {
     "idempotency-key": (
         Row(400, "idempotency-key-missing", "The request has no Idempotency-Key"),
         "Send an Idempotency-Key header: 1 to 255 characters of your own, new for each wish, the same for a repeat.",
     ),
     "if-match": (
-        Row(428, "if-match-missing", "The request does not say what the caller saw"),
+        NO_VERSION,
         "Read the resource, then send its ETag as If-Match.",
     ),
 }
 FIELDS: Final = Row(422, "request-invalid", "A field of the request is invalid")
 CURSOR: Final = Row(422, "cursor-invalid", "The cursor does not belong to this list")
-VERSION: Final = Row(412, "version-mismatch", "The resource changed since the caller looked")
 RACE: Final = Row(409, "concurrent-change", "Somebody else changed this in the same moment")
 EVIDENCE: Final = "The file is not what it claims to be"
 TOO_LARGE: Final = Row(422, "entry-too-large", "What is to be recorded is too large")
@@ -84,10 +93,26 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _told)
     app.add_exception_handler(Replayed, _replayed)
     app.add_exception_handler(KeyTaken, _key_taken)
+    app.add_exception_handler(NotModified, _not_modified)
 
 
 async def _told(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == METHOD_NOT_ALLOWED:
+        return render(_other_methods(request), request)
+    if isinstance(error, DomainError | VersionMismatch | StreamConflict):
+        # What stands in the way may be what the same request did at another replica: then that is the answer.
+        try:
+            if (replayed := await overtaken(request)) is not None:
+                return replayed.response
+        except Refused as refused:
+            error = refused
     return render(problem_of(error), request)
+
+
+async def _not_modified(request: Request, error: Exception) -> Response:
+    if not isinstance(error, NotModified):
+        raise error
+    return Response(status_code=304, headers={"ETag": error.etag})
 
 
 async def _replayed(request: Request, error: Exception) -> Response:
@@ -117,7 +142,7 @@ def problem_of(error: Exception) -> Problem:
             return Problem(Row(422, f"unreadable-{error.kind}", EVIDENCE), str(error), facts)
         case VersionMismatch(expected=expected, actual=actual):
             detail = f"You saw version {expected}, and it stands at {actual}: read it again, then decide."
-            return Problem(VERSION, detail, {"expected": expected, "actual": actual})
+            return Problem(NOT_A_VERSION, detail, {"expected": expected, "actual": actual})
         case StreamConflict():
             detail = "Others changed this while it was being decided; nothing was recorded. Repeat the request."
             return Problem(RACE, detail, headers={"Retry-After": "1"})
@@ -174,11 +199,26 @@ def _away(error: Exception) -> Problem:
             raise error
 
 
+def _other_methods(request: Request) -> Problem:
+    """What the path does answer to. The router looks at one route at a time, so each of them knows its own method."""
+    # A scope of its own: that of the request says by now which route it came to.
+    asked = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    allowed = [
+        method
+        for method in METHODS
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
+    row = FRAMEWORK[METHOD_NOT_ALLOWED]
+    detail = f"{request.url.path} answers to {', '.join(allowed)}; repeat the request with one of these methods."
+    return Problem(row, detail, headers={"Allow": ", ".join(allowed)})
+
+
 def _of_framework(error: HTTPException) -> Problem:
     row = FRAMEWORK.get(error.status_code)
     if row is None:
         row = Row(error.status_code, f"http-{error.status_code}", "The request was refused")
-    return Problem(row, f"{row.title}.", headers=error.headers or {})
+    way_out = WAYS_OUT.get(error.status_code, "look it up in /openapi.json")
+    return Problem(row, f"{row.title}; {way_out}.", headers=error.headers or {})
 
 
 def _invalid(errors: Sequence[Any]) -> Problem:

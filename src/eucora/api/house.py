@@ -1,15 +1,22 @@
 """What the API is given, and what it makes of it once. There is no other state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from fastapi import Request
 
 from eucora.api.auth.authenticator import Authenticator
 from eucora.api.auth.keys import OidcSettings
+from eucora.api.auth.workloads import WorkloadReaders
 from eucora.api.cursors import Cursors
+from eucora.api.event_stream import Streams
+from eucora.api.limits import HttpLimits
+from eucora.api.throttling import Throttle
+from eucora.api.under_way import UnderWay
 from eucora.application.connector_health import ConnectorHealth
+from eucora.application.ports import Reply
 from eucora.application.world import World
 from eucora.projections.artifacts import Artifacts, EvidencePacks
 from eucora.projections.break_glass import BreakGlassSessions
@@ -27,12 +34,15 @@ from eucora.projections.operations import Operations
 from eucora.projections.policy_exceptions import PolicyExceptions
 from eucora.projections.ring_board import RingBoard
 from eucora.projections.risk_models import RiskModels
+from eucora.projections.role_mappings import RoleMappings
 from eucora.projections.runner import ProjectionRunner
 from eucora.projections.timeline import Timeline
 from eucora.projections.tokens import Tokens
 from eucora.projections.trust_maturity import Maturity
+from eucora.projections.workload_trusts import WorkloadTrusts
 from eucora.store.database import Pool
 from eucora.store.jobs import JobQueue
+from eucora.store.token_uses import TokenUses
 
 
 class StoredReply(Protocol):
@@ -47,11 +57,19 @@ class StoredReply(Protocol):
     @property
     def body(self) -> bytes: ...
 
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def position(self) -> int | None: ...
+
 
 class Replies(Protocol):
     """Where appends keep their answers."""
 
     async def find(self, owner: str, key: str) -> StoredReply | None: ...
+
+    async def keep(self, reply: Reply, position: int, at: datetime) -> bool: ...
 
 
 class Feed(Protocol):
@@ -81,6 +99,7 @@ class ApiDeps:
     revision: str
     version: str
     health: ConnectorHealth | None = None
+    limits: HttpLimits = field(default_factory=HttpLimits)
 
 
 class Reads:
@@ -94,8 +113,9 @@ class Reads:
         self.change_windows, self.drift_findings = ChangeWindows(pool), DriftFindings(pool)
         self.cab_delegations = CabDelegations(pool)
         self.policy_exceptions, self.break_glass = PolicyExceptions(pool), BreakGlassSessions(pool)
-        self.gate_policies, self.tokens = GatePolicies(pool), Tokens(pool)
+        self.gate_policies, self.tokens, self.token_uses = GatePolicies(pool), Tokens(pool), TokenUses(pool)
         self.governance_policies, self.risk_models = GovernancePolicies(pool), RiskModels(pool)
+        self.role_mappings, self.workload_trusts = RoleMappings(pool), WorkloadTrusts(pool)
         self.trust_maturity, self.connectors = Maturity(pool), Connectors(pool)
 
 
@@ -115,7 +135,11 @@ class House:
     reads: Reads
     authenticator: Authenticator
     cursors: Cursors
+    throttle: Throttle
+    streams: Streams
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    workloads: WorkloadReaders = field(default_factory=WorkloadReaders)
+    under_way: UnderWay = field(default_factory=UnderWay)
 
 
 def house_of(request: Request) -> House:

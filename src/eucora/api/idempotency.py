@@ -1,10 +1,15 @@
 """Idempotency-Key: the same request sent twice acts once and gets the same answer, byte for byte.
 
 The record is written by the append itself, in the same transaction as the events, so that no crash can part them.
+After draft-ietf-httpapi-idempotency-key-header-07: a missing key is 400, one of another request 422, and one whose
+request is still being answered 409.
 """
 
+import asyncio
 import hashlib
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,14 +18,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from eucora.api.house import house_of
-from eucora.api.problems import Problem, Refused, Row
+from eucora.api.problems import MEDIA_TYPE, Problem, Refused, Row, correlation_id, document
 from eucora.application.ports import Reply
 
 REUSED: Final = Row(422, "idempotency-key-reused", "The Idempotency-Key was used for another request")
 INVALID: Final = Row(400, "idempotency-key-invalid", "The Idempotency-Key is not one")
 TAKEN: Final = Row(409, "idempotency-key-in-use", "The same request is being answered")
 CREATED: Final = 201
-_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
+POSITION: Final = "Eucora-Position"
+_JSON: Final = "application/json"
+# Bare or quoted, 1 to 255 printable ASCII characters that do not begin with a space; bare ones not with a quote either.
+KEY_PATTERN: Final = r'^("[!-~][ -~]{0,254}"|[!#-~]([ -~]{0,253}[!-~])?)$'
+_KEY: Final = re.compile(KEY_PATTERN)
 
 
 class Replayed(Exception):
@@ -31,47 +40,104 @@ class Replayed(Exception):
         self.response = response
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Once:
-    """The identity of a request: whose key it is, and the SHA-256 of what was asked."""
+    """The identity of a request: whose key it is, and the SHA-256 of what was asked.
+
+    ``recorded``: an append carried the answer; False: nothing had to be recorded, or nothing was tried.
+    """
 
     owner: str
     key: str
     fingerprint: str
+    recorded: bool = False
 
     def reply(self, id: str, version: int) -> Reply:
         """The record of the answer that will be given."""
-        return Reply(self.owner, self.key, self.fingerprint, CREATED, orjson.dumps({"id": id, "version": version}))
+        self.recorded = True
+        body = orjson.dumps({"id": id, "version": version})
+        headers = {"Content-Type": _JSON, "ETag": f'"{version}"'}
+        return Reply(self.owner, self.key, self.fingerprint, CREATED, body, headers)
+
+    def refusal(self, problem: Problem, request: Request) -> Reply:
+        """The record of a refusal that goes on record itself: it is an effect, and happens once like any other."""
+        self.recorded = True
+        body = document(problem, request.url.path, correlation_id(request))
+        headers = {"Content-Type": MEDIA_TYPE, **problem.headers}
+        return Reply(self.owner, self.key, self.fingerprint, problem.row.status, body, headers)
 
 
-async def once(request: Request, owner: str, key: str, *, with_body: bool) -> Once:
-    """The request's identity. ``with_body`` False: an upload, which streams by; its digest is its identity anyway.
+@asynccontextmanager
+async def once(request: Request, owner: str, key: str, *, with_body: bool) -> AsyncIterator[Once]:
+    """The request's identity, held for the block: a twin that comes meanwhile waits for the answer, for a time.
+
+    ``with_body`` False: an upload, which streams by; its digest is its identity anyway.
 
     Raises:
-        Refused: no usable key, or one that was used for something else.
+        Refused: no usable key, one that was used for something else, or one whose request is still being answered.
         Replayed: it was answered before.
     """
     # The IETF draft writes the key as a quoted string, others send it bare; both mean the same key.
-    bare = key[1:-1] if len(key) >= 2 and key[0] == key[-1] == '"' else key
-    if not _KEY.fullmatch(bare) or not bare.strip():
-        raise Refused(Problem(INVALID, "An Idempotency-Key is 1 to 255 printable ASCII characters."))
+    if not _KEY.fullmatch(key):
+        detail = "An Idempotency-Key is 1 to 255 printable ASCII characters, bare or in double quotes."
+        raise Refused(Problem(INVALID, detail))
+    bare = key[1:-1] if key[0] == '"' else key
     query = request.scope["query_string"].decode("ascii", "backslashreplace")
-    asked = f"{request.method} {request.url.path}?{query}\n".encode()
-    digest = hashlib.sha256(asked + (await request.body() if with_body else b"")).hexdigest()
-    found = Once(owner, bare, digest)
-    request.state.once = found
-    if (replayed := await _answered(request, found)) is not None:
-        raise replayed
-    return found
+    line = f"{request.method} {request.url.path}?{query}\n".encode()
+    digest = hashlib.sha256(line + (await request.body() if with_body else b"")).hexdigest()
+    asked = Once(owner, bare, digest)
+    await _come_first(request, asked)
+    request.state.once = asked
+    with house_of(request).under_way.answering(owner, bare, digest):
+        yield asked
+
+
+async def _come_first(request: Request, asked: Once) -> None:
+    """Returns when nobody answered the request and nobody in this process is about to."""
+    under_way = house_of(request).under_way
+    until = asyncio.get_running_loop().time() + under_way.patience_s
+    while True:
+        if (replayed := await _answered(request, asked)) is not None:
+            raise replayed
+        twin = under_way.twin(asked.owner, asked.key)
+        if twin is None:
+            return
+        _same(asked, twin.fingerprint)
+        try:
+            async with asyncio.timeout_at(until):
+                await twin.over.wait()
+        except TimeoutError:
+            raise _still_running() from None
 
 
 async def of_race(request: Request) -> Replayed:
     """The answer that a twin of this request got while this one was being decided. Raises Refused."""
     replayed = await _answered(request, request.state.once)
     if replayed is None:
-        detail = "A request with this key is being answered right now; repeat it in a moment."
-        raise Refused(Problem(TAKEN, detail, headers={"Retry-After": "1"}))
+        raise _still_running()
     return replayed
+
+
+async def overtaken(request: Request) -> Replayed | None:
+    """The same for a request that is about to be refused: its twin at another replica may have done what it asks."""
+    asked = getattr(request.state, "once", None)
+    return await _answered(request, asked) if isinstance(asked, Once) else None
+
+
+async def keep_answer(request: Request, answer: Response) -> Response:
+    """The answer, kept where nothing had to be recorded: a repeat must not be judged by what happens later.
+
+    Raises Replayed: there was nothing to record because a twin at another replica had done it, and got its answer.
+    """
+    asked = getattr(request.state, "once", None)
+    if not isinstance(asked, Once) or asked.recorded or answer.status_code != CREATED:
+        return answer
+    headers = {name: answer.headers[name] for name in ("Content-Type", "ETag") if name in answer.headers}
+    deps, body = house_of(request).deps, bytes(answer.body)
+    reply = Reply(asked.owner, asked.key, asked.fingerprint, answer.status_code, body, headers)
+    if not await deps.replies.keep(reply, int(answer.headers[POSITION]), deps.world.clock.now()):
+        raise await of_race(request)
+    return answer
 
 
 async def _answered(request: Request, asked: Once) -> Replayed | None:
@@ -79,8 +145,20 @@ async def _answered(request: Request, asked: Once) -> Replayed | None:
     stored = await deps.replies.find(asked.owner, asked.key)
     if stored is None:
         return None
-    if stored.fingerprint != asked.fingerprint:
+    _same(asked, stored.fingerprint)
+    # An answer from before positions were kept lies at or before the head, so who reads with that sees it.
+    position = await deps.feed.head() if stored.position is None else stored.position
+    headers = {"Content-Type": _JSON, **stored.headers, "Idempotent-Replayed": "true"}
+    if stored.status == CREATED:
+        headers[POSITION] = str(position)
+    return Replayed(Response(stored.body, stored.status, headers))
+
+
+def _same(asked: Once, fingerprint: str) -> None:
+    if asked.fingerprint != fingerprint:
         raise Refused(Problem(REUSED, "This Idempotency-Key belongs to another request; take a new one."))
-    # The write lies at or before the head, so whoever reads with this position sees it.
-    headers = {"Eucora-Position": str(await deps.feed.head()), "Idempotent-Replayed": "true"}
-    return Replayed(Response(stored.body, stored.status, headers, media_type="application/json"))
+
+
+def _still_running() -> Refused:
+    detail = "A request with this key is being answered right now; repeat it in a moment."
+    return Refused(Problem(TAKEN, detail, headers={"Retry-After": "1"}))

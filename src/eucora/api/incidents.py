@@ -16,6 +16,7 @@ from eucora.api.asking import (
     Listing,
     MoverDep,
     PagingDep,
+    PersonDep,
     ReceiptBody,
     Told,
     fresh,
@@ -23,13 +24,14 @@ from eucora.api.asking import (
 )
 from eucora.api.house import House
 from eucora.api.problems import problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.words import Line, Prose
 from eucora.application import incidents as use
 from eucora.application.incidents import IncidentRequest
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.incident import AffectedDevices, Attributable, IncidentKind, IncidentSeverity, IncidentUnknown
 from eucora.domain.incident import Response as Answer
+from eucora.domain.people import Person
 from eucora.domain.planes import InstallState, Plane, SiteClass
 from eucora.domain.rings import Ring
 from eucora.domain.risk_types import BlastRadiusClass
@@ -214,7 +216,7 @@ class IncidentDetail(IncidentBody):
 
 
 @router.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
-@permits(*use.WHO)
+@permits(*use.WHO, where=Where.ANYWHERE)
 async def report_incident(body: IncidentAsked, response: Response, house: HouseDep, caller: CallerDep) -> ReceiptBody:
     """Put an incident on record; a P1, or a security incident that the release caused, halts all of its rollouts."""
     request = IncidentRequest(
@@ -249,6 +251,7 @@ async def list_incidents(
         severity=severity,
         after=page.after,
         limit=page.limit,
+        within=page.within,
     )
     items = [IncidentBody.model_validate(view) for view in found.items]
     return Listing(items=items, next_cursor=page.next(found.next))
@@ -256,18 +259,22 @@ async def list_incidents(
 
 @router.get("/{incident_id}", dependencies=[fresh("incidents", "intents")], responses=problem_responses(404))
 @readers()
-async def get_incident(house: HouseDep, response: Response, incident_id: Id) -> IncidentDetail:
-    """One incident with its rollouts, ring by ring, its notes and how fast it stopped them; its version as ETag."""
+async def get_incident(house: HouseDep, response: Response, person: PersonDep, incident_id: Id) -> IncidentDetail:
+    """One incident with its rollouts, ring by ring, its notes and how fast it stopped them; its version as ETag.
+
+    Of the rollouts, those inside your scopes are told.
+    """
     view = await house.reads.incidents.get(str(incident_id))
     if view is None:
         raise IncidentUnknown
     response.headers["ETag"] = f'"{view.version}"'
-    rollouts = [found for id in view.intents if (found := await _rollout(house, view, id)) is not None]
+    rollouts = [found for id in view.intents if (found := await _rollout(house, person, view, id)) is not None]
+    seen = {one.intent_id for one in rollouts}
     return IncidentDetail(
         **IncidentBody.model_validate(view).model_dump(),
         devices=[DevicesBody.model_validate(one) for one in view.devices],
         devices_at=view.devices_at,
-        stops=[StopBody.model_validate(one) for one in view.stops],
+        stops=[StopBody.model_validate(one) for one in view.stops if person.reach is None or one.intent_id in seen],
         rollback_reason=view.rollback_reason,
         rollouts=rollouts,
         pending_devices=sum(hit.pending for rollout in rollouts for hit in rollout.rings),
@@ -275,9 +282,9 @@ async def get_incident(house: HouseDep, response: Response, incident_id: Id) -> 
     )
 
 
-async def _rollout(house: House, incident: IncidentView, intent_id: str) -> RolloutHit | None:
+async def _rollout(house: House, person: Person, incident: IncidentView, intent_id: str) -> RolloutHit | None:
     intent = await house.reads.intents.get(intent_id)
-    if intent is None:
+    if intent is None or not person.sees(intent.scope):
         return None
     states: dict[tuple[Ring, Plane], Counter[InstallState]] = {}
     for count in await house.reads.installs.counts(intent_id):
@@ -343,7 +350,7 @@ async def reopen_incident(
 
 
 @router.post("/{incident_id}/notes", status_code=201, responses=REFUSALS)
-@permits(*use.NOTE_TAKERS)
+@permits(*use.NOTE_TAKERS, where=Where.SEEN)
 async def add_incident_note(
     incident_id: Id, body: NoteAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:

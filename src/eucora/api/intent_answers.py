@@ -16,7 +16,7 @@ from eucora.domain.exception_needs import ExceptionNeed
 from eucora.domain.gate_types import GatePolicy, GateRun, Verdict
 from eucora.domain.people import Scope
 from eucora.domain.planes import InstallState, Plane, SiteClass
-from eucora.domain.rings import Measurement, Ring
+from eucora.domain.rings import Measurement, OfferAs, Ring
 from eucora.domain.risk_types import ApprovalRoute, BlastRadiusClass, RiskAssessment
 from eucora.projections.intent_view import (
     Approval,
@@ -51,7 +51,7 @@ class IntentLine(Told):
 
 
 class TargetBody(Told):
-    """One group on one plane, or a share of it. ``devices``: counted when the plan was proposed."""
+    """One group on one plane, or a share of it. ``devices``: counted when the plan was proposed, less ``excluded``."""
 
     plane: Plane
     group: str
@@ -59,6 +59,8 @@ class TargetBody(Told):
     site_class: SiteClass
     critical: bool
     share: ShareTold
+    offer_as: OfferAs
+    excluded: tuple[str, ...]
 
 
 class RingBody(Told):

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Response
 from pydantic import ConfigDict, Field
 
-from eucora.api.asking import Asked, CallerDep, HouseDep, Id, MoverDep, ReceiptBody, receipt
+from eucora.api.asking import Asked, DeciderDep, HouseDep, Id, MoverDep, ReceiptBody, receipt
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits
 from eucora.api.words import Prose
@@ -48,10 +48,10 @@ class RollbackAsked(ReasonAsked):
     to: intents.RollbackTo = intents.RollbackTo.NOTHING
 
 
-@router.post("/{intent_id}/submissions", status_code=201, responses=problem_responses(400, 404, 409, 413, 415))
+@router.post("/{intent_id}/submissions", status_code=201, responses=REFUSALS)
 @permits(Role.PACKAGING_ENGINEER)
 async def submit_to_cab(
-    intent_id: Id, body: SubmissionAsked, response: Response, house: HouseDep, caller: CallerDep
+    intent_id: Id, body: SubmissionAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:
     """Put the intent before CAB. The receipt is the review's."""
     written = await intents.submit_to_cab(
@@ -67,10 +67,10 @@ async def start_rollout(intent_id: Id, response: Response, house: HouseDep, call
     return await receipt(house, response, await intents.start(house.deps.world, caller, str(intent_id)))
 
 
-@router.post("/{intent_id}/promotions", status_code=201, responses=REFUSALS)
+@router.post("/{intent_id}/promotions", status_code=201, responses=REFUSALS | problem_responses(428))
 @permits(Role.PUBLISHER)
 async def promote_ring(
-    intent_id: Id, body: PromotionAsked, response: Response, house: HouseDep, caller: MoverDep
+    intent_id: Id, body: PromotionAsked, response: Response, house: HouseDep, caller: DeciderDep
 ) -> ReceiptBody:
     """Leave the open ring for the next one; its gates are evaluated now, on a fresh count."""
     written = await intents.promote(house.deps.world, caller, str(intent_id), body.to_ring, body.acknowledged)
@@ -95,10 +95,10 @@ async def halt_rollout(
     return await receipt(house, response, await intents.halt(house.deps.world, caller, str(intent_id), body.reason))
 
 
-@router.post("/{intent_id}/resumptions", status_code=201, responses=REFUSALS)
+@router.post("/{intent_id}/resumptions", status_code=201, responses=REFUSALS | problem_responses(428))
 @permits(Role.PUBLISHER)
 async def resume_rollout(
-    intent_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: MoverDep
+    intent_id: Id, body: ReasonAsked, response: Response, house: HouseDep, caller: DeciderDep
 ) -> ReceiptBody:
     """Go on after a pause or a halt, on a fresh gate run."""
     return await receipt(house, response, await intents.resume(house.deps.world, caller, str(intent_id), body.reason))

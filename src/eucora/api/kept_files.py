@@ -21,7 +21,6 @@ class KeptFile(Response):
         self._told = {
             "ETag": f'"{sha256}"',
             "Repr-Digest": f"sha-256=:{digest}:",  # RFC 9530
-            "Cache-Control": "private, max-age=31536000, immutable",
             "X-Content-Type-Options": "nosniff",
         }
 

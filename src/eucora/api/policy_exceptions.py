@@ -1,6 +1,5 @@
 """Routes of policy exceptions: ask, amend, decide, extend, revoke, and see when they end."""
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -12,22 +11,21 @@ from pydantic import ConfigDict, Field
 from eucora.api.asking import (
     Asked,
     CallerDep,
+    DeciderDep,
     HouseDep,
     Id,
     Listing,
     MoverDep,
     PagingDep,
     ReceiptBody,
-    Saw,
     Told,
     fresh,
     receipt,
-    version_seen,
 )
 from eucora.api.house import House
 from eucora.api.intent_moves import ReasonAsked
 from eucora.api.problems import problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.words import Line, Moment, Prose
 from eucora.application import policy_exceptions as cases
 from eucora.application.world import Caller, Receipt
@@ -157,7 +155,7 @@ class ExceptionBody(Told):
 
 
 @router.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
-@permits(Role.PACKAGING_ENGINEER, Role.PUBLISHER)
+@permits(Role.PACKAGING_ENGINEER, Role.PUBLISHER, where=Where.ANYWHERE)
 async def request_policy_exception(
     body: ExceptionAsked, response: Response, house: HouseDep, caller: CallerDep
 ) -> ReceiptBody:
@@ -185,6 +183,7 @@ async def list_policy_exceptions(
         expiring_before=expiring_before,
         after=page.after,
         limit=page.limit,
+        within=page.within,
     )
     now = house.deps.world.clock.now()
     return Listing(items=[ExceptionBody.of(view, now) for view in found.items], next_cursor=page.next(found.next))
@@ -218,12 +217,10 @@ async def decide_policy_exception(
     body: ExceptionDecisionAsked,
     response: Response,
     house: HouseDep,
-    caller: CallerDep,
-    if_match: Saw,
+    caller: DeciderDep,
 ) -> ReceiptBody:
     """Approve, deny, or request changes, on the terms that you saw: If-Match names their version."""
-    seen = replace(caller, expected_version=version_seen(if_match))
-    return await receipt(house, response, await _decided(house, seen, exception_id, Question.EXCEPTION, body))
+    return await receipt(house, response, await _decided(house, caller, exception_id, Question.EXCEPTION, body))
 
 
 @router.post("/{exception_id}/extensions", status_code=201, responses=REFUSALS)
@@ -245,12 +242,10 @@ async def decide_exception_extension(
     body: ExceptionDecisionAsked,
     response: Response,
     house: HouseDep,
-    caller: CallerDep,
-    if_match: Saw,
+    caller: DeciderDep,
 ) -> ReceiptBody:
     """Grant or refuse the extension that you saw; until it is granted the old end holds."""
-    seen = replace(caller, expected_version=version_seen(if_match))
-    return await receipt(house, response, await _decided(house, seen, exception_id, Question.EXTENSION, body))
+    return await receipt(house, response, await _decided(house, caller, exception_id, Question.EXTENSION, body))
 
 
 @router.post("/{exception_id}/revocations", status_code=201, responses=REFUSALS)

@@ -12,6 +12,7 @@ from eucora.api.refused import evidence_pack as of_evidence_packs
 from eucora.api.refused import incident as of_incidents
 from eucora.api.refused import policies as of_policies
 from eucora.api.refused import policy_exception as of_policy_exceptions
+from eucora.api.refused import workload_trust as of_workload_trusts
 from eucora.application import artifacts, deployment_intents, world
 from eucora.domain import artifact, evidence_pack, gate_policy, incident, reasons, service_token
 from eucora.domain.cab_review import refusals as cab
@@ -28,6 +29,9 @@ _OF_THE_CALLER: Final[dict[type[DomainError], Row]] = {
     cab.EvidenceAssemblerMayNotVote: Row(403, "evidence-assembler-may-not-vote", "The evidence's author may not vote"),
     cab.ArtifactRegistrarMayNotVote: Row(403, "artifact-registrar-may-not-vote", "The registrar may not vote"),
     gate_policy.ProposerMayNotActivate: Row(403, "proposer-may-not-activate", "The proposer may not activate"),
+    service_token.TokenOutlivesGranter: Row(
+        403, "token-outlives-granter", "A token lends for its own time only", "#/expires_at"
+    ),
     service_token.GrantNotHeld: Row(403, "grant-not-held", "Nobody grants what he does not hold", "#/grants"),
 }
 
@@ -45,6 +49,8 @@ _OF_THE_REQUEST: Final[dict[type[DomainError], Row]] = {
     artifacts.UnknownArtifact: Row(422, "artifact-unknown", "The pack names an unknown artifact", "#/installs"),
     artifacts.UnknownDocument: Row(422, "document-unknown", "The pack names an unknown document", "#/documents"),
     artifacts.WrongPlatform: Row(422, "wrong-platform", "The artifact is for another platform", "#/installs"),
+    artifacts.FormatNotDelivered: Row(422, "format-not-delivered", "The plane takes other formats", "#/installs"),
+    artifacts.CommandsNotRun: Row(422, "commands-not-run", "The plane runs no commands", "#/installs"),
     artifacts.ScanOfAnotherArtifact: Row(
         422, "scan-of-another-artifact", "The scan is of another artifact", "#/documents"
     ),
@@ -137,4 +143,5 @@ REFUSALS: Final[dict[type[DomainError], Row]] = (
     | of_incidents.ROWS
     | of_policy_exceptions.ROWS
     | of_policies.ROWS
+    | of_workload_trusts.ROWS
 )

@@ -40,6 +40,6 @@ class BoardLine(Told):
 @readers()
 async def get_ring_board(house: HouseDep, page: PagingDep) -> Listing[BoardLine]:
     """The board, by application id."""
-    found = await house.reads.ring_board.page(after=page.after, limit=page.limit)
+    found = await house.reads.ring_board.page(after=page.after, limit=page.limit, within=page.within)
     items = [BoardLine.model_validate(row) for row in found.items]
     return Listing(items=items, next_cursor=page.next(found.next))

@@ -151,7 +151,7 @@ class CalibrationBody(Told):
     next_after: int | None
 
 
-@router.post("", responses=problem_responses(404, 413, 415))
+@router.post("", responses=problem_responses(400, 404, 413, 415))
 @readers()
 async def assess_release(body: RiskAssessmentAsked, house: HouseDep) -> RiskAssessmentBody:
     """Score a release and say who would have to approve it, with every factor. Nothing is stored."""

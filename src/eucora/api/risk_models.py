@@ -7,10 +7,24 @@ from typing import Annotated
 from fastapi import Response
 from pydantic import Field
 
-from eucora.api.asking import Asked, CallerDep, HouseDep, Listing, PagingDep, ReceiptBody, Told, fresh, receipt
+from eucora.api.asking import (
+    Asked,
+    CallerDep,
+    DeciderDep,
+    HouseDep,
+    Listing,
+    MoverDep,
+    PagingDep,
+    ReceiptBody,
+    TagDep,
+    Told,
+    fresh,
+    receipt,
+)
 from eucora.api.outcomes import OutcomeBody
+from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.versions import RetirementAsked, VersionBody, VersionPath, VersionStatus, one_of, page_of, told
 from eucora.api.words import Line as Text
 from eucora.api.words import Prose, Version
@@ -155,38 +169,38 @@ async def list_risk_models(
     return await page_of(house.reads.risk_models, RiskModelBody, page, status)
 
 
-@router.get("/{version}", dependencies=[fresh("risk_models")], responses=problem_responses(404))
+@router.get("/{version}", dependencies=[fresh("risk_models")], responses=problem_responses(404) | UNCHANGED)
 @readers()
-async def get_risk_model(version: VersionPath, house: HouseDep, response: Response) -> RiskModelBody:
+async def get_risk_model(version: VersionPath, house: HouseDep, tag: TagDep) -> RiskModelBody:
     """One version, with that of its stream as ETag."""
     view = await one_of(house.reads.risk_models, built_in(), version)
     if view is None:
         raise RiskModelUnknown(version)
-    return told(RiskModelBody, view, response)
+    return told(RiskModelBody, view, tag)
 
 
-@router.post("/{version}/approvals", status_code=201, responses=problem_responses(400, 404, 409, 413, 415))
+@router.post("/{version}/approvals", status_code=201, responses=problem_responses(400, 404, 409, 412, 413, 415, 428))
 @permits(Role.CAB_APPROVER, Role.SECURITY_REVIEWER)
 async def approve_risk_model(
-    version: VersionPath, body: RiskModelApprovalAsked, response: Response, house: HouseDep, caller: CallerDep
+    version: VersionPath, body: RiskModelApprovalAsked, response: Response, house: HouseDep, caller: DeciderDep
 ) -> ReceiptBody:
     """Give one of the two approvals; with the second, by another person, the model is active."""
     written = await policies.approve_risk_model(house.deps.world, caller, version, body.part)
     return await receipt(house, response, written)
 
 
-@router.post("/{version}/retirements", status_code=201, responses=problem_responses(400, 404, 409, 413, 415))
+@router.post("/{version}/retirements", status_code=201, responses=problem_responses(400, 404, 409, 412, 413, 415))
 @permits(Role.CAB_APPROVER, Role.SECURITY_REVIEWER)
 async def retire_risk_model(
-    version: VersionPath, body: RetirementAsked, response: Response, house: HouseDep, caller: CallerDep
+    version: VersionPath, body: RetirementAsked, response: Response, house: HouseDep, caller: MoverDep
 ) -> ReceiptBody:
     """Take a version out of use for new intents; those that were scored with it keep it."""
     written = await policies.retire_risk_model(house.deps.world, caller, version, body.reason)
     return await receipt(house, response, written)
 
 
-@router.post("/{version}/backtests", responses=problem_responses(404, 413, 415))
-@readers()
+@router.post("/{version}/backtests", responses=problem_responses(400, 404, 413, 415))
+@readers(Where.INSTALLATION)
 async def backtest_risk_model(version: VersionPath, body: RiskReplayAsked, house: HouseDep) -> RiskBacktestBody:
     """Replay recorded proposals under a version of any status, and say what then happened. Nothing is stored."""
     found = await backtests.backtest_risk_model(

@@ -3,24 +3,26 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Final, TypeVar
 
 from eucora.api.asking import ActingDep, HouseDep, Id, Told, fresh
 from eucora.api.deployment_intents import IntentAsked
 from eucora.api.house import House
 from eucora.api.problems import problem_responses
-from eucora.api.routes import noun, permits, readers
+from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.shares import ShareTold
 from eucora.application.execute import load
 from eucora.application.rollout_plans import plan_of, preview
 from eucora.domain import evidence_pack
 from eucora.domain.deployment_intent.refusals import IntentUnknown
-from eucora.domain.people import Role
+from eucora.domain.people import Person, Role
 from eucora.domain.planes import Plane
-from eucora.domain.rings import Ring
+from eucora.domain.rings import OfferAs, Ring
 from eucora.domain.rollout_plan import Action, FactorDelta, RolloutPlan
 
 router = noun("deployment-intents")
-CANDIDATES_MAX = 20  # so many intents of the application are looked through for the former release
+T = TypeVar("T", bound=Told)
+CANDIDATES_MAX: Final = 20  # so many intents of the application are looked through for the former release
 
 
 class GroupChangeBody(Told):
@@ -33,6 +35,8 @@ class GroupChangeBody(Told):
     from_version: str
     to_version: str
     share: ShareTold
+    offer_as: OfferAs
+    excluded: tuple[str, ...]
 
 
 class RingDevicesBody(Told):
@@ -50,7 +54,7 @@ class RingDevicesBody(Told):
 
 
 class OverlapBody(Told):
-    """Another rollout under way that has devices of this one in its cohorts."""
+    """Another rollout under way that has devices of this one in its cohorts; no ids: one outside your scopes."""
 
     intent_id: str
     application_id: str
@@ -99,8 +103,29 @@ class PlanBody(Told):
     risk: RiskDeltaBody | None
 
 
-def _told(plan: RolloutPlan) -> PlanBody:
-    return PlanBody.model_validate(plan)
+async def _told(house: House, person: Person, plan: RolloutPlan) -> PlanBody:
+    """The plan, in which the rollouts that the person may not see are counted and not named."""
+    body = PlanBody.model_validate(plan)
+    if person.reach is None:
+        return body
+    overlaps = [
+        one if await _sees(house, person, one.intent_id) else _replaced(one, intent_id="", application_id="")
+        for one in body.overlaps
+    ]
+    risk = body.risk
+    if risk is not None and not await _sees(house, person, risk.former_intent):
+        risk = _replaced(risk, former_intent="")
+    return _replaced(body, overlaps=tuple(overlaps), risk=risk)
+
+
+async def _sees(house: House, person: Person, intent_id: str) -> bool:
+    view = await house.reads.intents.get(intent_id)
+    return view is not None and person.sees(view.scope)
+
+
+def _replaced(body: T, **changes: object) -> T:
+    """The body with other values in some of its fields."""
+    return body.model_copy(update=changes)
 
 
 async def _candidates(house: House, application_id: str) -> Sequence[str]:
@@ -109,13 +134,13 @@ async def _candidates(house: House, application_id: str) -> Sequence[str]:
 
 
 @router.post("/plans", responses=problem_responses(400, 404, 409, 413, 415, 502))
-@permits(Role.PACKAGING_ENGINEER)
+@permits(Role.PACKAGING_ENGINEER, where=Where.ANYWHERE)
 async def preview_rollout_plan(body: IntentAsked, house: HouseDep, caller: ActingDep) -> PlanBody:
     """What a proposal would do. Nothing is stored; it is refused as the proposal itself would be."""
     world = house.deps.world
     pack = (await load(world.store, evidence_pack.DECIDER, body.evidence_pack)).assembled
     candidates = await _candidates(house, pack.application.application_id) if pack else ()
-    return _told(await preview(world, caller, body.to_request(), candidates))
+    return await _told(house, caller.person, await preview(world, caller, body.to_request(), candidates))
 
 
 @router.get("/{intent_id}/plan", dependencies=[fresh("intents")], responses=problem_responses(404))
@@ -126,4 +151,5 @@ async def get_rollout_plan(house: HouseDep, caller: ActingDep, intent_id: Id) ->
     if view is None:
         raise IntentUnknown
     candidates = await _candidates(house, view.release.application.application_id)
-    return _told(await plan_of(house.deps.world, caller, str(intent_id), candidates))
+    plan = await plan_of(house.deps.world, caller, str(intent_id), candidates)
+    return await _told(house, caller.person, plan)

@@ -3,16 +3,22 @@
 A route without a declared permission cannot be built, so a forgotten one stops the start and not an auditor.
 """
 
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from eucora.api.bodies import BoundedRequest, refuse_nul
 from eucora.api.house import house_of
+from eucora.api.idempotency import keep_answer
 from eucora.api.problems import problem_responses
+from eucora.api.reach import INSTALLATION_WIDE, SCOPED, WHOLE, target_of
 from eucora.application.break_glass import effective
 from eucora.application.world import RoleMissing
 from eucora.domain.people import Person, Role
@@ -21,30 +27,52 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK: Final = "__eucora_permission__"
 PREFIX: Final = "/api/v1"
 BREAK_GLASS: Final = "Eucora-Break-Glass"
+_LITERAL: Final[set[str]] = set()  # paths without a parameter, of every route that there is
+_PARAMETERS: Final = re.compile(r"\{(\w+)")
 
 
 class PermissionUndeclared(TypeError):
     """A route says nothing about who may use it."""
 
 
+class Where(StrEnum):
+    """In which scope a role must be held.
+
+    ``target``: in one that covers what the path names, and what nobody may show the caller does not exist for him.
+    ``installation``: for everything. ``shown``: in any; the answer holds what his scopes cover, and what has no scope.
+    ``anywhere``: in any, because it changes nothing that has a scope, or because the use case asks about the scope that
+    the body names. ``seen``: as ``target``, and in any for what is shown to everybody: it adds only to what is told.
+    """
+
+    TARGET = "target"
+    INSTALLATION = "installation"
+    SHOWN = "shown"
+    ANYWHERE = "anywhere"
+    SEEN = "seen"
+
+
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """``roles``: any of them suffices. Without roles: everybody who is signed in; ``public``: everybody."""
+    """``roles``: any of them suffices. Without roles: everybody who is signed in; ``public``: everybody.
+
+    ``where`` None: the path says it, see :func:`_where`.
+    """
 
     roles: tuple[Role, ...] = ()
     public: bool = False
+    where: Where | None = None
 
 
-def permits(*roles: Role) -> Callable[[F], F]:
-    """The route is for those who hold one of the roles."""
+def permits(*roles: Role, where: Where | None = None) -> Callable[[F], F]:
+    """The route is for those who hold one of the roles: for what the path names, or else for the whole installation."""
     if not roles:
         raise PermissionUndeclared("name the roles, or use signed_in or public")
-    return _marked(Permission(roles))
+    return _marked(Permission(roles, where=where))
 
 
-def readers() -> Callable[[F], F]:
-    """The route is for everybody who holds any role."""
-    return _marked(Permission(tuple(Role)))
+def readers(where: Where | None = None) -> Callable[[F], F]:
+    """The route is for everybody who holds any role, and shows him what his scopes cover."""
+    return _marked(Permission(tuple(Role), where=where))
 
 
 def signed_in() -> Callable[[F], F]:
@@ -72,49 +100,100 @@ class GuardedRoute(APIRoute):
         permission = getattr(endpoint, _MARK, None)
         if not isinstance(permission, Permission):
             raise PermissionUndeclared(f"{path}: {endpoint.__qualname__} declares no permission")
-        self.permission = permission
+        self.permission, self.where = permission, _where(path, permission)
         # A route that describes its body itself takes it raw, as it streams in, and sets its own bound.
         self.streams = "requestBody" in (options.get("openapi_extra") or {})
-        told = (422, 500) if permission.public else (401, 403, 422, 500, 503)
+        told: tuple[int, ...] = (414, 422, 429, 431, 500, 503)
+        told += () if permission.public else (401, 403)
+        told += () if {*(options.get("methods") or ("GET",))} <= {"GET", "HEAD"} else (408,)
+        told += (404,) if self.where in (Where.TARGET, Where.SEEN) else ()
         options["responses"] = problem_responses(*told) | (options.get("responses") or {})
         if not permission.public:
-            extra = {"security": [{"bearer": []}], "x-roles": [role.value for role in permission.roles]}
+            roles = [role.value for role in permission.roles]
+            extra = {"security": [{"bearer": []}], "x-roles": roles, "x-scope": self.where.value}
             options["openapi_extra"] = extra | (options.get("openapi_extra") or {})
         super().__init__(path, endpoint, **options)
+        if "{" not in path:
+            _LITERAL.add(path)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        # What one route says literally is no id to another, or the path would answer to methods that it does not have.
+        if self.param_convertors and scope["path"] in _LITERAL:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle, takes_json = super().get_route_handler(), self.body_field is not None
 
         async def guarded(request: Request) -> Response:
             if not self.permission.public:
-                request.state.person = await _admitted(request, self.permission, self.name)
+                request.state.person = await _admitted(request, self)
             refuse_nul(request)
             if self.streams:
-                return await handle(request)
+                return await keep_answer(request, await handle(request))
             bounded = BoundedRequest(request.scope, request.receive)
             if takes_json:
                 await bounded.check_json()
-            return await handle(bounded)
+            return await keep_answer(request, await handle(bounded))
 
         return guarded
 
 
-async def _admitted(request: Request, permission: Permission, operation: str) -> Person:
-    house = house_of(request)
+def _where(path: str, permission: Permission) -> Where:
+    """Raises PermissionUndeclared: the path names something, and nobody said whether that stands in a scope."""
+    named = set(_PARAMETERS.findall(path))
+    if strange := named - SCOPED.keys() - INSTALLATION_WIDE:
+        raise PermissionUndeclared(f"{path}: say in eucora.api.reach what scope {', '.join(sorted(strange))} stands in")
+    if permission.where is not None:
+        return permission.where
+    if named & SCOPED.keys():
+        return Where.TARGET
+    readable = not permission.roles or {*permission.roles} == {*Role}
+    return Where.SHOWN if readable else Where.INSTALLATION
+
+
+async def _admitted(request: Request, route: GuardedRoute) -> Person:
+    house, roles = house_of(request), route.permission.roles
     person = await house.authenticator.person(request.headers.get("authorization"))
-    # Also who is refused for his roles stands in the access log.
+    # Also who is refused for his roles, or asks too often, stands in the access log.
     request.state.person = person
+    house.throttle.admit(request.scope["state"], person)
     if session_id := request.headers.get(BREAK_GLASS, ""):
         person = await effective(house.deps.world.store, house.deps.world.clock, person, session_id)
         request.state.person = person
-    if permission.roles and not any(_admits(person, role) for role in permission.roles):
-        raise RoleMissing(operation, permission.roles)
-    return person
+    if not roles:
+        return person
+    if not any(person.holds_somewhere(role) for role in roles):
+        raise RoleMissing(route.name, roles)
+    return await _within(request, route, person)
 
 
-def _admits(person: Person, role: Role) -> bool:
-    """A publisher has his role for a part of the installation, and each use case asks whether the target lies in it."""
-    return person.holds_somewhere(role) if role is Role.PUBLISHER else person.holds(role)
+async def _within(request: Request, route: GuardedRoute, person: Person) -> Person:
+    """The person with the grants that count here, so that no use case can take one of another scope for enough.
+
+    Raises RoleMissing; and the refusal of an unknown id where he may not see what the path names.
+    """
+    roles = route.permission.roles
+    if all(grant.scope == WHOLE for grant in (*person.grants, *person.lent)):
+        return person
+    if route.where is Where.INSTALLATION:
+        return _narrowed(route, person.inside(WHOLE))
+    target = await target_of(house_of(request).deps.world.store, request.path_params)
+    if route.where not in (Where.TARGET, Where.SEEN) or target is None:
+        return person
+    if not (target.shown_to_all or person.sees(target.scope)):
+        raise target.unknown
+    if {*roles} == {*Role} or (target.shown_to_all and route.where is Where.SEEN):
+        return person
+    if Role.PUBLISHER in roles and "intent_id" in request.path_params and person.holds_somewhere(Role.PUBLISHER):
+        return person  # the intent itself refuses a publisher of another scope, and keeps that on record
+    return _narrowed(route, person.inside(target.scope))
+
+
+def _narrowed(route: GuardedRoute, inside: Person) -> Person:
+    if not any(inside.holds_somewhere(role) for role in route.permission.roles):
+        raise RoleMissing(route.name, route.permission.roles)
+    return inside
 
 
 def noun(path: str, tag: str | None = None) -> APIRouter:

@@ -61,7 +61,10 @@ class IssuedBody(Told):
 
 
 class TokenBody(Told):
-    """A token without its secret. ``valid``: whether it would be accepted now."""
+    """A token without its secret. ``valid``: whether it would be accepted now.
+
+    ``last_used_at``: to the minute; null: it never was, or before such times were kept.
+    """
 
     id: str
     name: str
@@ -73,6 +76,7 @@ class TokenBody(Told):
     revoked_by: str
     revoke_reason: str
     revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 @router.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
@@ -89,7 +93,6 @@ async def issue_service_token(
         grants=tuple(Grant(one.role, Scope(**one.scope.model_dump())) for one in body.grants),
         expires_at=body.expires_at,
     )
-    await house.deps.runner.catch_up(TOKENS)  # who gets a token may use it at once
     written = await receipt(house, response, issued.receipt)
     response.headers["Cache-Control"] = "no-store"
     return IssuedBody(id=written.id, version=written.version, secret=issued.secret)
@@ -101,6 +104,7 @@ async def list_service_tokens(house: HouseDep, page: PagingDep) -> Listing[Token
     """Service tokens, newest first."""
     now = house.deps.world.clock.now()
     found = await house.reads.tokens.page(after=page.after, limit=page.limit)
+    used = await house.reads.token_uses.of([view.id for view in found.items])
     items = [
         TokenBody(
             id=view.id,
@@ -113,6 +117,7 @@ async def list_service_tokens(house: HouseDep, page: PagingDep) -> Listing[Token
             revoked_by=view.revoked_by,
             revoke_reason=view.revoke_reason,
             revoked_at=view.revoked_at,
+            last_used_at=used.get(view.id),
         )
         for view in found.items
     ]

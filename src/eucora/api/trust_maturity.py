@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Response
 from pydantic import Field
 
-from eucora.api.asking import Asked, HouseDep, MoverDep, ReceiptBody, Told, fresh, receipt
+from eucora.api.asking import Asked, DeciderDep, HouseDep, ReceiptBody, Told, fresh, receipt
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
 from eucora.api.words import Prose
@@ -17,7 +17,7 @@ from eucora.domain.trust_maturity import LEVEL_MAX, TrackRecord
 from eucora.projections.trust_maturity import LevelChange, ProposedRise
 
 router = noun("trust-maturity")
-REFUSALS = problem_responses(400, 409, 412, 413, 415)
+REFUSALS = problem_responses(400, 409, 412, 413, 415, 428)
 Level = Annotated[int, Field(ge=1, le=LEVEL_MAX)]
 
 
@@ -79,7 +79,9 @@ async def get_trust_maturity(house: HouseDep, response: Response) -> MaturityBod
 
 @router.post("/rises", status_code=201, responses=REFUSALS)
 @permits(Role.CAB_APPROVER)
-async def approve_maturity_rise(body: RiseAsked, response: Response, house: HouseDep, caller: MoverDep) -> ReceiptBody:
+async def approve_maturity_rise(
+    body: RiseAsked, response: Response, house: HouseDep, caller: DeciderDep
+) -> ReceiptBody:
     """Approve a proposed rise; it is refused where it is no longer earned."""
     return await receipt(house, response, await trust_maturity.approve_rise(house.deps.world, caller, body.to_level))
 
@@ -87,7 +89,7 @@ async def approve_maturity_rise(body: RiseAsked, response: Response, house: Hous
 @router.post("/declines", status_code=201, responses=REFUSALS)
 @permits(Role.CAB_APPROVER)
 async def decline_maturity_rise(
-    body: DeclineAsked, response: Response, house: HouseDep, caller: MoverDep
+    body: DeclineAsked, response: Response, house: HouseDep, caller: DeciderDep
 ) -> ReceiptBody:
     """Decline a proposed rise; its weeks begin anew."""
     written = await trust_maturity.decline_rise(house.deps.world, caller, body.to_level, body.reason)

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
-from fastapi import Path, Response
+from fastapi import Path
 
-from eucora.api.asking import Asked, Listing, Paging, Told
+from eucora.api.asking import Asked, Listing, Paging, Tag, Told
 from eucora.api.words import Prose, Version
 from eucora.projections.versions import Versions, VersionView
 
@@ -49,7 +49,7 @@ async def one_of(versions: Versions[V], built_in: V, version: str) -> V | None:
     return await versions.get(version) or (built_in if version == built_in.id else None)
 
 
-def told(body: type[B], view: VersionView, response: Response) -> B:
-    """The view as an answer, with the version of its stream as ETag."""
-    response.headers["ETag"] = f'"{view.version}"'
+def told(body: type[B], view: VersionView, tag: Tag) -> B:
+    """The view as an answer, with the version of its stream as ETag. Raises NotModified."""
+    tag.of(view.version)
     return body.model_validate(view)

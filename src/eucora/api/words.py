@@ -1,13 +1,15 @@
 """Texts and times that come in: how long they may be, what they look like, and when they may lie."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 9000
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
 
 Line: TypeAlias = Annotated[str, StringConstraints(max_length=200)]
 Prose: TypeAlias = Annotated[str, StringConstraints(max_length=4_000)]
@@ -26,5 +28,26 @@ def _in_range(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-Moment: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_range)]
+def _written(value: object) -> object:
+    # A number would be taken for seconds or milliseconds since 1970, by its size; the description knows neither.
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
+        return value
+    raise PydanticCustomError("moment_not_written", "Input should be a time such as 2026-03-02T08:00:00Z")
+
+
+Moment: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_range)]
 """A time with an offset, in UTC from here on."""
+
+ClockTime: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_written),
+    # The format date-time (RFC 3339) demands an offset, which a time on the wall of some place does not have.
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?$",
+            "description": "ISO 8601: with an offset, or as the clock on the wall shows it where a zone is named.",
+        }
+    ),
+]
+"""A time with an offset, or without one beside a zone that is named."""

@@ -13,6 +13,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from eucora.connectors.redaction import without_known
 from eucora.observability import configure_logs
 from eucora.settings import Settings, SettingsInvalid, read_settings
 from eucora.store.database import UnsafeDatabase
@@ -27,7 +28,7 @@ err = Console(stderr=True)
 
 def fail(message: str, code: int = REFUSED) -> NoReturn:
     """One line on standard error, and the exit code: 1 refused, 2 misused."""
-    print(f"eucora: {' '.join(message.split())}", file=sys.stderr)
+    print(f"eucora: {without_known(' '.join(message.split()))}", file=sys.stderr)
     raise typer.Exit(code)
 
 
@@ -50,7 +51,7 @@ def _about_a_file(error: OSError) -> str:
     """What went wrong with which file, and the setting that led there. Raises the error anew when it names no file."""
     if not isinstance(error.filename, str | os.PathLike) or not error.strerror:
         raise error
-    data_dir = read_settings().data_dir
+    data_dir = Path(os.environ.get("EUCORA_DATA_DIR") or Settings.model_fields["data_dir"].default)
     path, home = (Path(os.path.realpath(one)) for one in (error.filename, data_dir))
     if path.is_relative_to(home) or home.is_relative_to(path):
         return f"EUCORA_DATA_DIR={data_dir}: {path}: {error.strerror}; name a folder that can be written"

@@ -6,6 +6,8 @@ from eucora import __version__
 from eucora.cli import operations, serving
 from eucora.cli.as_code import commands as as_code
 from eucora.cli.demo import demo
+from eucora.cli.dry_run.command import dry_run
+from eucora.cli.intents import intents
 from eucora.cli.simulation.command import simulate
 
 app = typer.Typer(
@@ -40,9 +42,11 @@ app.command()(operations.doctor)
 app.command()(operations.events)
 app.command()(operations.replay)
 app.command("plan")(as_code.show_plan)
+app.command()(dry_run)
 app.command()(as_code.apply)
 app.command()(as_code.schema)
 app.command()(simulate)
+app.add_typer(intents, name="intents")
 app.add_typer(operations.projections, name="projections")
 app.add_typer(operations.jobs, name="jobs")
 

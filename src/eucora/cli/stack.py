@@ -16,7 +16,7 @@ import httpx
 
 from eucora import bootstrap
 from eucora.cli.console import fail
-from eucora.lab.oidc import password_for
+from eucora.lab.oidc import CONSOLE, password_for
 from eucora.lab.server import LabAddresses
 from eucora.settings import Settings
 
@@ -66,6 +66,7 @@ class Stack:
         self.database_url = self._held.enter_context(bootstrap.database(settings, migrated=True))
         environment = dict(os.environ)
         environment["EUCORA_DATA_DIR"] = str(settings.data_dir)
+        environment.setdefault("EUCORA_DRAIN_S", "0")  # no balancer stands before it, and whoever stops us waits
         if self._pace is not None:
             self.lab = self._start_lab(self._pace, environment)
             environment |= lab_environment(self.lab)
@@ -172,6 +173,7 @@ def lab_environment(lab: LabAddresses) -> dict[str, str]:
     """The settings that connect EUCORA to a lab."""
     return {
         "EUCORA_OIDC_ISSUER": lab.oidc_issuer,
+        "EUCORA_OIDC_CONSOLE_CLIENT_ID": CONSOLE,
         "INTUNE_TENANT_ID": lab.tenant,
         "INTUNE_CLIENT_ID": lab.client_id,
         "INTUNE_CLIENT_SECRET": lab.client_secret,

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import ARRAY, JSON, BigInteger, Column, Index, Table, Text, any_, bindparam, select
+from sqlalchemy import ARRAY, JSON, BigInteger, Column, ColumnElement, Index, Table, Text, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.types import TypeEngine
 
@@ -85,6 +85,7 @@ class DocumentShape(Generic[V]):
     columns: Mapping[str, TypeEngine[Any]] = field(default_factory=dict)
     values: Callable[[V], Mapping[str, object]] = lambda view: {}
     indexes: tuple[tuple[str, ...], ...] = ()
+    reach: Callable[[Table], ColumnElement[bool]] | None = None  # which rows a caller's scopes cover; None: all
 
     @cached_property
     def adapter(self) -> TypeAdapter[V]:

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Index, Integer, Tabl
 from eucora.application.ports import Recorded
 from eucora.domain import break_glass as bg
 from eucora.domain.people import Scope
+from eucora.projections import reach
 from eucora.projections.base import DocumentShape, RowProjection, stream_id
 from eucora.projections.documents import LIMIT_MAX, Documents
 from eucora.projections.paging import Page, decode_cursor, encode_cursor
@@ -115,13 +116,14 @@ def _after(view: BreakGlassView, event: object) -> BreakGlassView:
 BREAK_GLASS = DocumentShape(
     name="break_glass",
     table="break_glass",
-    version=1,
+    version=2,
     view=BreakGlassView,
     key=lambda recorded: stream_id(recorded, "break_glass"),
     evolve=evolve,
-    columns={"status": Text(), "debt_due_at": DateTime(timezone=True)},
-    values=lambda view: {"status": view.status, "debt_due_at": view.debt_due_at},
+    columns={"status": Text(), "debt_due_at": DateTime(timezone=True)} | reach.COLUMNS,
+    values=lambda view: {"status": view.status, "debt_due_at": view.debt_due_at} | reach.columns_of(view.scope),
     indexes=(("status", "created", "id"), ("debt_due_at",)),
+    reach=reach.covered,
 )
 
 
@@ -198,10 +200,15 @@ class BreakGlassSessions:
         return await self._documents.get(session_id)
 
     async def page(
-        self, *, status: bg.SessionStatus | None = None, after: str | None = None, limit: int = 50
+        self,
+        *,
+        status: bg.SessionStatus | None = None,
+        after: str | None = None,
+        limit: int = 50,
+        within: Sequence[Scope] | None = None,
     ) -> Page[BreakGlassView]:
-        """Newest first. Raises BadCursor."""
-        return await self._documents.page({"status": status}, after, limit)
+        """Newest first; ``within``: the caller's scopes. Raises BadCursor."""
+        return await self._documents.page({"status": status}, after, limit, within)
 
     async def overdue_debts(self, at: datetime) -> tuple[str, ...]:
         """Sessions that are over and that nobody reviewed by the time when it was due, oldest first."""

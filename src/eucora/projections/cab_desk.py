@@ -1,6 +1,6 @@
 """Read model ``cab_desk``: open and decided CAB reviews with their votes, and the debts of emergency changes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -14,11 +14,14 @@ from eucora.domain.cab_review.refusals import conflict
 from eucora.domain.conditions import Condition
 from eucora.domain.deployment_intent.events import SERVICE
 from eucora.domain.governance_types import ReviewRules
+from eucora.domain.people import Scope
 from eucora.domain.rings import Ring
 from eucora.domain.risk_types import BlastRadiusClass
 from eucora.projections.base import DocumentShape, stream_id
 from eucora.projections.documents import LIMIT_MAX, Documents
+from eucora.projections.intent_reach import of_seen_intent
 from eucora.projections.paging import BadCursor, Page, decode_cursor, encode_cursor
+from eucora.projections.reach import held
 from eucora.projections.sql import Statement, compiled
 
 OPEN: Final = "open"
@@ -252,6 +255,7 @@ CAB_DESK = DocumentShape(
         ("debt", "created", "id"),
         ("application", "debt"),
     ),
+    reach=of_seen_intent,
 )
 
 
@@ -260,7 +264,7 @@ class CabDesk:
 
     def __init__(self, pool: Any) -> None:
         self._pool, self._documents = pool, Documents(pool, CAB_DESK)
-        self._queues: dict[tuple[bool, bool], Statement] = {}
+        self._queues: dict[tuple[bool, bool, bool], Statement] = {}
         table = CAB_DESK.live
         lapsed = or_(table.c.retrospective == "overdue", table.c.debt_due_at <= bindparam("at", type_=DateTime(True)))
         owed = (table.c.application == bindparam("application"), table.c.debt == "owed")
@@ -278,6 +282,7 @@ class CabDesk:
         retrospective: str | None = None,
         after: str | None = None,
         limit: int = 50,
+        within: Sequence[Scope] | None = None,
     ) -> Page[ReviewView]:
         """Newest first. ``open``: True for those that wait for votes, False for the decided.
 
@@ -290,10 +295,15 @@ class CabDesk:
         where: dict[str, object] = {"state": state, "status": status, "intent_id": intent_id}
         column = "debt" if retrospective == "open" else "retrospective"
         where[column] = "owed" if retrospective == "open" else retrospective
-        return await self._documents.page(where, after, limit)
+        return await self._documents.page(where, after, limit, within)
 
     async def queue(
-        self, *, blast_radius_class: BlastRadiusClass | None = None, after: str | None = None, limit: int = 50
+        self,
+        *,
+        blast_radius_class: BlastRadiusClass | None = None,
+        after: str | None = None,
+        limit: int = 50,
+        within: Sequence[Scope] | None = None,
     ) -> Page[ReviewView]:
         """Open reviews, the one that is due first first; of those due at once the most dangerous class.
 
@@ -302,8 +312,8 @@ class CabDesk:
         """
         limit = max(1, min(limit, LIMIT_MAX))
         asked: dict[str, object] = {} if blast_radius_class is None else {"radius": str(blast_radius_class)}
-        statement = self._queue(blast_radius_class is not None, after is not None)
-        found = await statement.fetch(self._pool, limit=limit + 1, **asked, **_place(after))
+        statement = self._queue(blast_radius_class is not None, after is not None, within is not None)
+        found = await statement.fetch(self._pool, limit=limit + 1, **asked, **_place(after), **held(within))
         views = [self._documents.view(row["doc"]) for row in found[:limit]]
         if len(found) <= limit:
             return Page(views, None)
@@ -314,20 +324,22 @@ class CabDesk:
         """Debts of the application that are overdue: on record as such, or due by ``at`` where it is named."""
         return int(await self._overdue.fetchval(self._pool, application=application_id, at=at))
 
-    def _queue(self, by_class: bool, later: bool) -> Statement:
-        if (by_class, later) not in self._queues:
+    def _queue(self, by_class: bool, later: bool, bounded: bool) -> Statement:
+        if (by_class, later, bounded) not in self._queues:
             table = CAB_DESK.live
             query = select(table.c.doc).where(table.c.state == OPEN)
             if by_class:
                 query = query.where(table.c.blast_radius_class == bindparam("radius", type_=Text))
+            if bounded:
+                query = query.where(of_seen_intent(table))
             place = tuple_(table.c.due_at, table.c.class_rank, table.c.id)
             if later:
                 due_at = bindparam("after_due", type_=DateTime(timezone=True))
                 rank, id = bindparam("after_rank", type_=Integer), bindparam("after_id", type_=Text)
                 query = query.where(place > tuple_(due_at, rank, id))
             query = query.order_by(table.c.due_at, table.c.class_rank, table.c.id)
-            self._queues[by_class, later] = compiled(query.limit(bindparam("limit", type_=Integer)))
-        return self._queues[by_class, later]
+            self._queues[by_class, later, bounded] = compiled(query.limit(bindparam("limit", type_=Integer)))
+        return self._queues[by_class, later, bounded]
 
 
 def _place(after: str | None) -> Mapping[str, object]:

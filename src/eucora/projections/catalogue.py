@@ -17,9 +17,11 @@ from eucora.projections.intents import IntentProjection
 from eucora.projections.operations import OperationProjection
 from eucora.projections.policy_exceptions import POLICY_EXCEPTIONS
 from eucora.projections.risk_models import RISK_MODELS
+from eucora.projections.role_mappings import ROLE_MAPPINGS
 from eucora.projections.timeline import TimelineProjection
 from eucora.projections.tokens import TOKENS
 from eucora.projections.trust_maturity import TRUST_MATURITY
+from eucora.projections.workload_trusts import WORKLOAD_TRUSTS
 
 
 def all_projections() -> list[Projection]:
@@ -42,8 +44,10 @@ def all_projections() -> list[Projection]:
         DocumentProjection(GATE_POLICIES),
         DocumentProjection(GOVERNANCE_POLICIES),
         DocumentProjection(RISK_MODELS),
+        DocumentProjection(ROLE_MAPPINGS),
         DocumentProjection(TRUST_MATURITY),
         DocumentProjection(CALIBRATION),
         DocumentProjection(TOKENS),
+        DocumentProjection(WORKLOAD_TRUSTS),
         DocumentProjection(CONNECTORS),
     ]

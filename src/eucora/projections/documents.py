@@ -5,8 +5,10 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ARRAY, BigInteger, Integer, Text, any_, bindparam, select, tuple_
 
+from eucora.domain.people import Scope
 from eucora.projections.base import DocumentShape, View
 from eucora.projections.paging import Page, decode_cursor, encode_cursor
+from eucora.projections.reach import held
 from eucora.projections.sql import Statement, compiled
 
 V = TypeVar("V", bound=View)
@@ -21,7 +23,7 @@ class Documents(Generic[V]):
         self._one = compiled(select(self.table.c.doc).where(self.table.c.id == bindparam("id")))
         wanted = bindparam("ids", type_=ARRAY(Text))
         self._many = compiled(select(self.table.c.doc).where(self.table.c.id == any_(wanted)))
-        self._pages: dict[tuple[tuple[str, ...], frozenset[str], bool], Statement] = {}
+        self._pages: dict[tuple[tuple[str, ...], frozenset[str], bool, bool], Statement] = {}
 
     async def get(self, id: str) -> V | None:
         doc = await self._one.fetchval(self.pool, id=id)
@@ -35,32 +37,42 @@ class Documents(Generic[V]):
     def view(self, doc: str) -> V:
         return self.shape.adapter.validate_json(doc)
 
-    async def page(self, where: Mapping[str, object], after: str | None, limit: int) -> Page[V]:
+    async def page(
+        self, where: Mapping[str, object], after: str | None, limit: int, within: Sequence[Scope] | None = None
+    ) -> Page[V]:
         """Whole views. Raises BadCursor."""
-        rows = await self.rows(("doc",), where, after, limit)
+        rows = await self.rows(("doc",), where, after, limit, within)
         return Page([self.view(row["doc"]) for row in rows.items], rows.next)
 
     async def rows(
-        self, columns: Sequence[str], where: Mapping[str, object | None], after: str | None, limit: int
+        self,
+        columns: Sequence[str],
+        where: Mapping[str, object | None],
+        after: str | None,
+        limit: int,
+        within: Sequence[Scope] | None = None,
     ) -> Page[Any]:
-        """Database rows of ``columns``, newest first. ``where``: column → value, None meaning any. Raises BadCursor."""
+        """Database rows of ``columns``, newest first. ``where``: column → value, None meaning any. Raises BadCursor.
+
+        ``within``: the caller's scopes; None: he sees everything.
+        """
         limit = max(1, min(limit, LIMIT_MAX))
         asked: dict[str, object] = {name: value for name, value in where.items() if value is not None}
-        statement = self._page(tuple(columns), frozenset(asked), after is not None)
+        statement = self._page(tuple(columns), frozenset(asked), after is not None, within is not None)
         if after is not None:
             asked["after_created"], asked["after_id"] = decode_cursor(after, int, str)
-        found = await statement.fetch(self.pool, limit=limit + 1, **asked)
+        found = await statement.fetch(self.pool, limit=limit + 1, **asked, **held(within))
         more = len(found) > limit
         last = found[limit - 1] if more else None
         return Page(found[:limit], None if last is None else encode_cursor(last["created"], last["id"]))
 
-    def _page(self, columns: tuple[str, ...], filters: frozenset[str], later: bool) -> Statement:
-        known = (columns, filters, later)
+    def _page(self, columns: tuple[str, ...], filters: frozenset[str], later: bool, bounded: bool) -> Statement:
+        known = (columns, filters, later, bounded)
         if known not in self._pages:
-            self._pages[known] = self._compile(columns, filters, later)
+            self._pages[known] = self._compile(columns, filters, later, bounded)
         return self._pages[known]
 
-    def _compile(self, columns: tuple[str, ...], filters: frozenset[str], later: bool) -> Statement:
+    def _compile(self, columns: tuple[str, ...], filters: frozenset[str], later: bool, bounded: bool) -> Statement:
         table = self.table
         shown = dict.fromkeys(("created", "id", *columns))  # the cursor needs the first two
         query = select(*(table.c[name] for name in shown))
@@ -70,6 +82,8 @@ class Documents(Generic[V]):
                 query = query.where(bindparam(name, type_=Text) == any_(column))
             else:
                 query = query.where(column == bindparam(name, type_=column.type))
+        if bounded and self.shape.reach is not None:
+            query = query.where(self.shape.reach(table))
         if later:
             key = tuple_(bindparam("after_created", type_=BigInteger), bindparam("after_id", type_=Text))
             query = query.where(tuple_(table.c.created, table.c.id) < key)

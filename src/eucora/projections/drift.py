@@ -1,5 +1,6 @@
 """Read model ``drift_findings``: each difference between a plane and what was decided, and what was done about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -10,10 +11,12 @@ from sqlalchemy import Text
 from eucora.application.ports import Recorded
 from eucora.domain import drift as d
 from eucora.domain.drift_compare import DriftKind, Remedy
+from eucora.domain.people import Scope
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 from eucora.projections.base import DocumentShape
 from eucora.projections.documents import Documents
+from eucora.projections.intent_reach import of_seen_intent
 from eucora.projections.paging import Page
 
 
@@ -123,6 +126,7 @@ DRIFT_FINDINGS = DocumentShape(
     columns={name: Text() for name in _FILTERS},
     values=lambda view: {name: str(getattr(view, name)) for name in _FILTERS},
     indexes=(("intent_id", "created", "id"), ("status", "created", "id")),
+    reach=of_seen_intent,
 )
 
 
@@ -145,7 +149,8 @@ class DriftFindings:
         severity: d.DriftSeverity | None = None,
         after: str | None = None,
         limit: int = 50,
+        within: Sequence[Scope] | None = None,
     ) -> Page[DriftFindingView]:
         """Newest first. Raises BadCursor."""
         where = {"intent_id": intent_id, "status": status, "plane": plane, "kind": kind, "severity": severity}
-        return await self._documents.page(where, after, limit)
+        return await self._documents.page(where, after, limit, within)

@@ -1,5 +1,6 @@
 """Read model ``incidents``: each with what it called to stop, when that happened, and what was said about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,9 +10,11 @@ from sqlalchemy import Text
 from eucora.application.ports import Recorded
 from eucora.domain import incident as e
 from eucora.domain.deployment_intent.events import SERVICE, RolloutHalted, RolloutPaused
+from eucora.domain.people import Scope
 from eucora.domain.risk_types import BlastRadiusClass
 from eucora.projections.base import DocumentShape, stream_id
 from eucora.projections.documents import Documents
+from eucora.projections.intent_reach import with_seen_intent
 from eucora.projections.paging import Page
 
 
@@ -221,6 +224,7 @@ INCIDENTS = DocumentShape(
         "kind": view.kind,
     },
     indexes=(("status", "created", "id"), ("intent_id", "created", "id"), ("application_id", "created", "id")),
+    reach=with_seen_intent,
 )
 
 
@@ -242,7 +246,8 @@ class Incidents:
         severity: e.IncidentSeverity | None = None,
         after: str | None = None,
         limit: int = 50,
+        within: Sequence[Scope] | None = None,
     ) -> Page[IncidentView]:
         """Newest first; ``status``: open or resolved. Raises BadCursor."""
         where = {"status": status, "intent_id": intent_id, "application_id": application, "severity": severity}
-        return await self._documents.page(where, after, limit)
+        return await self._documents.page(where, after, limit, within)

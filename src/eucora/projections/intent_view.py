@@ -321,6 +321,8 @@ def _opened(view: IntentView, event: object) -> IntentView:
             return _cohort(
                 view, event.ring, PlaneCohort(event.plane, event.at, event.digest, event.counts, kept=event.kept)
             )
+        case e.KeptGroupRemade():
+            return _kept_anew(view, event)
         case e.CohortRefused():
             refusal = f"group {event.group}: {event.reason}"
             return _cohort(view, event.ring, PlaneCohort(event.plane, refusal=refusal))
@@ -352,6 +354,15 @@ def _cohort(view: IntentView, ring: Ring, cohort: PlaneCohort) -> IntentView:
     cohorts = tuple(cohort if one.plane is cohort.plane else one for one in before)
     whole = all(one.frozen_at is not None for one in cohorts)
     return _ring(view, ring, cohorts=cohorts, frozen_at=cohort.frozen_at if whole else None)
+
+
+def _kept_anew(view: IntentView, event: e.KeptGroupRemade) -> IntentView:
+    known = view.of(event.ring)
+    cohort = next((one for one in known.cohorts if one.plane is event.plane), None) if known else None
+    if cohort is None:
+        return view
+    kept = tuple(replace(one, ref=event.ref) if one.group == event.group else one for one in cohort.kept)
+    return _cohort(view, event.ring, replace(cohort, kept=kept))
 
 
 def _measured(view: IntentView, event: object) -> IntentView:

@@ -13,9 +13,11 @@ from sqlalchemy import ARRAY, DateTime, Integer, Numeric, SmallInteger, Table, T
 
 from eucora.domain.deployment_intent.state import IntentStatus
 from eucora.domain.gate_types import Verdict
+from eucora.domain.people import Scope
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 from eucora.domain.risk_types import BlastRadiusClass
+from eucora.projections import reach
 from eucora.projections.base import DocumentProjection, DocumentShape, Projection, stream_id, upsert
 from eucora.projections.documents import Documents
 from eucora.projections.intent_view import ApprovalStatus, IntentView, evolve
@@ -64,7 +66,7 @@ def _values(view: IntentView) -> dict[str, object]:
         "requested_by": view.requested_by,
         "proposed_at": view.proposed_at,
         "updated_at": view.updated_at,
-    }
+    } | reach.columns_of(view.scope)
 
 
 _COLUMNS: dict[str, Any] = {
@@ -88,17 +90,18 @@ _COLUMNS: dict[str, Any] = {
 INTENTS = DocumentShape(
     name="intents",
     table="intent",
-    version=2,
+    version=3,
     view=IntentView,
     key=lambda recorded: stream_id(recorded, "deployment_intent"),
     evolve=evolve,
-    columns=_COLUMNS,
+    columns=_COLUMNS | reach.COLUMNS,
     values=_values,
     indexes=(
         ("status", "created", "id"),
         ("application_id", "created", "id"),
         ("requested_by", "created", "id"),
     ),
+    reach=reach.covered,
 )
 
 
@@ -142,8 +145,9 @@ class Intents:
         requested_by: str | None = None,
         after: str | None = None,
         limit: int = 50,
+        within: Sequence[Scope] | None = None,
     ) -> Page[IntentRow]:
-        """Newest first; ``application`` is the application's id. Raises BadCursor."""
+        """Newest first; ``application`` is the application's id, ``within`` the caller's scopes. Raises BadCursor."""
         where = {
             "status": status,
             "approval": approval,
@@ -151,7 +155,7 @@ class Intents:
             "planes": plane,
             "requested_by": requested_by,
         }
-        rows = await self._documents.rows(tuple(_COLUMNS), where, after, limit)
+        rows = await self._documents.rows(tuple(_COLUMNS), where, after, limit, within)
         return Page([_row(row) for row in rows.items], rows.next)
 
 

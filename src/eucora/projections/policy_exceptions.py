@@ -1,5 +1,6 @@
 """Read model ``policy_exceptions``: every exception with who decided what, and what a decision on an intent sees."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,10 +11,13 @@ from sqlalchemy import BigInteger, DateTime, Integer, Text, and_, bindparam, or_
 from eucora.application.ports import Recorded
 from eucora.domain import policy_exception as ex
 from eucora.domain.exception_types import ExceptionFact, ExceptionKind, ExceptionStatus
+from eucora.domain.people import Scope
 from eucora.domain.rings import Ring
 from eucora.projections.base import DocumentShape, stream_id
 from eucora.projections.documents import LIMIT_MAX, Documents
+from eucora.projections.intent_reach import with_seen_intent
 from eucora.projections.paging import Page, decode_cursor, encode_cursor
+from eucora.projections.reach import held
 from eucora.projections.sql import Statement, compiled
 
 
@@ -192,6 +196,7 @@ POLICY_EXCEPTIONS = DocumentShape(
         ("application_id", "created", "id"),
         ("expires_at",),
     ),
+    reach=with_seen_intent,
 )
 
 
@@ -229,6 +234,7 @@ class PolicyExceptions:
         expiring_before: datetime | None = None,
         after: str | None = None,
         limit: int = 50,
+        within: Sequence[Scope] | None = None,
     ) -> Page[PolicyExceptionView]:
         """Newest first. ``expiring_before``: in force by its status, with an end before that. Raises BadCursor."""
         limit = max(1, min(limit, LIMIT_MAX))
@@ -236,6 +242,7 @@ class PolicyExceptions:
         asked: dict[str, object] = {name: value for name, value in wanted.items() if value is not None}
         if after is not None:
             asked["after_created"], asked["after_id"] = decode_cursor(after, int, str)
+        asked |= held(within)
         found = await self._page(frozenset(asked)).fetch(self._pool, limit=limit + 1, **asked)
         last = found[limit - 1] if len(found) > limit else None
         views = [self._documents.view(row["doc"]) for row in found[:limit]]
@@ -255,6 +262,8 @@ def _page_of(asked: frozenset[str]) -> Statement:
     if "expiring_before" in asked:
         before = bindparam("expiring_before", type_=DateTime(timezone=True))
         query = query.where(table.c.status == ExceptionStatus.APPROVED.value, table.c.expires_at < before)
+    if held(()).keys() <= asked:
+        query = query.where(with_seen_intent(table))
     if "after_id" in asked:
         key = tuple_(bindparam("after_created", type_=BigInteger), bindparam("after_id", type_=Text))
         query = query.where(tuple_(table.c.created, table.c.id) < key)

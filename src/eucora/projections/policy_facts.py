@@ -12,6 +12,7 @@ from eucora.projections.calibration import CALIBRATION, TrackRecords
 from eucora.projections.gate_policies import GATE_POLICIES
 from eucora.projections.governance_policies import GOVERNANCE_POLICIES
 from eucora.projections.risk_models import RISK_MODELS
+from eucora.projections.role_mappings import ROLE_MAPPINGS
 from eucora.projections.runner import ProjectionRunner
 from eucora.projections.sql import Statement, compiled
 
@@ -19,6 +20,7 @@ _VERSIONS: Final = {
     "gate_policy": (GATE_POLICIES.name, GATE_POLICIES.live),
     "governance_policy": (GOVERNANCE_POLICIES.name, GOVERNANCE_POLICIES.live),
     "risk_model": (RISK_MODELS.name, RISK_MODELS.live),
+    "role_mapping": (ROLE_MAPPINGS.name, ROLE_MAPPINGS.live),
 }
 
 

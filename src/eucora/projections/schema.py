@@ -14,6 +14,9 @@ from eucora.projections.sql import ddl
 SCHEMA = "read_model"
 # Names are derived from the table's, so that a rename of the table tells the new names of its indexes.
 _NAMES = {"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"}
+READER = "eucora_reader"  # the role for exports, made by a migration
+# What service tokens are looked up in is nobody's to export; their events are in the log.
+_CLOSED = ("service_token",)
 _ENSURE_LOCK = 0x6575636F_72610001  # "eucora" and a number: one process creates tables at a time
 
 
@@ -42,6 +45,19 @@ async def create(connection: Any, tables: Sequence[Table]) -> None:
         await connection.execute(ddl(CreateTable(table, if_not_exists=True)))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             await connection.execute(ddl(CreateIndex(index, if_not_exists=True)))
+    await _open_to_exports(connection, [f'{SCHEMA}."{one.name}"' for one in tables if not one.name.startswith(_CLOSED)])
+
+
+async def _open_to_exports(connection: Any, names: Sequence[str]) -> None:
+    """Let the reader read them. Only what is missing is granted: a grant rewrites a row that every session caches."""
+    missing = await connection.fetch(
+        "select name from unnest($1::text[]) name where case when to_regrole($2) is null then false"
+        " else not has_table_privilege($2, name, 'select') end",
+        list(names),
+        READER,
+    )
+    if missing:
+        await connection.execute(f"GRANT SELECT ON {', '.join(row['name'] for row in missing)} TO {READER}")
 
 
 async def drop(connection: Any, tables: Sequence[Table]) -> None:

@@ -9,6 +9,7 @@ from eucora.projections.drift_sentences import of_drift
 from eucora.projections.evidence_sentences import of_evidence
 from eucora.projections.exception_summaries import of_break_glass, of_exception
 from eucora.projections.incident_sentences import of_change_window, of_incident
+from eucora.projections.role_mapping_sentences import of_role_mapping
 
 
 def summary(event: object) -> str:
@@ -59,6 +60,9 @@ def _rollout(event: object) -> str:
             kept = f", {_many(len(event.kept), 'share')} kept in groups of our own" if event.kept else ""
             frozen = f"The device list of {_name(event.ring)} on {event.plane} was frozen"
             return f"{frozen}: {_many(devices, 'device')}{kept}"
+        case e.KeptGroupRemade():
+            what = f"The group of our own for the share of {event.group} in {_name(event.ring)} on {event.plane}"
+            return f"{what} was gone; {event.ref} holds its devices now"
         case e.CohortRefused():
             what = _name(event.ring).capitalize()
             return f"{what} could not be opened on {event.plane}: group {event.group} {event.reason}"
@@ -87,7 +91,8 @@ def _plane(event: object) -> str:
             found, approved = event.found[:12], event.expected[:12]
             return f"Nothing was sent to {event.plane}: content {found} is not the approved {approved}"
         case e.GroupAssigned():
-            return f"{event.offer.capitalize()} offered to group {event.group} on {event.plane} ({_name(event.ring)})"
+            what = "Install for choice" if event.offer == "available" else event.offer.capitalize()
+            return f"{what} offered to group {event.group} on {event.plane} ({_name(event.ring)})"
         case e.OffersWithdrawn():
             return f"Offers withdrawn on {event.plane} from {_many(len(event.groups), 'group')}"
         case e.PlaneOperationFailed():
@@ -166,4 +171,5 @@ _SENTENCES = (
     of_break_glass,
     of_drift,
     of_connector,
+    of_role_mapping,
 )

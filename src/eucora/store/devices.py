@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -42,6 +42,11 @@ def _verified(released_at: str, offered_at: str) -> str:
     return f"coalesce({stated} and coalesce(i.last_check_in, i.observed_at) >= {offered_at}, false)"
 
 
+_HAVING_HAD = """
+select c.device_id from ring_cohort c join device_install i using (intent_id, ring, plane, device_id)
+where c.intent_id = $1 and c.ring = $2 and c.plane = $3 and c.group_ref = $4 and i.installed_at is not null
+order by c.device_id
+"""
 _GOAL = {Offer.INSTALL: "installed", Offer.UNINSTALL: "not_installed"}
 _WATCHED = {
     offer: f"""
@@ -74,31 +79,38 @@ where (excluded.observed_at is null or i.observed_at is null or excluded.observe
   and (i.state, i.code, i.observed_at, i.last_check_in)
     is distinct from (excluded.state, excluded.code, excluded.observed_at, excluded.last_check_in)
 """
+# $9, $10: planes and groups of available targets. Only an attempt that is over counts there; one that is not verified
+# stays unknown, as everywhere.
 _MEASURE = f"""
 with word as (
   select c.plane, c.site_class, coalesce(greatest(i.last_check_in, c.last_check_in) >= $4, false) as reachable,
-    i.installed_at, s.at,
-    case when i.state in ('installed', 'failed') and not ($8 or {_verified("s.released_at", "s.offered_at")})
+    i.installed_at, s.at, a.of_group is not null as free,
+    case when a.of_group is not null and coalesce(i.state, '') not in ('installed', 'failed') then 'untried'
+      when i.state in ('installed', 'failed') and not ($8 or {_verified("s.released_at", "s.offered_at")})
       then 'unknown' else coalesce(i.state, 'unknown') end as state
   from unnest($3::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[])
     as s (of_plane, at, released_at, offered_at)
   join ring_cohort c on c.intent_id = $1 and c.ring = $2 and c.plane = s.of_plane
   left join device_install i using (intent_id, ring, plane, device_id)
+  left join unnest($9::text[], $10::text[]) as a (of_plane, of_group)
+    on a.of_plane = c.plane and a.of_group = c.group_ref
 ), device as (
-  select plane, site_class, state, reachable,
+  select plane, site_class, state, reachable, free,
     case when state = 'installed' then extract(epoch from installed_at - at)::float8 else 'infinity' end as took_s
   from word
 )
 select plane, site_class, count(*) as targeted,
-  count(*) filter (where state = 'not_applicable') as exempt,
+  count(*) filter (where state in ('not_applicable', 'untried')) as exempt,
   count(*) filter (where state = 'installed') as installed,
   count(*) filter (where state = 'failed') as failed,
   count(*) filter (where state = 'pending') as pending,
   count(*) filter (where state = 'not_installed') as not_installed,
   count(*) filter (where state = 'unknown') as unknown,
-  count(*) filter (where state <> 'not_applicable' and reachable) as reachable,
-  count(*) filter (where state not in ('not_applicable', 'unknown') and reachable) as reported,
-  percentile_disc(0.9) within group (order by took_s) filter (where state <> 'not_applicable') as p90
+  count(*) filter (where state not in ('not_applicable', 'untried') and reachable) as reachable,
+  count(*) filter (where state not in ('not_applicable', 'untried', 'unknown') and reachable) as reported,
+  count(*) filter (where free) as available,
+  count(*) filter (where state = 'untried') as untried,
+  percentile_disc(0.9) within group (order by took_s) filter (where state <> 'not_applicable' and not free) as p90
 from device group by plane, site_class order by plane, site_class
 """
 _FAILURES = f"""
@@ -182,6 +194,10 @@ class PostgresDevices:
         rows = await self._pool.fetch(_FROZEN_OF, intent_id, int(ring), plane.value, group)
         return [row["device_id"] for row in rows]
 
+    async def having_had(self, intent_id: str, ring: Ring, plane: Plane, group: str) -> Sequence[str]:
+        rows = await self._pool.fetch(_HAVING_HAD, intent_id, int(ring), plane.value, group)
+        return [row["device_id"] for row in rows]
+
     async def watched(
         self,
         intent_id: str,
@@ -193,7 +209,7 @@ class PostgresDevices:
         offered: Offered | None = None,
     ) -> Sequence[str]:
         times = (offered.released_at, offered.offered_at) if offered else (None, None)
-        rows = await self._pool.fetch(_WATCHED[offer], intent_id, int(ring), plane.value, stale_before, *times)
+        rows = await self._pool.fetch(_WATCHED[offer.goal], intent_id, int(ring), plane.value, stale_before, *times)
         return [row["device_id"] for row in rows]
 
     async def record(
@@ -223,6 +239,7 @@ class PostgresDevices:
         now: datetime,
         reachable_within_s: int,
         offered: Mapping[Plane, Offered] | None = None,
+        available: Collection[tuple[Plane, str]] = (),
     ) -> Measurement:
         heard_since = datetime.fromtimestamp(now.timestamp() - reachable_within_s, tz=now.tzinfo)
         planes = [plane.value for plane in started_at]
@@ -237,6 +254,8 @@ class PostgresDevices:
             list(started_at.values()),
             *times,
             offered is None,
+            [plane.value for plane, _ in available],
+            [group for _, group in available],
         )
         failures = await self._pool.fetch(
             _FAILURES, intent_id, int(ring), planes, *times, offered is None, FAILURE_CODES_MAX

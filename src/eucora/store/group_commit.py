@@ -301,6 +301,7 @@ def _reply(number: int, append: Append) -> dict[str, object]:
         "fingerprint": reply.fingerprint,
         "status": reply.status,
         "body": b64encode(reply.body).decode(),
+        "headers": dict(reply.headers),
         "at": append.entries[0].at,
     }
 

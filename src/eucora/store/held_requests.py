@@ -11,7 +11,7 @@ from eucora.domain.deployment_intent.plane_approval_events import PlaneApprovalO
 from eucora.store.database import Pool
 
 _FIELDS = """id, key, tenant, entity, method, path, content_type, body, state, code, asked_at, expires_at, outcome,
-  decided_by, reason, purpose, lane"""
+  decided_by, reason, purpose, lane, claimed_until"""
 _STANDING = f"""
 select {_FIELDS} from held_request where tenant = $1 and entity = $2 and state <> 'ended' order by id
 """
@@ -26,10 +26,14 @@ _LIVING = f"select {_FIELDS} from held_request where key = $1 and state <> 'ende
 _HOLD = "update held_request set state = 'open', code = $2, expires_at = $3 where key = $1 and state <> 'ended'"
 _FORGET = "delete from held_request where key = $1 and state = 'asking'"
 _CLAIM = """
-update held_request set claimed_until = $3
+update held_request set claimed_until = $3, decided_by = $4, reason = $5
 where id = $1 and state = 'open' and (claimed_until is null or claimed_until <= $2)
 """
-_RELEASE = "update held_request set claimed_until = null where id = $1 and state = 'open'"
+_RELEASE = "update held_request set claimed_until = $2 where id = $1 and state = 'open'"
+_CARRIED_OUT = """
+update held_request set state = 'ended', outcome = 'approved', ended_at = $2
+where code = $1 and state = 'open' and claimed_until is not null
+"""
 _END = """
 update held_request set state = 'ended', outcome = $2, decided_by = $3, reason = $4, ended_at = $5
 where id = $1 and state <> 'ended'
@@ -40,6 +44,13 @@ where code = $1 and state = 'open'
 """
 _ENDED = f"select {_FIELDS} from held_request where code = any($1) and state = 'ended' order by id"
 _LAST = "select max(asked_at) from held_request where tenant = $1 and code <> ''"
+# What a tenant queued last stays: that it queues at all is asked long after.
+_PURGE = """
+delete from held_request where state = 'ended' and ended_at < $1
+  and id not in (
+    select distinct on (tenant) id from held_request where code <> '' order by tenant, asked_at desc, id desc
+  )
+"""
 
 
 class PostgresHeldRequests:
@@ -70,13 +81,17 @@ class PostgresHeldRequests:
         """Nothing waits for what was being asked."""
         await self._pool.execute(_FORGET, key)
 
-    async def claim(self, id: int, now: datetime, until: datetime) -> bool:
+    async def claim(self, id: int, now: datetime, until: datetime, *, by: str = "", reason: str = "") -> bool:
         """Whether the caller alone may complete it until then."""
-        return await self._pool.execute(_CLAIM, id, now, until) == "UPDATE 1"
+        return await self._pool.execute(_CLAIM, id, now, until, by, reason) == "UPDATE 1"
 
-    async def release(self, id: int) -> None:
-        """Give the claim back."""
-        await self._pool.execute(_RELEASE, id)
+    async def release(self, id: int, sent_until: datetime | None = None) -> None:
+        """Give the claim back; None: it was not sent, or not taken."""
+        await self._pool.execute(_RELEASE, id, sent_until)
+
+    async def carried_out(self, code: str, at: datetime) -> bool:
+        """It is over as approved, if it was ever sent as that."""
+        return await self._pool.execute(_CARRIED_OUT, code, at) == "UPDATE 1"
 
     async def end(self, id: int, outcome: PlaneApprovalOutcome, by: str, reason: str, at: datetime) -> None:
         """It is settled; the first end stands."""
@@ -89,6 +104,10 @@ class PostgresHeldRequests:
     async def ended(self, codes: Sequence[str]) -> Sequence[HeldRequest]:
         """Those of the codes that are settled."""
         return [_held(row) for row in await self._pool.fetch(_ENDED, list(codes))]
+
+    async def purge(self, before: datetime) -> int:
+        """Forget what ended before; how many there were. The last one that each tenant queued stays."""
+        return int((await self._pool.execute(_PURGE, before)).removeprefix("DELETE "))
 
     async def last_held(self, tenant: str) -> datetime | None:
         """When something was asked last that the tenant queued."""
@@ -111,4 +130,5 @@ def _held(row: asyncpg.Record) -> HeldRequest:
         outcome=PlaneApprovalOutcome(row["outcome"]) if row["outcome"] else None,
         decided_by=row["decided_by"],
         reason=row["reason"],
+        sent_until=row["claimed_until"],
     )

@@ -6,11 +6,12 @@ from typing import Any
 
 import alembic.command
 import alembic.config
+import asyncpg
 from alembic import op
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import make_url, pool
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import pool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
 IN_THE_SOURCE_TREE = Path(__file__).resolve().parents[3] / "migrations"
@@ -21,14 +22,18 @@ FOLDER = IN_THE_SOURCE_TREE if IN_THE_SOURCE_TREE.is_dir() else INSTALLED
 def _config(url: str) -> alembic.config.Config:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(FOLDER))
-    config.attributes["url"] = sqlalchemy_url(url)
+    config.attributes["url"] = url
     return config
 
 
-def sqlalchemy_url(url: str) -> str:
-    """``postgres://…`` and ``postgresql://…`` as SQLAlchemy's asyncpg dialect wants them."""
-    parsed = make_url(url).set(drivername="postgresql+asyncpg")
-    return parsed.render_as_string(hide_password=False)
+def engine(url: str) -> AsyncEngine:
+    """SQLAlchemy on connections that the driver opens by itself.
+
+    So the address means here what it means to the app: SQLAlchemy's own reading of it knows no ``sslmode``.
+    """
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=pool.NullPool
+    )
 
 
 def upgrade(url: str) -> None:
@@ -51,10 +56,10 @@ def newest() -> str:
 
 async def current(url: str) -> str | None:
     """The revision that the database has; None before the first."""
-    engine = create_async_engine(sqlalchemy_url(url), poolclass=pool.NullPool)
-    async with engine.connect() as connection:
+    opened = engine(url)
+    async with opened.connect() as connection:
         revision = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
-    await engine.dispose()
+    await opened.dispose()
     return revision
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -17,13 +18,14 @@ from obstore.store import S3Store
 from eucora.store.spool import Spooled, chunks_of, key_of, scratch, spool
 
 if TYPE_CHECKING:
-    from obstore.store import S3Config
+    from obstore.store import S3Config, S3Credential
 
 WHOLE_MAX: Final = 8 << 20  # bytes that go up in one request, and are in memory meanwhile
 PART: Final = 8 << 20  # bytes, in memory while they travel; S3 takes 10,000 parts, so 80 GiB
 PARTS_AT_ONCE: Final = 4
 # UploadPartCopy takes 5 GiB. Source: Amazon S3 API Reference, UploadPartCopy; read 2026-11-22.
 COPY_MAX: Final = 5 << 30
+KEY_LIFE: Final = timedelta(minutes=1)
 TIMEOUT_S: Final = 300  # of one request; the longest is the store's own copy of 5 GiB
 
 
@@ -41,7 +43,8 @@ class ArtifactStoreAway(ConnectionError):
 class Bucket:
     """Where the files are. ``url``: ``s3://bucket/prefix``. ``endpoint`` None: Amazon's own, by region.
 
-    Without keys the machine's identity counts (environment, web identity, instance profile), as AWS tools do it.
+    ``keys_now``: the key as it is now, where it changes; it is asked for every ``key_life``. Without
+    keys the machine's identity counts (environment, web identity, instance profile), as AWS tools do it.
     """
 
     url: str
@@ -49,6 +52,8 @@ class Bucket:
     region: str | None = None
     access_key_id: str | None = None
     secret_access_key: str | None = field(default=None, repr=False)
+    keys_now: Callable[[], tuple[str, str]] | None = field(default=None, repr=False)
+    key_life: timedelta = KEY_LIFE
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,19 @@ class S3Arrived:
         self.path.unlink(missing_ok=True)
 
 
+def _current(keys_now: Callable[[], tuple[str, str]], life: timedelta) -> "Callable[[], S3Credential]":
+    def key() -> "S3Credential":
+        first, second = keys_now()
+        return {
+            "access_key_id": first,
+            "secret_access_key": second,
+            "token": None,
+            "expires_at": datetime.now(UTC) + life,
+        }
+
+    return key
+
+
 class S3Artifacts:
     """Artifacts in a bucket. ``incoming``: a local folder for what comes in and for copies that are worked on.
 
@@ -89,13 +107,14 @@ class S3Artifacts:
             config["endpoint"] = bucket.endpoint
         if bucket.region is not None:
             config["region"] = bucket.region
-        if bucket.access_key_id is not None and bucket.secret_access_key is not None:
+        if bucket.keys_now is None and bucket.access_key_id is not None and bucket.secret_access_key is not None:
             config["access_key_id"] = bucket.access_key_id
             config["secret_access_key"] = bucket.secret_access_key
         self._store = S3Store(
             parts.netloc,
             prefix=parts.path.strip("/") or None,
             config=config,
+            credential_provider=None if bucket.keys_now is None else _current(bucket.keys_now, bucket.key_life),
             client_options={
                 "allow_http": (bucket.endpoint or "").startswith("http://"),
                 "connect_timeout": "5s",

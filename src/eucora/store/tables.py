@@ -79,6 +79,12 @@ reply = sa.Table(
     sa.Column("status", sa.SmallInteger, nullable=False),
     sa.Column("body", BYTEA, nullable=False),
     sa.Column("at", _utc, nullable=False),
+    sa.Column("headers", JSONB, nullable=False, server_default=sa.text("'{}'")),
+    sa.Column(
+        "position",
+        sa.BigInteger,
+        comment="Of the last event that the request caused; null: the answer is older than this column.",
+    ),
     comment="What was answered to an Idempotency-Key, written with the events that the request caused.",
 )
 
@@ -194,6 +200,14 @@ held_request = sa.Table(
     sa.Index("held_request_entity", "tenant", "entity", postgresql_where=sa.text("state <> 'ended'")),
     sa.Index("held_request_code", "code", postgresql_where=sa.text("state = 'ended'")),
     comment="Writes that a plane holds back for an approval of its own, byte for byte; never one whose body is secret.",
+)
+
+service_token_use = sa.Table(
+    "service_token_use",
+    metadata,
+    sa.Column("token_id", sa.Text, primary_key=True),
+    sa.Column("used_at", _utc, nullable=False),
+    comment="When each service token was last used, to the minute.",
 )
 
 installation = sa.Table(

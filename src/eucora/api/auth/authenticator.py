@@ -1,70 +1,87 @@
 """From an Authorization header to a person."""
 
-import hmac
 from typing import Final, Protocol
 
+from eucora.api.auth.claims import name_of
+from eucora.api.auth.compact import TokenRefused
+from eucora.api.auth.grants import grants_under
 from eucora.api.auth.keys import OidcSettings, ProviderAway
-from eucora.api.auth.tokens import TokenReader, TokenRefused
+from eucora.api.auth.overage import GroupsElsewhere, GroupsUnavailable
+from eucora.api.auth.programs import Programs, TokenLookup, Uses
+from eucora.api.auth.tokens import TokenReader
 from eucora.api.problems import Problem, Refused, Row
-from eucora.application.execute import load
-from eucora.application.ports import Clock, EventStore
-from eucora.application.service_tokens import TOKEN_PREFIX, digest_secret, well_formed
-from eucora.domain import service_token
+from eucora.application.ports import Clock, EventStore, Ids
+from eucora.application.service_tokens import TOKEN_PREFIX
 from eucora.domain.people import Person
-from eucora.projections.tokens import TokenView
+from eucora.domain.role_mapping import ROLE_MAPPING_1_0, RoleMapping
+from eucora.store.ids import RandomIds
 
 MISSING: Final = Row(401, "unauthenticated", "The request has no bearer token")
 REFUSED: Final = Row(401, "token-refused", "The bearer token is not accepted")
 AWAY: Final = Row(503, "identity-provider-away", "The identity provider does not answer")
+NO_GROUPS: Final = Row(503, "groups-unavailable", "The groups of the caller are not to be had")
 HEADER_MAX: Final = 20_000
 
 
-class TokenLookup(Protocol):
-    """The read model of service tokens."""
+class Mappings(Protocol):
+    """Where the role mapping in force is known."""
 
-    async def by_secret(self, sha256: str) -> TokenView | None: ...
+    async def get(self) -> RoleMapping: ...
 
 
 class Authenticator:
-    """Bearer tokens only: ours by their prefix, everything else as a JWT of the provider."""
+    """Bearer tokens only: ours by their prefix, everything else as a JWT of the provider.
 
-    def __init__(self, tokens: TokenLookup, store: EventStore, clock: Clock, oidc: OidcSettings | None) -> None:
-        self._tokens, self._store, self._clock = tokens, store, clock
+    ``mappings`` None: everybody is judged by the mapping that comes with the product.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenLookup,
+        store: EventStore,
+        clock: Clock,
+        oidc: OidcSettings | None,
+        mappings: Mappings | None = None,
+        ids: Ids | None = None,
+        uses: Uses | None = None,
+    ) -> None:
+        self._mappings, self._programs = mappings, Programs(tokens, store, clock, uses)
         self._reader = None if oidc is None else TokenReader(oidc, clock)
+        self._groups_claim = "groups" if oidc is None else oidc.groups_claim
+        self._elsewhere = GroupsElsewhere(None if oidc is None else oidc.directory, clock, ids or RandomIds())
 
-    async def person(self, authorization: str | None) -> Person:
-        """Raises Refused: 401 for no token or one that is not accepted, 503 when it cannot be judged now."""
+    async def person(self, authorization: str | None, *, under: RoleMapping | None = None) -> Person:
+        """Who calls; ``under`` another mapping than the one in force where one is given.
+
+        Raises Refused: 401 for no token or one that is not accepted, 503 when it cannot be judged now.
+        """
         scheme, _, token = (authorization or "").partition(" ")
-        token = token.strip()
+        token = token.strip(" ")
         if scheme.lower() != "bearer" or not token or len(token) > HEADER_MAX:
             detail = "Send an Authorization header: Bearer, then a token of the identity provider or a service token."
             raise Refused(Problem(MISSING, detail, headers={"WWW-Authenticate": 'Bearer realm="eucora"'}))
-        if token.startswith(TOKEN_PREFIX):
-            return await self._program(token)
-        if self._reader is None:
-            raise _refused("this installation has no identity provider; use a service token")
         try:
-            return await self._reader.person(token)
+            if token.startswith(TOKEN_PREFIX):
+                return await self._programs.person(token)
+            if self._reader is None:
+                raise _refused("this installation has no identity provider; use a service token")
+            return await self._somebody(self._reader, token, under)
         except TokenRefused as error:
             raise _refused(str(error)) from error
         except ProviderAway as error:
             detail = "The keys of the identity provider cannot be read; ask again in a moment."
             raise Refused(Problem(AWAY, detail, headers={"Retry-After": "10"})) from error
+        except GroupsUnavailable as error:
+            detail = f"Your token does not hold your groups, and without them nobody knows your roles: {error}."
+            raise Refused(Problem(NO_GROUPS, detail, headers={"Retry-After": "30"})) from error
 
-    async def _program(self, secret: str) -> Person:
-        if not secret.isascii() or not well_formed(secret):
-            raise _refused("the service token is cut off or mistyped")
-        digest = digest_secret(secret)
-        view = await self._tokens.by_secret(digest)
-        if view is None or not hmac.compare_digest(view.secret_sha256, digest):
-            raise _refused("no such service token was issued")
-        # The read model finds the token, its stream says whether it is good: a revocation counts from its commit on.
-        state = await load(self._store, service_token.DECIDER, view.id)
-        if not state.valid(self._clock.now()):
-            raise _refused("the service token has expired or was revoked")
-        if state.issued is None:
-            raise AssertionError("a valid token was issued")
-        return Person(state.issued.by, view.name, view.grants, credential=f"eucora|{view.id}")
+    async def _somebody(self, reader: TokenReader, token: str, under: RoleMapping | None) -> Person:
+        believed = await reader.read(token)
+        mapping = under
+        if mapping is None:
+            mapping = ROLE_MAPPING_1_0 if self._mappings is None else await self._mappings.get()
+        grants = await grants_under(mapping, believed.claims, self._groups_claim, self._elsewhere)
+        return Person(believed.subject, name_of(believed.claims), grants)
 
 
 def _refused(why: str) -> Refused:

@@ -8,6 +8,7 @@ from eucora.domain import evidence_pack as pack
 from eucora.domain.errors import DomainError
 
 ROWS: Final[dict[type[DomainError], Row]] = {
+    pack.InstallNeedsInvalid: Row(422, "install-needs-invalid", "An install plan asks what cannot be", "#/installs"),
     pack.PackNotAssembled: Row(404, "evidence-pack-not-assembled", "No evidence pack of this digest was assembled"),
     evidence_answers.DocumentNotInPack: Row(404, "document-not-in-pack", "The pack has no such document"),
     evidence.UnknownException: Row(

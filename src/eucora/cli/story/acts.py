@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from eucora.cli.client import Failed
 from eucora.cli.story.materials import ROLLOUT_PLAN, Material, install_of
 from eucora.cli.story.shapes import Intent, Review
 from eucora.cli.story.stage import Stage
+from eucora.client import Failed
 from eucora.domain.gate_types import GatePolicy, RingRule
 from eucora.domain.planes import SiteClass
 from eucora.domain.policies import GATE_POLICY_1_0
@@ -159,7 +159,7 @@ async def promote(stage: Stage, intent: Intent, to_ring: Ring, acknowledged: Ite
     """Leave the open ring."""
     read = list(acknowledged)
     body = {"to_ring": int(to_ring), "acknowledged": read}
-    await stage["petra.publisher"].post(f"/deployment-intents/{intent.id}/promotions", body)
+    await stage["petra.publisher"].decide(f"/deployment-intents/{intent.id}", "promotions", body)
     noted = f", having read: {'; '.join(read)}" if read else ""
     stage.say("petra.publisher", f"promoted {intent.title} to {to_ring.name.lower()}{noted}")
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eucora.cli.client import Failed
 from eucora.cli.story import acts, incident, proof
 from eucora.cli.story.materials import Material, foreign_scan
 from eucora.cli.story.shapes import Intent
 from eucora.cli.story.stage import Stage
+from eucora.client import Failed
 from eucora.domain.rings import Ring
 
 DESK = "Tell the service desk the day before the pilot"
@@ -87,7 +87,7 @@ async def _policy(stage: Stage) -> None:
     reason = "Soak and time to compliance in seconds, because the simulated devices live that fast."
     await stage["ada.platform"].post("/gate-policies", {"policy": policy, "reason": reason})
     stage.say("ada.platform", f"proposed gate policy {acts.POLICY}: soak of {acts.SOAK_S} s, thresholds as in 1.0")
-    await stage["carla.cab"].post(f"/gate-policies/{acts.POLICY}/activations")
+    await stage["carla.cab"].decide(f"/gate-policies/{acts.POLICY}", "activations")
     stage.say("carla.cab", f"activated gate policy {acts.POLICY}")
 
 

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from eucora.cli.client import Failed
 from eucora.cli.story import acts
 from eucora.cli.story.materials import Material
 from eucora.cli.story.report import Stopped
 from eucora.cli.story.shapes import Incident, Intent
 from eucora.cli.story.stage import Stage
+from eucora.client import Failed
 from eucora.domain.rings import Ring
 
 AFFECTED: Final = 7
@@ -100,9 +100,8 @@ async def _roll_back(stage: Stage, intent: Intent) -> Intent:
 
 
 async def _resume(stage: Stage, intent: Intent) -> None:
-    await stage["petra.publisher"].post(
-        f"/deployment-intents/{intent.id}/resumptions", {"reason": "the cause is known and not here"}
-    )
+    reason = {"reason": "the cause is known and not here"}
+    await stage["petra.publisher"].decide(f"/deployment-intents/{intent.id}", "resumptions", reason)
 
 
 async def _go_on(stage: Stage, intent: Intent, incident: str) -> Intent:

@@ -7,11 +7,11 @@ from typing import Final
 
 import rfc8785
 
-from eucora.cli.client import Failed
 from eucora.cli.story.materials import Material, setup_digest
 from eucora.cli.story.report import Feed, ReadBack
 from eucora.cli.story.shapes import FeedPage
 from eucora.cli.story.stage import Stage, lab_contents
+from eucora.client import Failed
 
 PAGE: Final = 50
 AUDITOR: Final = "aiko.auditor"

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import httpx
 
-from eucora.cli.client import Api, Away, Failed, Problem, Session, SignIn
 from eucora.cli.story.narration import Narrator
 from eucora.cli.story.report import Findings, Refusal
 from eucora.cli.story.shapes import Intent, Timeline
+from eucora.cli.story.sign_in import SignIn
+from eucora.client import Api, Away, Failed, Problem, Session
 from eucora.domain.deployment_intent.events import SERVICE
 from eucora.lab.oidc import PEOPLE, password_for
 from eucora.lab.roster import groups_of

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import httpx
 
-from eucora.cli.client import Away, Failed
 from eucora.cli.stack import Stack
 from eucora.cli.story import chapters, materials
 from eucora.cli.story.chapters import Plot
@@ -12,6 +11,7 @@ from eucora.cli.story.materials import Material
 from eucora.cli.story.narration import Narrator
 from eucora.cli.story.report import Findings
 from eucora.cli.story.stage import stage
+from eucora.client import Away, Failed
 from eucora.domain.findings import UnreadableEvidence
 from eucora.lab.inputs import build_inputs, user_inputs
 

@@ -1,0 +1,32 @@
+"""What the HTTP side bounds, as one value that bootstrap makes from the settings."""
+
+from dataclasses import dataclass
+from typing import Final
+
+URL_MAX: Final = 8_192  # bytes of path and query; RFC 9110, section 4.1 asks for at least 8,000
+HEADERS_MAX: Final = 32_768  # bytes of all names and values; a bearer token may take 20,000 of them
+HEADER_COUNT_MAX: Final = 100
+HEAD_TIMEOUT_S: Final = 10.0  # for the request line and the headers together
+BODY_TIMEOUT_S: Final = 20.0  # for a whole JSON body; 1 MB in it is 50 kB a second
+CHUNK_TIMEOUT_S: Final = 30.0  # between two pieces of an upload
+WINDOW_S: Final = 60  # of every rate limit
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Bounds of one replica, save the rates, which all replicas share.
+
+    ``request_s``, ``upload_s``: seconds that a request may take, and one that sends a file. ``working``, ``waiting``:
+    ordinary requests at once, and in line behind them. ``rate``: requests a minute for each principal; ``guesses``:
+    refused sign-ins a minute for each client address. ``streams``: open event streams for each principal.
+    ``origins``: web pages of other origins that may call, exactly as browsers name them.
+    """
+
+    request_s: float = 30.0
+    upload_s: float = 900.0
+    working: int = 32
+    waiting: int = 256
+    rate: int = 6_000
+    guesses: int = 60
+    streams: int = 8
+    origins: frozenset[str] = frozenset()

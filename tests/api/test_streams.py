@@ -1,0 +1,252 @@
+"""Live changes: what a stream sends is complete and in order, over any number of reconnects to any replica."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
+
+import pytest
+from api_rig import ADMIN, AUDITOR, NOBODY, PACKAGER, PUBLISHER, Rig, problem
+from layered import scope_of
+from starlette.types import ASGIApp, Message
+
+from eucora.api.app import create_app
+from eucora.api.event_stream import EventStream, Streams
+from eucora.api.problems import Refused
+
+LOG = "/api/v1/audit/events/stream"
+WAIT_S = 20.0  # only a stream that is stuck takes so long
+
+
+class Reader:
+    """One connection to a stream, read event by event as a browser does it."""
+
+    def __init__(self) -> None:
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.gone = asyncio.Event()
+        self.status, self.ended, self.retry_ms = 0, False, 0
+        self.buffer, self.comments = b"", 0
+
+    async def receive(self) -> Message:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        await self.messages.put(message)
+
+    async def event(self) -> tuple[int, Any] | None:
+        """The next event: id and data; None when the stream has ended."""
+        while True:
+            while b"\n\n" in self.buffer:
+                block, _, self.buffer = self.buffer.partition(b"\n\n")
+                if (event := self._parsed(block)) is not None:
+                    return event
+            if self.ended:
+                return None
+            async with asyncio.timeout(WAIT_S):
+                message = await self.messages.get()
+            self.status = message.get("status", self.status)
+            self.buffer += message.get("body", b"")
+            self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+    def _parsed(self, block: bytes) -> tuple[int, Any] | None:
+        fields = dict(line.split(b": ", 1) for line in block.split(b"\n"))
+        self.comments += b"" in fields
+        self.retry_ms = int(fields.get(b"retry", self.retry_ms))
+        return (int(fields[b"id"]), json.loads(fields[b"data"])) if b"id" in fields else None
+
+
+@asynccontextmanager
+async def reading(app: ASGIApp, path: str, token: str, **headers: str) -> AsyncIterator[Reader]:
+    """A reader of the stream; the stream has ended when the block has."""
+    reader = Reader()
+    path, _, query = path.partition("?")
+    given = {"authorization": f"Bearer {token}", "accept": "text/event-stream"} | headers
+    scope = scope_of(path) | {
+        "query_string": query.encode(),
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
+        "http_version": "1.1",
+    }
+    scope.pop("state")
+    task = asyncio.ensure_future(app(scope, reader.receive, reader.send))
+    try:
+        yield reader
+    finally:
+        reader.gone.set()
+        async with asyncio.timeout(WAIT_S):
+            await task
+
+
+async def test_nothing_is_missed_or_doubled_over_reconnects_to_two_replicas(rig: Rig) -> None:
+    """A writer writes on; the reader leaves after a seeded number of events and comes back, to the other replica."""
+    apps = [rig.app, create_app(rig.app.state.house.deps)]
+    writes, chance = 40, Random(4711)
+    begun = await rig.events()
+
+    async def write() -> None:
+        for number in range(writes):
+            await token(rig, number)
+
+    seen: list[int] = []
+    sessions = 0
+    async with asyncio.TaskGroup() as group:
+        writing = group.create_task(write())
+        while not (writing.done() and len(seen) >= await rig.events()):
+            back = {"last_event_id": str(seen[-1])} if seen else {}
+            stay = chance.randint(1, 6)
+            async with reading(apps[sessions % 2], LOG, rig.token(AUDITOR), **back) as reader:
+                for _ in range(stay):
+                    if writing.done() and len(seen) >= await rig.events():
+                        break
+                    event = await reader.event()
+                    assert event is not None
+                    assert event[1]["position"] == event[0]
+                    seen.append(event[0])
+            sessions += 1
+    assert seen == list(range(await rig.events())), "dense from nought, each once, in order"
+    assert len(seen) >= begun + writes
+    assert sessions > 5
+
+
+async def token(rig: Rig, number: int) -> None:
+    grants, ends = [{"role": "platform_admin"}], rig.clock.now().replace(year=2026, month=12).isoformat()
+    body = {"name": f"pipeline {number}", "grants": grants, "expires_at": ends}
+    answer = await rig.ask("POST", "/service-tokens", ADMIN, json=body)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_the_log_is_sent_as_it_was_stored(rig: Rig) -> None:
+    await token(rig, 1)
+    page = (await rig.get("/audit/events")).json()["events"]
+    async with reading(rig.app, LOG, rig.token(AUDITOR)) as reader:
+        for expected in page:
+            assert await reader.event() == (expected["position"], expected)
+        assert reader.retry_ms > 0
+        assert (reader.status, reader.ended) == (200, False), "it waits for more"
+    async with reading(rig.app, f"{LOG}?after={page[-1]['position'] - 1}", rig.token(AUDITOR)) as reader:
+        assert await reader.event() == (page[-1]["position"], page[-1])
+
+
+async def test_a_timeline_is_followed_as_its_read_model_is_folded(rig: Rig) -> None:
+    intent = await rig.propose()
+    await rig.runner.catch_up_all()
+    entries = (await rig.get(f"/deployment-intents/{intent}/timeline")).json()["items"]
+    assert entries
+    path = f"/api/v1/deployment-intents/{intent}/timeline/stream"
+    async with reading(rig.app, path, rig.token(PUBLISHER)) as reader:
+        assert [await reader.event() for _ in entries] == [(one["position"], one) for one in entries]
+        assert (await rig.post(f"/deployment-intents/{intent}/starts", PUBLISHER)).status_code == 201
+        await rig.runner.catch_up_all()
+        event = await reader.event()
+        assert event is not None
+        assert event[0] > entries[-1]["position"]
+        assert event[1]["summary"]
+
+
+async def test_who_may_not_read_may_not_listen(rig: Rig) -> None:
+    path = "/api/v1/audit/events/stream"
+    problem(await rig.ask("GET", path), 401, "unauthenticated")
+    problem(await rig.ask("GET", path, PACKAGER), 403, "role-missing")
+    nowhere = f"/deployment-intents/{NOBODY}/timeline/stream"
+    answer = await rig.ask("GET", nowhere, AUDITOR, headers={"Accept": "text/event-stream"})
+    assert answer.status_code == 404
+    for bad in ("x", "-2", "1.5", str(2**64)):
+        headers = {"Last-Event-ID": bad}
+        problem(await rig.ask("GET", path, AUDITOR, headers=headers), 422, "request-invalid")
+        problem(await rig.ask("GET", f"{path}?after={bad}", AUDITOR), 422, "request-invalid")
+
+
+async def test_who_does_not_ask_for_a_stream_gets_a_page_and_the_end(rig: Rig) -> None:
+    await token(rig, 1)
+    answer = await rig.ask("GET", LOG, AUDITOR)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    assert "content-encoding" not in answer.headers
+    assert answer.text.count("\nid: ") + answer.text.startswith("id: ") == await rig.events()
+
+
+async def test_a_server_that_stops_sends_its_readers_away(rig: Rig) -> None:
+    await token(rig, 1)
+    await rig.get("/audit/events")  # the first reading of an hour is an event itself
+    async with reading(rig.app, LOG, rig.token(AUDITOR)) as reader:
+        for _ in range(await rig.events()):
+            assert await reader.event() is not None
+        rig.app.state.house.lifecycle.draining = True
+        assert await reader.event() is None
+        assert reader.retry_ms > 0, "and they come back soon"
+
+
+class Source:
+    """A log in memory, and the streams that follow it."""
+
+    def __init__(self, most: int = 2, life_s: float = 300.0) -> None:
+        self.events: list[bytes] = []
+        self.down = False
+        self.streams = Streams(self.mark, lambda: False, most, poll_s=0.0, life_s=life_s)
+
+    async def mark(self) -> object:
+        if self.down:
+            raise OSError("the database is away")
+        return len(self.events)
+
+    async def fetch(self, after: int) -> list[tuple[int, bytes]]:
+        await self.mark()
+        return [(at, body) for at, body in enumerate(self.events) if at > after][:3]
+
+    def stream(self, principal: str = "ada", after: int = -1) -> EventStream:
+        return EventStream(self.streams, principal, after, self.fetch, stays=True)
+
+
+async def test_a_caller_has_so_many_streams_and_gets_one_back_when_one_ends() -> None:
+    source = Source(most=2)
+    source.events.append(b"{}")
+    scope: Mapping[str, Any] = scope_of(LOG)
+    async with reading(source.stream(), LOG, "") as first, reading(source.stream(), LOG, "") as second:
+        assert await first.event() == await second.event() == (0, {})
+        with pytest.raises(Refused) as refused:
+            await source.stream()(dict(scope), Reader().receive, Reader().send)
+        assert (refused.value.problem.row.status, refused.value.problem.row.slug) == (429, "too-many-streams")
+        async with reading(source.stream("eve"), LOG, "") as other:
+            assert await other.event() == (0, {})
+    async with reading(source.stream(), LOG, "") as again:
+        assert await again.event() == (0, {})
+
+
+async def test_a_stream_whose_database_goes_away_ends_and_is_resumed() -> None:
+    source = Source()
+    source.events.append(b'"first"')
+    async with reading(source.stream(), LOG, "") as reader:
+        assert await reader.event() == (0, "first")
+        source.down = True
+        assert await reader.event() is None
+    source.down = False
+    source.events.append(b'"second"')
+    async with reading(source.stream(after=0), LOG, "") as reader:
+        assert await reader.event() == (1, "second")
+
+
+async def test_a_stream_does_not_live_for_ever() -> None:
+    source = Source(life_s=0.0)
+    source.events.append(b"{}")
+    async with reading(source.stream(), LOG, "") as reader:
+        assert await reader.event() == (0, {})
+        assert await reader.event() is None
+
+
+async def test_news_between_a_look_and_the_wait_is_not_slept_over() -> None:
+    """Events appended at any step of the loop arrive without a heartbeat's wait."""
+    source, chance = Source(), Random(7)
+    async with reading(source.stream(), LOG, "") as reader:
+
+        async def write() -> None:
+            for number in range(60):
+                for _ in range(chance.randrange(12)):
+                    await asyncio.sleep(0)
+                source.events.append(b"%d" % number)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(write())
+            assert [await reader.event() for _ in range(60)] == [(number, number) for number in range(60)]
+        assert reader.comments == 0
