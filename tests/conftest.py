@@ -1,6 +1,7 @@
 """A real Postgres for the whole run, a database of its own for every test that asks for one, and an ear on the wire."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
@@ -14,6 +15,13 @@ from eucora.store.embedded import EmbeddedPostgres, Server
 from whole_wire import WholeWire
 
 TEMPLATE = "eucora_template"
+# Whole rollouts, which pass everywhere and prove little about a line. Tracing them would double what they take.
+END_TO_END = frozenset({"acceptance", "application"})
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: tests that wait for processes leave theirs idle for minutes."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,6 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files go first: each runs on one core, and one that begins last keeps the other cores waiting."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
+    for item in items:
+        if item.path.parent.name in END_TO_END:
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

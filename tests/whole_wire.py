@@ -102,6 +102,8 @@ UNDESCRIBED: Final = {
     "/entra/": "Microsoft describes the token endpoint in prose only",
     "/blob/": "Azure Storage is described in prose only",
     "/kandji/": "the vendor publishes a Postman collection, no description",
+    "/vault/": "Vault publishes no description that could be laid beside ours",
+    "/keyvault/": "the description of Key Vault was not laid beside ours",
     "/oidc/": "the lab's own identity provider, no vendor's",
     "/admin": "the lab's own switches, no vendor's",
 }

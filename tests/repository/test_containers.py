@@ -14,9 +14,10 @@ import pytest
 import yaml
 from repository_files import ROOT
 
-from eucora.settings import SECRETS, Settings
+from eucora.settings import SECRETS, Settings, SettingsInvalid, read_settings
 from eucora.store import migrate
 from eucora.store.embedded import EmbeddedPostgres, find_binaries
+from eucora.unsafe_settings import elsewhere, refuse_unsafe
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -195,6 +196,23 @@ def test_the_secrets_that_compose_mounts_are_written_once_and_fit_together(tmp_p
     assert again.returncode == 1
     assert "remove it by hand" in again.stderr
     assert {path.name: path.read_text() for path in folder.iterdir()} == written
+
+
+def test_what_compose_sets_up_may_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The passwords go over a bridge inside the host, which compose says; without saying so it does not start."""
+    for name in [name for name in os.environ if name.startswith(("EUCORA_", "PG"))]:
+        monkeypatch.delenv(name)
+    subprocess.run([SCRIPT, tmp_path / "secrets"], check=True, capture_output=True)
+    environment = SERVICES["api"]["environment"] | {"EUCORA_HOST": re.findall(r"EUCORA_HOST=(\S+)", last("ENV"))[0]}
+    given = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value) for name, value in environment.items()}
+    given["EUCORA_DATABASE_URL"] = (tmp_path / "secrets" / Path(given.pop("EUCORA_DATABASE_URL_FILE")).name).read_text()
+    given = {name: value for name, value in given.items() if value}
+    assert elsewhere(given["EUCORA_HOST"])
+    refuse_unsafe(read_settings(**given))
+    assert given.pop("EUCORA_DATABASE_TLS") == "off"
+    assert COMPOSE["networks"]["database"] == {"internal": True}
+    with pytest.raises(SettingsInvalid, match=r"^EUCORA_DATABASE_URL: postgres is another machine"):
+        read_settings(**given)
 
 
 def test_the_apps_login_has_its_password_before_the_first_migration(tmp_path: Path) -> None:

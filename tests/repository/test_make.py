@@ -9,7 +9,22 @@ import pytest
 from repository_files import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
-TARGETS = ["help", "setup", "demo", "up", "test", "test-long", "check", "bench", "openapi", "clean", "lock"]
+TARGETS = [
+    "help",
+    "setup",
+    "demo",
+    "up",
+    "test",
+    "test-long",
+    "fuzz",
+    "check",
+    "bench",
+    "openapi",
+    "client",
+    "clean",
+    "lock",
+    "sbom",
+]
 CHECKS = [
     "ruff format --check",
     "ruff check",
@@ -17,6 +32,7 @@ CHECKS = [
     "lint-imports",
     "eucora openapi --check",
     "eucora migrate --check",
+    "npm --prefix clients/typescript --silent run check",
     "check-jsonschema --builtin-schema vendor.compose-spec compose.yaml",
     "hadolint Dockerfile",
 ]
