@@ -86,7 +86,7 @@ async def test_at_most_five_requests_are_ever_open_at_once(tmp_path: Path) -> No
     first, second = await asyncio.gather(looked_at(plane, watch), looked_at(plane, watch))
     assert first == second
     assert len(first) > 100
-    assert rig.store.concurrent_max == 5
+    assert rig.store.concurrent_max == 4  # the fifth place is kept for what stops harm
 
 
 async def test_a_withdrawn_offer_installs_nowhere_else(tmp_path: Path) -> None:
