@@ -47,8 +47,7 @@ class KilledHouse:
     @property
     def environment(self) -> dict[str, str]:
         return {
-            # Who is killed tells no coverage; tracing would only make each start dearer.
-            **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
+            **os.environ,
             **lab_environment(self.lab),
             "EUCORA_DATABASE_URL": self.database_url,
             "EUCORA_DATA_DIR": str(self.data_dir),

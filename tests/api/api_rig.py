@@ -183,7 +183,7 @@ class Rig:
         files = {"sbom": sbom(), "scan": scan(), "test_evidence": b"passed", "rollback_plan": b"remove it"}
         kept = [(kind, (await self.upload(data, kind)).json()["sha256"]) for kind, data in files.items()]
         artifact = await self.register()
-        return pack_body(artifact, kept) | {"application": APPLICATION | application}
+        return pack_body(artifact, kept) | {"application": application_body() | application}
 
     async def propose(self, rings: Iterable[int] = (0, 1, 2), person: str = PACKAGER, **changes: Any) -> str:
         body = intent_body(await self.pack(), rings) | changes
@@ -233,13 +233,18 @@ class Rig:
         self.clock.advance(timedelta(**span).total_seconds())
 
 
-APPLICATION = {
-    "application_id": "notes",
-    "name": "Notes",
-    "version": "1.0",
-    "publisher": "Example",
-    "category": "utility",
-}
+def application_body() -> dict[str, str]:
+    """The application, anew for whoever asks."""
+    return {
+        "application_id": "notes",
+        "name": "Notes",
+        "version": "1.0",
+        "publisher": "Example",
+        "category": "utility",
+    }
+
+
+APPLICATION = application_body()
 DECLARED = {
     "privilege": "user",
     "vendor_known": True,
@@ -252,8 +257,8 @@ DECLARED = {
 
 def pack_body(artifact: str, documents: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return {
-        "application": APPLICATION,
-        "declared": DECLARED,
+        "application": application_body(),
+        "declared": dict(DECLARED),
         "planes": ["jamf"],
         "installs": [
             {

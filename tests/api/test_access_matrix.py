@@ -19,7 +19,7 @@ from eucora.api.routes import GuardedRoute
 from eucora.application.service_tokens import make_secret
 from eucora.domain.people import Grant, Role, Scope
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 LETTERS: Final = dict(
     zip("APUCSOXB", Role, strict=True)

@@ -54,7 +54,7 @@ from eucora.store.jobs import JobQueue
 from eucora.store.log import EventLog
 from eucora.store.replies import Replies
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 
 SETTINGS: Final = {

@@ -21,7 +21,7 @@ from eucora.domain.people import Role
 
 EXAMPLES = int(os.environ.get("EUCORA_FUZZ_EXAMPLES", "8"))
 SEED = int(os.environ.get("EUCORA_FUZZ_SEED", "20260302"))
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + 20 * EXAMPLES)]
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover, pytest.mark.timeout(300 + 20 * EXAMPLES)]
 
 
 def kept_its_word(ran: Fuzzed) -> None:

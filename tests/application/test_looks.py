@@ -5,11 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from rollout_world import POLICY, PUBLISHER, READ_EVERY_S, Rollouts, rollouts
+from rollout_world import PLANES, POLICY, PUBLISHER, READ_EVERY_S, Rollouts, rollouts
 
 from eucora.application import deployment_intents
 from eucora.application.rollout import looks_apart
-from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 from eucora.store.database import Pool
 
@@ -40,7 +39,7 @@ async def test_each_plane_of_a_ring_is_looked_at_half_as_often_after_a_day(house
         waiting = await house.worker.queue.list(["ready"])
         now = house.clock.now()
         apart[hours] = sorted((job.payload["plane"], job.run_at - now) for job in waiting if job.kind == "observe")
-    assert apart[3] == [(plane, EVERY) for plane in sorted(Plane)]
-    assert [plane for plane, _ in apart[27]] == sorted(Plane)
+    assert apart[3] == [(plane, EVERY) for plane in sorted(PLANES)]
+    assert [plane for plane, _ in apart[27]] == sorted(PLANES)
     assert all(EVERY <= wait <= 2 * EVERY for _, wait in apart[27])
     assert max(wait for _, wait in apart[27]) == 2 * EVERY

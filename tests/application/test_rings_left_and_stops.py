@@ -68,9 +68,9 @@ async def test_a_ring_that_was_left_is_looked_at_rarely_by_one_job_and_without_n
     intent = await house.propose(house.inputs.low)
     await house.through_the_lab(intent)
     await house.promote(intent, Ring.CANARY)
-    await house.let_pass(12)
+    await house.let_pass(36)
     before = [one for one in await events(house, intent) if isinstance(one, e.RingMeasured) and one.ring is Ring.LAB]
-    await house.let_pass(24)
+    await house.let_pass(48)
     after = [one for one in await events(house, intent) if isinstance(one, e.RingMeasured) and one.ring is Ring.LAB]
     assert after == before
     waiting = [job for job in await house.worker.queue.list(["ready"]) if job.payload.get("ring") == 0]

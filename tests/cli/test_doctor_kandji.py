@@ -41,5 +41,5 @@ def test_doctor_says_what_the_token_may_read(
             told[token] = {row["check"]: row["level"] for row in rows if row["check"].startswith("kandji ")}
             assert "another-token" not in result.stdout
     good, wrong = told.values()
-    assert good == {f"kandji read {what}": "ok" for what in ("devices", "device details", "device status")}
+    assert good == {f"kandji read {what}": "ok" for what in ("devices", "device details", "device status", "firewalls")}
     assert wrong == {"kandji read devices": "LOOK"}

@@ -103,7 +103,9 @@ def test_a_value_of_any_kind_is_bounded_and_readable(lines: Any, value: object) 
 
 def test_records_of_libraries_go_the_same_way(lines: Any) -> None:
     logger = logging.getLogger("asyncpg.pool")
-    logger.warning("lost %s\r\n%s with Bearer abcdefgh12345678", NASTY, "x" * 5_000)
+    # pytest keeps what is logged, and cannot hand half a surrogate pair from one process to another.
+    nasty = NASTY.encode(errors="ignore").decode()
+    logger.warning("lost %s\r\n%s with Bearer abcdefgh12345678", nasty, "x" * 5_000)
     misfit = logging.LogRecord("library", logging.ERROR, "x.py", 1, "%d arguments", ("no number",), None)
     try:
         raise ValueError("postgresql://app:" + "pa55word-long@db/eucora?sslpassword=x")

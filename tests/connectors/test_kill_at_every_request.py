@@ -271,6 +271,7 @@ def theatre(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("moment", Moment, ids=[moment.name.lower() for moment in Moment])
 def test_a_process_killed_at_any_request_leaves_one_of_everything(theatre: Theatre, moment: Moment) -> None:
     boundaries = theatre.clean().asked

@@ -21,7 +21,7 @@ from repository_files import ROOT
 
 from databases import Database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 USER = "10001"
 INSIDE = f"""
 mount --bind "$1" "$1"
