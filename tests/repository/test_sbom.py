@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import sysconfig
 from typing import Any
 
 import pytest
@@ -66,9 +67,9 @@ def test_everything_in_it_is_there_because_something_asks_for_it(image: dict[str
 
 def test_what_the_bill_of_the_test_lock_lists_is_what_is_installed_here() -> None:
     listed = versions(json.loads(written("test")))
-    installed = {
-        re.sub(r"[._-]+", "-", one.metadata["Name"]).lower(): one.version for one in importlib.metadata.distributions()
-    }
+    # Of the environment alone: whoever imported setuptools has its private copies of packages on the path as well.
+    here = importlib.metadata.distributions(path=[sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    installed = {re.sub(r"[._-]+", "-", one.metadata["Name"]).lower(): one.version for one in here}
     assert {name: installed.get(name) for name in listed} == listed
 
 
