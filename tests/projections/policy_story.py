@@ -12,13 +12,14 @@ from eucora.domain import trust_maturity as trust
 from eucora.domain.governance_types import GOVERNANCE_1_0
 from eucora.domain.people import Role
 from eucora.domain.risk_factors import MODEL_1_0
+from eucora.domain.role_rules import RoleMapping, RoleRule
 
 ADMIN, BOARD, SECURITY = "idp|ada", "idp|cora", "idp|sana"
 BEGUN: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MONTH: Final = timedelta(weeks=4)
 MODEL: Final = replace(MODEL_1_0, version="1.1", critical_devices=Decimal("1.5"))
 POLICY: Final = replace(GOVERNANCE_1_0, version="2.0", score_max=Decimal(40))
-MAPPING: Final = roles.RoleMapping("2.0", (roles.RoleRule("groups", "5ab3c2de", Role.AUDITOR),), convention=True)
+MAPPING: Final = RoleMapping("2.0", (RoleRule("groups", "5ab3c2de", Role.AUDITOR),), convention=True)
 RECORD: Final = trust.TrackRecord(BEGUN, BEGUN + MONTH, releases=80, incidents=1, p1=0, p2=1)
 
 MODEL_EVENTS: Final = (

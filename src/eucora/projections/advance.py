@@ -1,6 +1,6 @@
 """One step of a projection: a batch of events and the cursor, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, update
@@ -24,6 +24,16 @@ _SKIP = compiled(
     .values(position=bindparam("to"), updated_at=func.now())
     .returning(func.set_config("synchronous_commit", "off", True))
 )
+# Of several processes that do this at once none waits for another, so none waits in a circle either.
+_SKIP_ALL = f"""
+with mine as (
+  select c.name, c.version from {CURSOR.fullname} c
+  join unnest($1::text[], $2::int[]) as asked (name, version) on asked.name = c.name and asked.version = c.version
+  where c.position = $3 for update of c skip locked)
+update {CURSOR.fullname} c set position = $4, updated_at = now() from mine
+where c.name = mine.name and c.version = mine.version
+returning c.name, set_config('synchronous_commit', 'off', true)
+"""
 _START = compiled(
     insert(CURSOR)
     .values(name=bindparam("of"), version=bindparam("shape"), position=-1, updated_at=func.now())
@@ -76,6 +86,16 @@ async def fold_page(connection: Any, projection: Projection, cursor: str, page: 
         await projection.fold(news, connection)
         await move_cursor(connection, cursor, projection.version, news[-1].position)
         return news[-1].position
+
+
+async def skip_page(pool: Any, projections: Sequence[Projection], page: Sequence[Recorded]) -> Collection[str]:
+    """Move the cursors of projections that have no part in the page, all at once; the names of those that moved.
+
+    The others' cursors stand elsewhere, or another runner is at them: :func:`fold_page` finds out.
+    """
+    names, versions = [one.name for one in projections], [one.version for one in projections]
+    rows = await pool.fetch(_SKIP_ALL, names, versions, page[0].position - 1, page[-1].position)
+    return {row["name"] for row in rows}
 
 
 async def fold_up_to(connection: Any, store: EventStore, projection: Projection, cursor: str, position: int) -> int:

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
 
 from eucora.application.ports import EventStore, Recorded
-from eucora.projections import cursors
-from eucora.projections.advance import fold_page, start_cursor
+from eucora.projections.advance import fold_page, skip_page, start_cursor
 from eucora.projections.base import Projection
-from eucora.projections.cursors import read_cursors, read_position
+from eucora.projections.cursors import Arrivals, read_cursors, read_position
 from eucora.projections.rebuild import rebuild
 from eucora.projections.schema import CURSOR, create, take_ensure_lock
 from eucora.projections.wake import first_of
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a projection is behind. ``error``: what its last fold in this process failed with, else empty."""
+    """How far a projection is behind. ``error``: the kind of fault of its last fold in this process, else empty."""
 
     name: str
     version: int
@@ -52,6 +52,7 @@ class ProjectionRunner:
     ) -> None:
         self._pool, self._store, self._batch_max, self._poll_s = pool, store, batch_max, poll_s
         self._projections = {projection.name: projection for projection in projections}
+        self._arrivals = Arrivals(partial(read_cursors, pool))
         self._reached: dict[str, int] = {}  # a guess of each cursor: the truth is read under the lock
         self._errors: dict[str, str] = {}
 
@@ -117,34 +118,67 @@ class ProjectionRunner:
 
     async def wait_for(self, name: str, position: int, timeout_s: float = 2.0) -> None:
         """Return once ``position`` is folded, by whomever. Raises KeyError, ProjectionBehind."""
-        await cursors.wait_for(self._pool, name, self._projections[name].version, position, timeout_s=timeout_s)
+        await self._arrivals.wait(name, self._projections[name].version, position, timeout_s)
+
+    async def holds(self, name: str, position: int) -> bool:
+        """Whether ``position`` is folded now. Raises KeyError."""
+        return await read_position(self._pool, name, self._projections[name].version) >= position
 
     async def _round(self, stop: asyncio.Event) -> bool:
         """One batch of every projection, each page of the log read once. Whether any of them moved."""
         pages: dict[int, Sequence[Recorded]] = {}
+        waiting = dict(self._projections)
         moved = False
-        for projection in self._projections.values():
+        try:
+            skipped = await self._skip(pages)
+        except Exception as error:  # whatever is away, each projection finds out for itself
+            _log.error("projection_failed", projection="all", exc_info=error)
+        else:
+            moved = bool(skipped)
+            waiting = {name: one for name, one in waiting.items() if name not in skipped}
+        for projection in waiting.values():
             if stop.is_set():
                 break
             try:
                 moved |= await self._step(projection, pages)
             except Exception as error:  # one broken fold, or a lost connection, must not stop the other projections
-                self._errors[projection.name] = f"{type(error).__name__}: {error}"
-                _log.error("projection_failed", projection=projection.name, error=self._errors[projection.name])
+                # What it says may show a row; only the log is redacted.
+                self._errors[projection.name] = type(error).__name__
+                _log.error("projection_failed", projection=projection.name, exc_info=error)
             else:
                 self._errors.pop(projection.name, None)
         return moved
+
+    async def _skip(self, pages: dict[int, Sequence[Recorded]]) -> set[str]:
+        """Move those on that have no part in their next page, most of them: with one statement for all that stand at
+        the same place. Their names."""
+        idle: dict[int, list[Projection]] = {}
+        for name, at in list(self._reached.items()):  # others may catch up meanwhile
+            page = await self._page(at, pages)
+            if page and not any(map(self._projections[name].concerns, page)):
+                idle.setdefault(at, []).append(self._projections[name])
+        skipped: set[str] = set()
+        for at, projections in idle.items():
+            for name in await skip_page(self._pool, projections, pages[at]):
+                self._reached[name] = pages[at][-1].position
+                self._errors.pop(name, None)
+                skipped.add(name)
+        return skipped
+
+    async def _page(self, at: int, pages: dict[int, Sequence[Recorded]]) -> Sequence[Recorded]:
+        if at not in pages:
+            pages[at] = await self._store.read_all(at, self._batch_max)
+        return pages[at]
 
     async def _step(self, projection: Projection, pages: dict[int, Sequence[Recorded]]) -> bool:
         at = self._reached.get(projection.name)
         if at is None:
             at = await read_position(self._pool, projection.name, projection.version)
-        if at not in pages:
-            pages[at] = await self._store.read_all(at, self._batch_max)
-        if not pages[at]:
+        page = await self._page(at, pages)
+        if not page:
             self._reached[projection.name] = at
             return False
-        reached = await self._fold(projection, pages[at])
+        reached = await self._fold(projection, page)
         return reached != at
 
     async def _fold(self, projection: Projection, page: Sequence[Recorded]) -> int:
