@@ -104,6 +104,7 @@ UNDESCRIBED: Final = {
     "/kandji/": "the vendor publishes a Postman collection, no description",
     "/vault/": "Vault publishes no description that could be laid beside ours",
     "/keyvault/": "the description of Key Vault was not laid beside ours",
+    "/machine/": "Microsoft describes the identity services of its machines in prose only",
     "/oidc/": "the lab's own identity provider, no vendor's",
     "/admin": "the lab's own switches, no vendor's",
 }

@@ -5,10 +5,12 @@ A reference (``vault://…``, ``aws-sm://…``, ``azure-kv://…``) is followed 
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,8 +20,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from eucora.connectors.entra.credentials import ClientSecret, FederatedFile
 from eucora.connectors.redaction import known_secret
+from eucora.connectors.secrets.azure_identity import LOGIN_URL, METADATA_PATH, METADATA_URL, Application, Machine
 from eucora.connectors.secrets.kept import KeptSecret
-from eucora.connectors.secrets.key_vault import LOGIN_URL, KeyVault, KeyVaultAccess
+from eucora.connectors.secrets.key_vault import KeyVault, KeyVaultAccess
 from eucora.connectors.secrets.references import (
     Reference,
     Scheme,
@@ -29,7 +32,7 @@ from eucora.connectors.secrets.references import (
     usable,
 )
 from eucora.connectors.secrets.secrets_manager import secrets_manager
-from eucora.connectors.secrets.vault import Vault, VaultAccess
+from eucora.connectors.secrets.vault import Login, Vault, VaultAccess, app_role, kubernetes
 
 SECRETS: Final = (
     "INTUNE_CLIENT_SECRET",
@@ -45,6 +48,9 @@ SECRETS: Final = (
 # What opens a provider cannot be kept by one.
 PROVIDER_SECRETS: Final = ("EUCORA_VAULT_TOKEN", "EUCORA_VAULT_SECRET_ID", "EUCORA_KEY_VAULT_CLIENT_SECRET")
 FILE_MAX: Final = 64 * 1024  # bytes a secret file may have
+# Where the kubelet projects the token of a pod's service account (Kubernetes, "Configure Service Accounts for Pods").
+SERVICE_ACCOUNT_TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+MOUNT: Final = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -81,7 +87,10 @@ def secret_in_file(name: str, path: Path) -> str:
         with path.open(encoding="utf-8") as file:
             text = file.read(FILE_MAX + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(f"{name}_FILE={path}: cannot be read: {error.__class__.__name__}") from error
+        why = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise SettingsInvalid(
+            f"{name}_FILE={path}: cannot be read: {why}; name a file that this user may read"
+        ) from error
     if not 0 < len(text.strip()) <= FILE_MAX:
         raise SettingsInvalid(f"{name}_FILE={path}: is empty, or larger than {FILE_MAX} bytes")
     return text.strip()
@@ -112,6 +121,11 @@ class SecretSettings(BaseSettings):
     vault_token: SecretStr | None = Field(None, validation_alias="EUCORA_VAULT_TOKEN")
     vault_role_id: str | None = Field(None, validation_alias="EUCORA_VAULT_ROLE_ID")
     vault_secret_id: SecretStr | None = Field(None, validation_alias="EUCORA_VAULT_SECRET_ID")
+    vault_kubernetes_role: str | None = Field(None, validation_alias="EUCORA_VAULT_KUBERNETES_ROLE")
+    vault_kubernetes_token_file: Path = Field(
+        SERVICE_ACCOUNT_TOKEN, validation_alias="EUCORA_VAULT_KUBERNETES_TOKEN_FILE"
+    )
+    vault_auth_mount: str | None = Field(None, validation_alias="EUCORA_VAULT_AUTH_MOUNT")
 
     key_vault_tenant_id: str | None = Field(None, validation_alias="EUCORA_KEY_VAULT_TENANT_ID")
     key_vault_client_id: str | None = Field(None, validation_alias="EUCORA_KEY_VAULT_CLIENT_ID")
@@ -119,6 +133,15 @@ class SecretSettings(BaseSettings):
     key_vault_federated_token_file: Path | None = Field(None, validation_alias="EUCORA_KEY_VAULT_FEDERATED_TOKEN_FILE")
     key_vault_login_url: str | None = Field(None, validation_alias="EUCORA_KEY_VAULT_LOGIN_URL")
     key_vault_url: str | None = Field(None, validation_alias="EUCORA_KEY_VAULT_URL")
+
+    # Microsoft's own names: what a workload identity, App Service or Container Apps put into our environment.
+    azure_tenant_id: str | None = Field(None, validation_alias="AZURE_TENANT_ID")
+    azure_client_id: str | None = Field(None, validation_alias="AZURE_CLIENT_ID")
+    azure_federated_token_file: Path | None = Field(None, validation_alias="AZURE_FEDERATED_TOKEN_FILE")
+    azure_authority_host: str | None = Field(None, validation_alias="AZURE_AUTHORITY_HOST")
+    azure_metadata_url: str | None = Field(None, validation_alias="AZURE_POD_IDENTITY_AUTHORITY_HOST")
+    azure_identity_endpoint: str | None = Field(None, validation_alias="IDENTITY_ENDPOINT")
+    azure_identity_header: SecretStr | None = Field(None, validation_alias="IDENTITY_HEADER")
 
     secrets_refresh_s: float = Field(300.0, ge=1, le=86400, validation_alias="EUCORA_SECRETS_REFRESH_S")
 
@@ -137,6 +160,13 @@ class SecretSettings(BaseSettings):
     @classmethod
     def _provider_address(cls, value: str | None) -> str | None:
         return web_address(value)
+
+    @field_validator("vault_auth_mount")
+    @classmethod
+    def _mount(cls, value: str | None) -> str | None:
+        if value is not None and (MOUNT.fullmatch(value) is None or ".." in value):
+            raise ValueError("is where an auth method is mounted, without auth/: kubernetes, or teams/approle")
+        return value
 
     @field_validator("vault_token", "vault_secret_id", "key_vault_client_secret")
     @classmethod
@@ -179,27 +209,43 @@ class Providers:
         found = self._settings
         if found.vault_url is None:
             raise SecretUnavailable("leads to Vault: set EUCORA_VAULT_URL")
-        by_role = found.vault_role_id is not None and found.vault_secret_id is not None
-        if (found.vault_token is not None) == by_role:
+        login, token = self._vault_login(), found.vault_token
+        if (token is None) == (login is None):
             raise SecretUnavailable(
-                "leads to Vault: set either EUCORA_VAULT_TOKEN, or EUCORA_VAULT_ROLE_ID and EUCORA_VAULT_SECRET_ID"
+                "leads to Vault: set one of EUCORA_VAULT_TOKEN, or EUCORA_VAULT_ROLE_ID and EUCORA_VAULT_SECRET_ID, or "
+                "EUCORA_VAULT_KUBERNETES_ROLE"
             )
-        token, secret_id = found.vault_token, found.vault_secret_id
-        return VaultAccess(
-            found.vault_url,
-            token=None if token is None else lambda: _current("EUCORA_VAULT_TOKEN", token),
-            role_id=found.vault_role_id,
-            secret_id=None if secret_id is None else lambda: _current("EUCORA_VAULT_SECRET_ID", secret_id),
-            namespace=found.vault_namespace,
-        )
+        reading = None if token is None else lambda: _current("EUCORA_VAULT_TOKEN", token)
+        return VaultAccess(found.vault_url, token=reading, login=login, namespace=found.vault_namespace)
+
+    def _vault_login(self) -> Login | None:
+        found = self._settings
+        role, secret_id, mount = found.vault_role_id, found.vault_secret_id, found.vault_auth_mount
+        if role is not None and secret_id is not None:
+            if found.vault_kubernetes_role is not None:
+                raise SecretUnavailable(
+                    "leads to Vault: EUCORA_VAULT_ROLE_ID and EUCORA_VAULT_KUBERNETES_ROLE are set: keep one of them"
+                )
+            return app_role(role, lambda: _current("EUCORA_VAULT_SECRET_ID", secret_id), mount)
+        if found.vault_kubernetes_role is not None:
+            return kubernetes(found.vault_kubernetes_role, found.vault_kubernetes_token_file, mount)
+        return None
 
     def _key_vault(self) -> KeyVaultAccess:
+        """What is set for Key Vault; else what a workload identity brings; else the machine's own identity."""
         found = self._settings
         secret, file = found.key_vault_client_secret, found.key_vault_federated_token_file
-        if not (found.key_vault_tenant_id and found.key_vault_client_id) or (secret is None) == (file is None):
+        tenant, client_id = found.key_vault_tenant_id, found.key_vault_client_id
+        if secret is None and file is None and found.azure_federated_token_file is not None:
+            file = found.azure_federated_token_file
+            tenant, client_id = tenant or found.azure_tenant_id, client_id or found.azure_client_id
+        if secret is None and file is None and tenant is None:
+            return KeyVaultAccess(self._machine(), found.key_vault_url)
+        if not (tenant and client_id) or (secret is None) == (file is None):
             raise SecretUnavailable(
                 "leads to Azure Key Vault: set EUCORA_KEY_VAULT_TENANT_ID, EUCORA_KEY_VAULT_CLIENT_ID and one of "
-                "EUCORA_KEY_VAULT_CLIENT_SECRET and EUCORA_KEY_VAULT_FEDERATED_TOKEN_FILE"
+                "EUCORA_KEY_VAULT_CLIENT_SECRET and EUCORA_KEY_VAULT_FEDERATED_TOKEN_FILE; or none of them, for this "
+                "machine's own identity"
             )
 
         def credential() -> ClientSecret | FederatedFile:
@@ -207,13 +253,36 @@ class Providers:
                 return FederatedFile(file)
             return ClientSecret(_current("EUCORA_KEY_VAULT_CLIENT_SECRET", secret))
 
-        return KeyVaultAccess(
-            found.key_vault_tenant_id,
-            found.key_vault_client_id,
-            credential,
-            login_url=found.key_vault_login_url or LOGIN_URL,
-            url=found.key_vault_url,
-        )
+        login_url = found.key_vault_login_url or self._authority() or LOGIN_URL
+        return KeyVaultAccess(Application(tenant, client_id, credential, login_url), found.key_vault_url)
+
+    def _authority(self) -> str | None:
+        try:
+            return web_address(self._settings.azure_authority_host)
+        except ValueError as error:
+            raise SecretUnavailable(f"AZURE_AUTHORITY_HOST {error}") from None
+
+    def _machine(self) -> Machine:
+        found = self._settings
+        header = found.azure_identity_header
+        if found.azure_identity_endpoint is not None and header is not None:
+            endpoint = _near("IDENTITY_ENDPOINT", found.azure_identity_endpoint)
+            return Machine(endpoint, header.get_secret_value(), found.key_vault_client_id)
+        host = _near("AZURE_POD_IDENTITY_AUTHORITY_HOST", found.azure_metadata_url or METADATA_URL)
+        return Machine(host.rstrip("/") + METADATA_PATH, client_id=found.key_vault_client_id)
+
+
+def _near(name: str, url: str) -> str:
+    """The address of an identity service, which the platform keeps beside us. Raises SecretUnavailable."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        near = host in LOOPBACK or ip_address(host).is_private  # 169.254.0.0/16 is private, too
+    except ValueError:
+        near = False
+    if not near and not url.startswith("https://"):
+        raise SecretUnavailable(f"{name} is neither an https:// address nor one of this machine's own network")
+    return url
 
 
 def _current(name: str, at_start: SecretStr | None) -> str:
@@ -301,7 +370,7 @@ def remember(settings: SecretSettings) -> None:
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
-            known_secret(value.get_secret_value())
+            known_secret(value.get_secret_value(), name)
 
 
 def one_line(error: ValidationError, words: Mapping[str, str] | None = None) -> SettingsInvalid:

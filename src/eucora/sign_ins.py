@@ -32,9 +32,12 @@ def intune_credential(
             )
             certificate.certificate.tell_end(now())
             return certificate
-        if settings.intune_federated_token_file is not None:
-            name = "INTUNE_FEDERATED_TOKEN_FILE"
-            federated = FederatedFile(settings.intune_federated_token_file)
+        file = settings.intune_federated_token_file
+        name = "INTUNE_FEDERATED_TOKEN_FILE"
+        if file is None and settings.intune_client_id is not None and settings.intune_client_secret is None:
+            file, name = settings.azure_federated_token_file, "AZURE_FEDERATED_TOKEN_FILE"
+        if file is not None:
+            federated = FederatedFile(file)
             federated.read()
             return federated
     except CredentialUnusable as error:

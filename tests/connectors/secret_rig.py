@@ -7,7 +7,7 @@ import httpx
 
 from eucora.connectors.secrets.kept import KeptSecret
 from eucora.connectors.secrets.references import Reference, SecretProvider, reference_in
-from eucora.connectors.secrets.vault import Vault, VaultAccess
+from eucora.connectors.secrets.vault import Login, Vault, VaultAccess, app_role
 from eucora.lab.app import Lab, create_lab
 from eucora.lab.clock import ManualClock
 from eucora.lab.wire import lab_wire
@@ -29,7 +29,10 @@ class Keys:
 
     def vault(self, **changes: str) -> Vault:
         named = {"role_id": self.keepers.role_id, "secret_id": self.keepers.secret_id} | changes
-        access = VaultAccess(f"{BASE}/vault", role_id=named["role_id"], secret_id=lambda: named["secret_id"])
+        return self.vault_by(app_role(named["role_id"], lambda: named["secret_id"]))
+
+    def vault_by(self, login: Login) -> Vault:
+        access = VaultAccess(f"{BASE}/vault", login=login)
         return Vault(access, monotonic=lambda: self.clock.now().timestamp(), inner=self.wire)
 
     def kept(self, name: str, value: str, provider: SecretProvider, where: str) -> KeptSecret:

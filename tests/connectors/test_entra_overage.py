@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from intune_lab import IntuneWorld
 
-from eucora.api.auth.grants import grants_under
+from eucora.api.auth.grants import held_under
 from eucora.api.auth.overage import GroupsElsewhere, GroupsUnavailable
 from eucora.domain.people import Grant, Role, Scope
-from eucora.domain.role_mapping import RoleMapping, RoleRule
+from eucora.domain.role_rules import RoleMapping, RoleRule
 from eucora.lab.faults import Fault
 from eucora.lab.graph.people import EVERYBODY, group_id
 from eucora.lab.oidc import PEOPLE, Person
@@ -48,7 +48,8 @@ def named(username: str) -> Person:
 async def test_graph_says_which_groups_a_person_is_in_nested_ones_too(username: str, roles: list[Grant]) -> None:
     world = IntuneWorld()
     elsewhere = GroupsElsewhere(world.connection.people, world.clock, RandomIds())
-    assert list(await grants_under(MAPPING, claims_of(named(username)), "groups", elsewhere)) == roles
+    held = await held_under(MAPPING, claims_of(named(username)), "groups", elsewhere, now=world.clock.now())
+    assert list(held.grants) == roles
     asked = [request.url.path for request in world.wire.requests if "transitiveMemberOf" in request.url.path]
     assert len(asked) == 1
 
@@ -58,7 +59,7 @@ async def test_a_tenant_that_does_not_let_us_see_people_judges_nobody() -> None:
     world.lab.faults.add("graph", Fault(403, 1, path_contains="transitiveMemberOf"))
     elsewhere = GroupsElsewhere(world.connection.people, world.clock, RandomIds())
     with pytest.raises(GroupsUnavailable, match=r"User\.Read\.All"):
-        await grants_under(MAPPING, claims_of(named("carla.cab")), "groups", elsewhere)
+        await held_under(MAPPING, claims_of(named("carla.cab")), "groups", elsewhere, now=world.clock.now())
 
 
 async def test_somebody_of_another_tenant_is_not_judged() -> None:
@@ -66,4 +67,4 @@ async def test_somebody_of_another_tenant_is_not_judged() -> None:
     elsewhere = GroupsElsewhere(world.connection.people, world.clock, RandomIds())
     stranger = claims_of(named("carla.cab")) | {"oid": "0c5fb3a0-2222-4000-8000-000000000002"}
     with pytest.raises(GroupsUnavailable, match="knows no such person"):
-        await grants_under(MAPPING, stranger, "groups", elsewhere)
+        await held_under(MAPPING, stranger, "groups", elsewhere, now=world.clock.now())

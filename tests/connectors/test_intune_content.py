@@ -72,6 +72,7 @@ class Renewals:
 
     def __init__(self, clock: HandClock, *, ahead: timedelta = timedelta(0)) -> None:
         self.given, self._clock, self._ahead = 0, clock, ahead
+        self.now = clock.now
 
     def file(self) -> dict[str, Any]:
         expires = self._clock.now() + timedelta(minutes=10) - self._ahead
@@ -146,6 +147,52 @@ async def test_a_block_that_met_a_busy_storage_is_sent_again_whole(tmp_path: Pat
     await BlockUpload(client, block_bytes=64).put(Renewals(clock).address(), lambda: path.open("rb"))
     assert busy == []
     assert sorted(storage.blocks.values()) == [(64, b"0000"), (64, b"0001"), (64, b"0002")]
+
+
+async def _cut_off(storage: Storage, upload: BlockUpload, address: SignedAddress, path: Path) -> set[str]:
+    """The ids of the blocks that arrived before storage took no more."""
+    storage.refuses = lambda _request: 503 if len(storage.blocks) >= 5 else None
+    with pytest.raises(PlaneUnavailable):
+        await upload.put(address, lambda: path.open("rb"))
+    arrived = set(storage.blocks)
+    assert len(arrived) >= 5
+    storage.blocks.clear()
+    return arrived
+
+
+async def test_what_an_attempt_sent_the_next_one_of_the_same_process_does_not_send_again(tmp_path: Path) -> None:
+    storage, renewals = Storage(), Renewals(HandClock())
+    path = _numbered(tmp_path / "content", 11, 64)
+    upload = BlockUpload(_client(storage), block_bytes=64)
+    arrived = await _cut_off(storage, upload, renewals.address(), path)
+    storage.refuses = lambda _request: None
+    await upload.put(SignedAddress(await renewals.renew({}), renew=renewals.renew, now=renewals.now, https=True),
+                     lambda: path.open("rb"))  # fmt: skip
+    assert storage.listed.count(b"<Latest>") == 11
+    assert arrived.isdisjoint(storage.blocks)
+    assert len(arrived) + len(storage.blocks) == 11
+
+
+async def test_blocks_that_storage_dropped_meanwhile_are_sent_again_once(tmp_path: Path) -> None:
+    storage, address = Storage(), Renewals(HandClock()).address()
+    path = _numbered(tmp_path / "content", 11, 64)
+    upload = BlockUpload(_client(storage), block_bytes=64)
+    await _cut_off(storage, upload, address, path)
+    lists: list[int] = []
+
+    def incomplete(request: httpx.Request) -> int | None:
+        if request.url.params["comp"] != "blocklist":
+            return None
+        lists.append(len(storage.blocks))
+        return 400 if len(storage.blocks) < 11 or len(lists) > 2 else None
+
+    storage.refuses = incomplete
+    await upload.put(address, lambda: path.open("rb"))
+    assert lists[0] < 11
+    assert lists[1:] == [11]
+    with pytest.raises(PlaneRejected):
+        await upload.put(address, lambda: path.open("rb"))
+    assert len(lists) == 3, "a list that is refused although all of it was sent is refused"
 
 
 async def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Intune for macOS: packages and disk images, sealed for each attempt, and the Macs of a tenant, over the lab."""
+"""Intune for macOS: packages and disk images, sealed alike in every attempt, and the Macs of a tenant, over the lab."""
 
 import hashlib
 import random
@@ -63,7 +63,7 @@ async def test_the_file_itself_is_what_intune_opens(asked: Publication) -> None:
 
 @pytest.mark.parametrize("delivers", [False, True], ids=["before it is sent", "after it took effect"])
 @pytest.mark.parametrize("request_number", [4, 5, 7, 10, 12, 13, 14, 16])
-async def test_an_attempt_that_was_killed_is_finished_with_other_keys(
+async def test_an_attempt_that_was_killed_is_finished_by_the_next_one(
     request_number: int, delivers: bool, asked: Publication
 ) -> None:
     world = IntuneWorld()

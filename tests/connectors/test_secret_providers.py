@@ -11,10 +11,11 @@ from secret_rig import BASE, START, Keys, answering, reference
 
 from eucora.connectors.entra.credentials import ClientSecret
 from eucora.connectors.redaction import without_secrets
+from eucora.connectors.secrets.azure_identity import Application
 from eucora.connectors.secrets.key_vault import KeyVault, KeyVaultAccess
 from eucora.connectors.secrets.references import SecretUnavailable, reference_in
 from eucora.connectors.secrets.secrets_manager import SecretsManager, secrets_manager
-from eucora.connectors.secrets.vault import Vault, VaultAccess
+from eucora.connectors.secrets.vault import Vault, VaultAccess, app_role
 from eucora.lab.clock import ManualClock
 from eucora.lab.server import LabAddresses, serve_lab
 from eucora.lab.vault import LEASE, Keepers
@@ -157,7 +158,7 @@ async def test_a_role_that_vault_does_not_know_names_both_settings() -> None:
     ],
 )
 async def test_an_answer_that_is_none_of_vaults_is_never_believed(answer: httpx.Response) -> None:
-    access = VaultAccess(f"{BASE}/vault", role_id="role", secret_id=lambda: SECRET)
+    access = VaultAccess(f"{BASE}/vault", login=app_role("role", lambda: SECRET))
     with pytest.raises(SecretUnavailable) as refusal:
         await Vault(access, inner=answering(answer)).read(reference(PLACE))
     assert "EUCORA_VAULT_URL" in str(refusal.value)
@@ -166,14 +167,10 @@ async def test_an_answer_that_is_none_of_vaults_is_never_believed(answer: httpx.
 
 def key_vault(keys: Keys, secret: str | None = None) -> KeyVault:
     own = keys.lab.directory.credentials
-    access = KeyVaultAccess(
-        own.tenant,
-        own.client_id,
-        lambda: ClientSecret(secret or own.client_secret),
-        login_url=f"{BASE}/entra",
-        url=f"{BASE}/keyvault",
+    application = Application(
+        own.tenant, own.client_id, lambda: ClientSecret(secret or own.client_secret), f"{BASE}/entra"
     )
-    return KeyVault(access, now=keys.clock.now, inner=keys.wire)
+    return KeyVault(KeyVaultAccess(application, f"{BASE}/keyvault"), now=keys.clock.now, inner=keys.wire)
 
 
 async def test_key_vault_gives_a_secret_for_a_token_of_entra_which_is_renewed() -> None:

@@ -6,7 +6,10 @@ from typing import Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 DETAIL_MAX: Final = 500  # characters
-_KNOWN_MAX: Final = 64  # secrets remembered; tokens come and go, and the oldest are of no use any more
+_LOOKED_AT: Final = 8 * DETAIL_MAX
+_WORD_MAX: Final = 256  # of those that are known by their end alone
+_RENEWED_MAX: Final = 64  # tokens come and go, and the oldest open nothing any more
+_VALUES_MAX: Final = 3  # of one setting: what was rotated away may still be in somebody's answer
 _KNOWN_CHARS: Final = 8  # shorter ones are words that stand in every text
 
 _SECRETS: Final = (
@@ -31,17 +34,23 @@ _SECRETS: Final = (
     ),
 )
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-# In order of use, all their spellings; one process has one set, as it has one standard error.
-_known: dict[str, tuple[str, ...]] = {}
+# Value to all its spellings, in order of use; one process has one set, as it has one standard error. What settings hold
+# is apart from what is renewed all day, so that no number of renewals makes us forget it.
+_renewed: dict[str, tuple[str, ...]] = {}
+_kept: dict[str, dict[str, tuple[str, ...]]] = {}
 
 
-def known_secret(value: str) -> str:
-    """``value``, remembered as one that no text of this process may show, however it is spelled."""
-    _known.pop(value, None)
-    if len(value) >= _KNOWN_CHARS:
-        if len(_known) >= _KNOWN_MAX:
-            _known.pop(next(iter(_known)))
-        _known[value] = _spellings(value)
+def known_secret(value: str, setting: str | None = None) -> str:
+    """``value``, remembered as one that no text of this process may show, however it is spelled.
+
+    ``setting``: whose value it is, for as long as the process lives; None: a token that is renewed before it ends.
+    """
+    if len(value) < _KNOWN_CHARS:
+        return value
+    known, most = (_renewed, _RENEWED_MAX) if setting is None else (_kept.setdefault(setting, {}), _VALUES_MAX)
+    known[value] = known.pop(value, ()) or _spellings(value)
+    while len(known) > most:
+        known.pop(next(iter(known)))
     return value
 
 
@@ -70,7 +79,32 @@ def _spellings(value: str) -> tuple[str, ...]:
 
 def redact(text: str) -> str:
     """``text`` without tokens, SAS signatures, passwords and control characters, at most 500 characters."""
-    return without_secrets(_CONTROL.sub(" ", text[: 8 * DETAIL_MAX]))[:DETAIL_MAX]
+    return without_secrets(_CONTROL.sub(" ", _beginning(text)))[:DETAIL_MAX]
+
+
+def _beginning(text: str) -> str:
+    """As much of a text as is looked at. A word that the bound cuts goes, too: half a secret looks like none."""
+    if len(text) <= _LOOKED_AT:
+        return text
+    kept = text[:_LOOKED_AT]
+    return kept[: len(kept) - len(re.split(r"\s", kept[-_WORD_MAX:])[-1])]
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, redacted.
+
+    Of a database's, the first line alone, as ``DETAIL`` shows rows; and of a fault in a value (SQLSTATE class 22)
+    nothing but that, as the value is in the line. Source: PostgreSQL, "Error Message Style Guide" and its appendix A.
+    """
+    try:
+        text = str(error)
+    except Exception:  # an exception's own __str__ may raise, and a log record must not fail of it
+        return "[unreadable]"
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str):
+        line = "" if state.startswith("22") else text.partition("\n")[0]
+        text = f"{line} (SQLSTATE {state})".strip()
+    return redact(text)
 
 
 def without_secrets(text: str) -> str:
@@ -83,10 +117,11 @@ def without_secrets(text: str) -> str:
 
 def without_known(text: str) -> str:
     """``text`` without the secrets that this process knows; for what we say ourselves."""
-    for spellings in tuple(_known.values()):
-        for spelling in spellings:
-            if spelling in text:
-                text = text.replace(spelling, "[redacted]")
+    for known in (*tuple(_kept.values()), _renewed):
+        for spellings in tuple(known.values()):
+            for spelling in spellings:
+                if spelling in text:
+                    text = text.replace(spelling, "[redacted]")
     return text
 
 

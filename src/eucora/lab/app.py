@@ -30,6 +30,7 @@ from eucora.lab.jamf import JamfStore, create_jamf
 from eucora.lab.jamf.tokens import LabAccount
 from eucora.lab.kandji import KandjiStore, create_kandji
 from eucora.lab.limits import LimitMiddleware, Limits
+from eucora.lab.machine_identity import MachineIdentities, create_machine_identity
 from eucora.lab.oidc import create_issuer
 from eucora.lab.recorder import Recorder, RecorderMiddleware
 from eucora.lab.roster import draw_token, draw_uuid
@@ -59,6 +60,7 @@ class Lab:
     kandji: KandjiStore
     limits: Limits
     keepers: Keepers
+    machine: MachineIdentities
 
     def contents(self) -> list[dict[str, Any]]:
         """Each vendor object with content, and the digests of what it holds as read back from the upload.
@@ -93,7 +95,7 @@ def create_lab(
     recorder: Recorder | None = None,
 ) -> Starlette:
     """The lab reached at ``base_url`` (no slash at the end): ``/entra``, ``/graph/v1.0``, ``/blob``, ``/jamf``,
-    ``/kandji``, ``/oidc``, ``/vault``, ``/keyvault`` and ``/admin``.
+    ``/kandji``, ``/oidc``, ``/vault``, ``/keyvault``, ``/machine`` and ``/admin``.
 
     ``pace`` is how many times faster than real the devices and the vendors' background work are. ``macs`` are Jamf's.
     ``token_lifetime_s`` fixes the life of Entra's tokens, drawn otherwise. ``app.state.lab`` is the Lab; its ``limits``
@@ -127,7 +129,7 @@ def create_lab(
     faults, limits = Faults(clock, rates=FaultRates(seed), spells=spells), Limits(clock)
     lab = Lab(
         fleet, clock, directory, tenant, jamf.state.jamf, jamf_client_id, jamf_client_secret, faults, approvals,
-        kandji.state.kandji, limits, keepers,
+        kandji.state.kandji, limits, keepers, MachineIdentities(seed),
     )  # fmt: skip
     app = Starlette(
         routes=[
@@ -140,6 +142,7 @@ def create_lab(
             Mount("/admin/entra", create_entra_admin(directory)),
             Mount("/vault", create_vault(keepers)),
             Mount("/keyvault", create_key_vault(keepers, directory)),
+            Mount("/machine", create_machine_identity(lab.machine, directory, clock)),
             Mount("/admin/vault", create_keepers_admin(keepers)),
             Mount("/admin/approvals", create_approval_admin(approvals)),
             Mount("/admin", create_admin(fleet, clock, lab.faults, lab.contents)),

@@ -106,6 +106,10 @@ class Directory:
         self._check_proof(form)
         return self._issue(_resource(form.get("scope", "")))
 
+    def token_for_machine(self, resource: str) -> dict[str, object] | None:
+        """A token for the managed identity of a machine of the tenant; None for a resource that it does not know."""
+        return self._issue(resource) if resource in (GRAPH_RESOURCE, VAULT_RESOURCE) else None
+
     def _check_proof(self, form: Mapping[str, str]) -> None:
         if assertion := form.get("client_assertion"):
             if form.get("client_assertion_type") != ASSERTION_TYPE:

@@ -1,8 +1,9 @@
-"""Simulated keepers of secrets: a HashiCorp Vault with KV version 2 and AppRole, and an Azure Key Vault.
+"""Simulated keepers of secrets: a HashiCorp Vault (KV version 2, AppRole, Kubernetes), and an Azure Key Vault.
 
-Sources: Vault HTTP API, "KV secrets engine - version 2", "AppRole auth method"; Azure Key Vault REST API
-7.4, "Get Secret"; read 2026-11-23. Not read there but known of it: Vault answers 403 both for a token that it does
-not know and for one that may not read, and 503 to everything while it is sealed.
+Sources: Vault HTTP API, "KV secrets engine - version 2", "AppRole auth method", "Kubernetes auth method"; Azure Key
+Vault REST API 7.4, "Get Secret"; read 2026-11-23. Not read there but known of it: Vault answers 403 both for a token
+that it does not know and for one that may not read, for a service account that a role is not bound to, and 503 to
+everything while it is sealed.
 """
 
 import json
@@ -11,6 +12,9 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,6 +25,7 @@ from eucora.lab.entra import VAULT_RESOURCE, Directory, TokenRejected
 from eucora.lab.roster import draw_token, draw_uuid
 
 LEASE: Final = timedelta(hours=1)
+KUBERNETES_ROLE: Final = "eucora"
 _BODY_MAX: Final = 64 << 10
 
 
@@ -57,6 +62,25 @@ class Keepers:
         self._tokens[token] = (self.clock.now() + LEASE).timestamp()
         return token
 
+    def service_account_token(self, name: str = "eucora") -> str:
+        """What the kubelet projects for a service account, good for an hour. The role is bound to ``eucora``."""
+        now = int(self.clock.now().timestamp())
+        claims = {"sub": f"system:serviceaccount:eucora:{name}", "iat": now, "exp": now + int(LEASE.total_seconds())}
+        return jwt.encode({"alg": "HS256"}, claims, self._cluster_key)
+
+    def is_ours(self, token: str) -> bool:
+        """Whether a service account token is one that the role is bound to, and has not ended."""
+        try:
+            claims = jwt.decode(token, self._cluster_key, algorithms=["HS256"]).claims
+        except (JoseError, ValueError):
+            return False
+        alive = self.clock.now().timestamp() < float(claims["exp"])
+        return alive and claims["sub"] == "system:serviceaccount:eucora:eucora"
+
+    @property
+    def _cluster_key(self) -> OctKey:
+        return OctKey.import_key(draw_token(self.seed, "cluster-key"))
+
     def revoke(self) -> None:
         """No token issued so far is known any more."""
         self._tokens.clear()
@@ -67,14 +91,27 @@ class Keepers:
 
 
 def create_vault(keepers: Keepers) -> Starlette:
-    """``/v1/auth/approle/login`` and ``/v1/<mount>/data/<path>``; the second reads."""
+    """``/v1/auth/approle/login``, ``/v1/auth/kubernetes/login`` and ``/v1/<mount>/data/<path>``; the last one reads."""
 
-    async def login(request: Request) -> Response:
+    async def app_role(request: Request) -> Response:
         if keepers.sealed:
             return _vault_error(503, "Vault is sealed")
         given = await _object(request)
         if (given.get("role_id"), given.get("secret_id")) != (keepers.role_id, keepers.secret_id):
             return _vault_error(400, "invalid role or secret ID")
+        return signed_in()
+
+    async def kubernetes(request: Request) -> Response:
+        if keepers.sealed:
+            return _vault_error(503, "Vault is sealed")
+        given = await _object(request)
+        if given.get("role") != KUBERNETES_ROLE:
+            return _vault_error(400, f'invalid role name "{given.get("role")}"')
+        if not keepers.is_ours(str(given.get("jwt"))):
+            return _vault_error(403, "permission denied")
+        return signed_in()
+
+    def signed_in() -> Response:
         auth = {
             "client_token": keepers.issue(),
             "accessor": str(uuid4()),
@@ -107,7 +144,8 @@ def create_vault(keepers: Keepers) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/v1/auth/approle/login", login, methods=["POST", "PUT"]),
+            Route("/v1/auth/approle/login", app_role, methods=["POST", "PUT"]),
+            Route("/v1/auth/kubernetes/login", kubernetes, methods=["POST", "PUT"]),
             Route("/v1/{mount}/data/{path:path}", read, methods=["GET"]),
         ]
     )
@@ -143,7 +181,7 @@ def create_key_vault(keepers: Keepers, directory: Directory) -> Starlette:
 
 
 def create_keepers_admin(keepers: Keepers) -> Starlette:
-    """Mounted at ``/admin/vault``: write a version, seal and unseal, take every token back."""
+    """Mounted at ``/admin/vault``: write a version, seal and unseal, take every token back, project one into a pod."""
 
     async def put(request: Request) -> Response:
         fields = await _object(request)
@@ -167,12 +205,16 @@ def create_keepers_admin(keepers: Keepers) -> Starlette:
         keepers.revoke()
         return Response(status_code=204)
 
+    async def project(_: Request) -> Response:
+        return JSONResponse({"token": keepers.service_account_token()}, 201)
+
     return Starlette(
         routes=[
             Route("/secrets/{place:path}", put, methods=["PUT"]),
             Route("/seal", seal, methods=["PUT"]),
             Route("/seal", unseal, methods=["DELETE"]),
             Route("/token-revocations", revoke, methods=["POST"]),
+            Route("/service-account-tokens", project, methods=["POST"]),
         ]
     )
 

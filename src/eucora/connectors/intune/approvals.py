@@ -63,6 +63,12 @@ def only_what_is_held() -> Iterator[None]:
         _only_held.reset(token)
 
 
+async def is_asked(held: HeldRequests, tenant: str, request: httpx.Request) -> bool:
+    """Whether ``request``, to the byte, is on record as asked for or waiting; its body has been read."""
+    asked = words.asked(request, tenant)
+    return any(row.asked.key == asked.key for row in await held.standing(tenant, asked.entity))
+
+
 class ApprovalTransport(httpx.AsyncBaseTransport):
     """Sends through ``inner``. ``tenant`` tells installations of the vendor apart, ``now`` is UTC.
 

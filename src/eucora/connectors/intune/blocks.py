@@ -62,6 +62,11 @@ class SignedAddress:
                 self._file = await self._renew(self._file)
             return self._address()
 
+    @property
+    def blob(self) -> str:
+        """What is written under the address, however often that is renewed."""
+        return self._address().partition("?")[0]
+
     def _ends_soon(self) -> bool:
         expires = wire.moment(self._file.get("azureStorageUriExpirationDateTime"))
         return expires is not None and expires - self._now() < RENEW_BEFORE
@@ -90,30 +95,47 @@ class _Body:
 
 
 class BlockUpload:
-    """``storage`` is a client without credentials."""
+    """``storage`` is a client without credentials.
+
+    Remembers, as long as the process lives, which blocks of an unfinished file it sent: the signature lets us write,
+    not look what is there. Where renewing an address takes an approval, an upload that is longer than one address lives
+    gets on by that.
+    """
 
     def __init__(self, storage: httpx.AsyncClient, *, block_bytes: int = BLOCK_BYTES, parallel: int = PARALLEL) -> None:
         self._storage, self._block_bytes, self._parallel = storage, block_bytes, parallel
+        self._sent: dict[str, set[str]] = {}  # ids of blocks, by blob
 
     async def put(self, address: SignedAddress, opened: Opener) -> None:
-        """Every block and then their list. Blocks that an earlier attempt sent are sent again: the signature lets us
-        write, not look what is there.
+        """Every block that is not there yet, and then their list. ``opened`` gives the same bytes for the same blob.
 
         Raises:
             PlaneRejected: the file cannot be read, or storage refuses what it gets.
             PlaneForbidden: storage refuses even a renewed address.
             PlaneUnavailable: storage does not answer.
         """
+        blob = address.blob
+        sent = self._sent.setdefault(blob, set())
+        went_on = bool(sent)
         try:
             with opened() as content:
-                block_ids = await self._put_blocks(address, content)
+                block_ids = await self._put_blocks(address, content, sent)
         except (UnreadableEvidence, OSError) as error:
             raise unreadable(error) from error
         listed = "".join(f"<Latest>{block_id}</Latest>" for block_id in block_ids)
         xml = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{listed}</BlockList>'
-        await self._send(address, "comp=blocklist", xml.encode(), {"Content-Type": "application/xml"})
+        try:
+            await self._send(address, "comp=blocklist", xml.encode(), {"Content-Type": "application/xml"})
+        except PlaneRejected:
+            self._sent.pop(blob, None)
+            if not went_on:
+                raise
+            # storage drops blocks that nobody listed for a week
+            await self.put(address, opened)
+        else:
+            self._sent.pop(blob, None)
 
-    async def _put_blocks(self, address: SignedAddress, content: BinaryIO) -> list[str]:
+    async def _put_blocks(self, address: SignedAddress, content: BinaryIO, sent: set[str]) -> list[str]:
         block_ids: list[str] = []
         reading = asyncio.Lock()
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/octet-stream"}
@@ -126,7 +148,9 @@ class BlockUpload:
                         return
                     block_id = base64.b64encode(f"{len(block_ids):08d}".encode()).decode()
                     block_ids.append(block_id)
-                await self._send(address, f"comp=block&blockid={quote(block_id, safe='')}", block, headers)
+                if block_id not in sent:
+                    await self._send(address, f"comp=block&blockid={quote(block_id, safe='')}", block, headers)
+                    sent.add(block_id)
                 del block  # not held while the next one is read
 
         carriers = [asyncio.create_task(carry()) for _ in range(self._parallel)]

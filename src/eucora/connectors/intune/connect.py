@@ -19,7 +19,7 @@ from eucora.connectors.entra.auth import BearerAuth, ClientCredentials, entra_to
 from eucora.connectors.entra.credentials import Credential
 from eucora.connectors.entra.people import People
 from eucora.connectors.http import TIMEOUT_S, Rate, RetrySettings, Switchboard, Upstream, upstream_client
-from eucora.connectors.intune.approvals import ApprovalTransport
+from eucora.connectors.intune.approvals import ApprovalTransport, is_asked
 from eucora.connectors.intune.blocks import BLOCK_BYTES
 from eucora.connectors.intune.content import Patience
 from eucora.connectors.intune.graph import Graph
@@ -133,6 +133,6 @@ def connect_intune(
     storage = client("intune-storage", "", STORAGE_ANY, timeout_s=STORAGE_TIMEOUT_S)
     made = partial(
         IntunePlane, graph, storage, now=now, sleep=sleep, patience=patience, block_bytes=block_bytes,
-        certificate_ends_at=access.credential.ends_at,
+        certificate_ends_at=access.credential.ends_at, is_asked=partial(is_asked, memory, access.tenant),
     )  # fmt: skip
     return IntuneConnection(made(), made(plane=Plane.INTUNE_MACOS), People(Graph(graph)), (login, graph, storage))

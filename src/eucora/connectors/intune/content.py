@@ -101,13 +101,20 @@ class ContentUpload:
         place = found.place or await self._announce(versions, found, package)
         file = await self._file_when(place, lambda file: _state(file) in _HAS_ADDRESS | {_COMMITTING, _COMMITTED})
         if _state(file) in _HAS_ADDRESS:
-            address = SignedAddress(
-                file, renew=lambda old: self._renew(place, old), now=self._now, https=self._graph.is_https
-            )
-            await self._blocks.put(address, opened)
-            await self._graph.post(_OPERATION, f"{place.url}/commit", wire.commit(package))
+            commit, keys = f"{place.url}/commit", wire.commit(package)
+            # A commit that waits for its approval says that the content is there: it is asked for after the last block.
+            # Sending it again would renew an address that ended meanwhile, and that would take the commit back.
+            if not await self._graph.is_asked(commit, keys):
+                await self._put(place, file, opened)
+            await self._graph.post(_OPERATION, commit, keys)
         await self._file_when(place, lambda file: _state(file) == _COMMITTED)
         return place.version
+
+    async def _put(self, place: _Place, file: JsonObject, opened: Opener) -> None:
+        address = SignedAddress(
+            file, renew=lambda old: self._renew(place, old), now=self._now, https=self._graph.is_https
+        )
+        await self._blocks.put(address, opened)
 
     async def _survey(self, versions: str, package: IntunewinPackage) -> _Found:
         """What is there: of two living files of this package, a committed one before one on its way."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import httpx
@@ -22,10 +22,19 @@ _UNSTORABLE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class Graph:
-    """Graph under one tenant. Operations name the verb of the port that a request belongs to."""
+    """Graph under one tenant. Operations name the verb of the port that a request belongs to.
 
-    def __init__(self, client: httpx.AsyncClient, *, pages_max: int = PAGES_MAX) -> None:
-        self._client, self._pages_max = client, pages_max
+    ``is_asked`` tells whether a request like this one is on record as queued, or as asked without a known answer.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        pages_max: int = PAGES_MAX,
+        is_asked: Callable[[httpx.Request], Awaitable[bool]] | None = None,
+    ) -> None:
+        self._client, self._pages_max, self._is_asked = client, pages_max, is_asked
 
     @property
     def url(self) -> str:
@@ -50,6 +59,12 @@ class Graph:
     async def post(self, operation: str, path: str, body: JsonObject | None = None) -> None:
         """An action; its answer, if any, says nothing more."""
         await self._send(operation, "POST", path, json=body)
+
+    async def is_asked(self, path: str, body: JsonObject) -> bool:
+        """Whether this very ``post`` was begun before, and it is not known to have taken effect. Nothing is sent."""
+        if self._is_asked is None:
+            return False
+        return await self._is_asked(self._client.build_request("POST", path, json=body))
 
     async def create(self, operation: str, path: str, body: JsonObject) -> JsonObject:
         """The object as Graph made it. Never repeated here: whoever calls looks for it before calling again."""

@@ -2,7 +2,7 @@
 
 Source: Microsoft Graph v1.0 metadata (msgraph-metadata f54f11b6, read 2026-11-22): macOSLobApp, macOSDmgApp,
 macOSMinimumOperatingSystem. The unmanaged package type, macOSPkgApp, is in the beta interface only. The file goes up
-encrypted as it is (mggraph-intune-samples f83a7be3, EncryptFile), with keys that are made for each attempt.
+encrypted as it is (mggraph-intune-samples f83a7be3, EncryptFile), with keys of the release's own (``payload.keys_of``).
 
 A package is installed as managed, since Intune's uninstall assignment takes off managed packages and disk images, and
 no other package (Intune documentation, "Add macOS line-of-business apps", "Add a macOS DMG app", read 2026-11-23): what

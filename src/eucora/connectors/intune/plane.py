@@ -60,6 +60,7 @@ class IntunePlane:
 
     ``plane``: INTUNE is the tenant's Windows devices, INTUNE_MACOS its Macs; devices of other platforms in a group do
     not exist for it. ``certificate_ends_at``: of the one that the client signs in with (UTC); None: with no such.
+    ``is_asked``: see ``Graph``; without it, content is sent again while its commit waits for an approval.
 
     Two calls with the same key must not run side by side: the job table's lock by key sees to that.
     """
@@ -75,10 +76,11 @@ class IntunePlane:
         block_bytes: int = BLOCK_BYTES,
         plane: Plane = Plane.INTUNE,
         certificate_ends_at: datetime | None = None,
+        is_asked: Callable[[httpx.Request], Awaitable[bool]] | None = None,
     ) -> None:
         self.plane, self._platform = plane, PLATFORM_OF[plane]
         self._certificate_ends_at = certificate_ends_at
-        self._http, self._now, self._graph = graph, now, Graph(graph)
+        self._http, self._now, self._graph = graph, now, Graph(graph, is_asked=is_asked)
         patience = patience or Patience()
         self._apps = OwnApps(self._graph, sleep=sleep, patience=patience)
         self.devices = ManagedDevices(self._graph, now=now)

@@ -29,7 +29,7 @@ class KeptSecret:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name, self._value, self._read, self._monotonic = name, known_secret(value), read, monotonic
+        self.name, self._value, self._read, self._monotonic = name, known_secret(value, name), read, monotonic
         self._read_at: float | None = None
         self._reading = asyncio.Lock()
 
@@ -62,10 +62,13 @@ class KeptSecret:
         except SecretUnavailable as error:
             _log.warning("secret.not_read", setting=self.name, reason=str(error))
             return
+        except Exception as error:  # a keeper's library may raise anything; the other secrets are still to be read
+            _log.warning("secret.not_read", setting=self.name, reason=type(error).__name__)
+            return
         finally:
             self._read_at = self._monotonic()
         if found != self._value:
-            self._value = known_secret(found)
+            self._value = known_secret(found, self.name)
             _log.info("secret.changed", setting=self.name)
 
 
