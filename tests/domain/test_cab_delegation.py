@@ -97,3 +97,9 @@ def test_a_chain_is_refused_from_both_of_its_ends() -> None:
     assert refused_too.facts == {"delegation_id": "d-3", "delegate": BEN}
     assert to_me.in_force(NOON + DAY)
     assert not to_me.in_force(NOON + 2 * DAY)
+
+
+def test_a_vote_is_lent_for_no_longer_than_it_is_held() -> None:
+    given(DECIDER).when(replace(LEND, held_until=END)).then(GRANTED)
+    told = given(DECIDER).when(replace(LEND, held_until=END - timedelta(seconds=1)))
+    assert "the delegator's own vote" in told.then_refuses(d.DelegationTimesInvalid).message

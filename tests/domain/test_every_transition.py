@@ -31,6 +31,7 @@ MODULES = (
 BEFORE_THE_DECISION = {
     "BreakGlassNeedsPerson",
     "BreakGlassNotOpen",
+    "DelegationNeedsPerson",
     "NoPreviousRelease",
     "NotAnActivator",
     "ReviewNotYours",

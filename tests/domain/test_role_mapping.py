@@ -1,22 +1,33 @@
 """Role mappings: whole versions, four eyes on each, and nobody gives what he does not hold."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
 from given import given
 
 from eucora.domain import role_mapping as rm
-from eucora.domain.people import Grant, Role, Scope
+from eucora.domain.people import Grant, Person, Role, Scope
 from eucora.domain.reasons import ReasonMissing
-from eucora.domain.role_mapping import DECIDER, ROLE_MAPPING_1_0, RoleMapping, RoleRule, not_held, problems_of
+from eucora.domain.role_mapping import DECIDER
+from eucora.domain.role_rules import (
+    AUDITOR_MAX,
+    CLAIMS_REFUSED,
+    ROLE_MAPPING_1_0,
+    RoleMapping,
+    RoleRule,
+    not_held,
+    problems_of,
+)
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+DAY, QUARTER = timedelta(days=1), NOON + timedelta(days=90)
 RETAIL = Scope("retail", "emea")
 ADMINS = RoleRule("groups", "5ab3c2de-0000-4000-8000-000000000001", Role.PLATFORM_ADMIN)
 BOARD = RoleRule("groups", "5ab3c2de-0000-4000-8000-000000000002", Role.CAB_APPROVER)
 SELLERS = RoleRule("roles", "Sellers", Role.PUBLISHER, RETAIL)
+REVIEWERS = RoleRule("groups", "External reviewers", Role.AUDITOR, until=QUARTER)
 MAPPING = RoleMapping("2.0", (ADMINS, BOARD, SELLERS))
 ALL = tuple(Grant(role) for role in Role)
 PROPOSE = rm.ProposeRoleMapping(MAPPING, ALL, ROLE_MAPPING_1_0, "groups have ids", "idp|ada", NOON)
@@ -50,6 +61,14 @@ def test_what_was_compared_with_an_older_mapping_is_not_activated() -> None:
     PROPOSED.when(replace(ACTIVATE, standing="1.9")).then_refuses(rm.RoleMappingOutdated)
 
 
+def test_what_was_replaced_says_by_what_and_stays_what_it_was() -> None:
+    replaced = given(DECIDER, *PROPOSED.when(ACTIVATE).events(), rm.RoleMappingReplaced("3.0", "idp|bo", NOON)).state
+    assert (replaced.replaced_by, replaced.retired) == ("3.0", False)
+    of_the_product = given(DECIDER, rm.RoleMappingReplaced("2.0", "idp|bo", NOON)).state
+    assert of_the_product.replaced_by == "2.0"
+    assert rm.recorded_mapping(of_the_product, "1.0") == ROLE_MAPPING_1_0
+
+
 def test_nobody_activates_what_takes_his_own_role_away() -> None:
     PROPOSED.when(replace(ACTIVATE, keeps=False)).then_refuses(rm.ActivatorLocksHimselfOut)
 
@@ -77,23 +96,26 @@ HELD = [
 
 @pytest.mark.parametrize(("held", "beyond"), HELD)
 def test_nobody_gives_what_he_does_not_hold(held: tuple[Grant, ...], beyond: list[str]) -> None:
-    assert not_held(MAPPING, ROLE_MAPPING_1_0, held) == beyond
+    assert not_held(MAPPING, ROLE_MAPPING_1_0, Person("idp|ada", "", held)) == beyond
     if beyond:
         NOTHING.when(replace(PROPOSE, held=held)).then_refuses(rm.RuleNotHeld)
 
 
 def test_what_the_mapping_in_force_gives_may_stay() -> None:
     standing = RoleMapping("1.5", MAPPING.rules, convention=True)
-    assert not_held(replace(MAPPING, convention=True), standing, ()) == []
+    nobody = Person("idp|ada", "", ())
+    assert not_held(replace(MAPPING, convention=True), standing, nobody) == []
     wider = replace(SELLERS, scope=Scope("retail"))
-    assert not_held(replace(MAPPING, rules=(*MAPPING.rules, wider)), standing, ()) == ["publisher in retail/*/*"]
+    assert not_held(replace(MAPPING, rules=(*MAPPING.rules, wider)), standing, nobody) == ["publisher in retail/*/*"]
 
 
 def test_whoever_lets_names_of_groups_count_gives_every_role() -> None:
     named, standing = replace(MAPPING, rules=(), convention=True), RoleMapping("1.5")
     lacking = tuple(grant for grant in ALL if grant.role is not Role.AUDITOR)
-    assert not_held(named, standing, lacking) == ["auditor in */*/*"]
-    assert not_held(named, standing, ALL) == []
+    assert not_held(named, standing, Person("idp|ada", "", lacking)) == ["auditor in */*/*"]
+    assert not_held(named, standing, Person("idp|ada", "", ALL)) == []
+    for_a_while = Person("idp|ada", "", ALL, ends=((Grant(Role.AUDITOR), QUARTER),))
+    assert not_held(named, standing, for_a_while) == [f"auditor in */*/* after {QUARTER.isoformat()}"]
 
 
 def ruled(*rules: RoleRule) -> RoleMapping:
@@ -102,7 +124,19 @@ def ruled(*rules: RoleRule) -> RoleMapping:
 
 BAD = [
     (replace(MAPPING, version=" "), "give it a version"),
-    (RoleMapping("2.0", (ADMINS,)), "a rule gives cab_approver everywhere, or nobody could replace the mapping"),
+    (RoleMapping("2.0", (ADMINS,)), "a rule gives cab_approver everywhere, without an end, or nobody could replace it"),
+    (
+        RoleMapping("2.0", (ADMINS, replace(BOARD, until=QUARTER))),
+        "a rule gives cab_approver everywhere, without an end",
+    ),
+    (
+        ruled(replace(REVIEWERS, until=None)),
+        "rule 3: an auditor looks for a time: name until, by 2027-03-03T12:00:00+00:00",
+    ),
+    (ruled(replace(REVIEWERS, until=NOON + AUDITOR_MAX + timedelta(seconds=1))), "rule 3: an auditor looks for a time"),
+    (ruled(replace(REVIEWERS, until=NOON)), "rule 3: its until is over; leave it out, or name a later end"),
+    (ruled(replace(SELLERS, until=NOON - DAY)), "rule 3: its until is over"),
+    (ruled(SELLERS, replace(SELLERS, until=QUARTER)), "roles Sellers gives publisher in retail/emea/* twice"),
     (RoleMapping("2.0", (BOARD,)), "a rule gives platform_admin everywhere"),
     (RoleMapping("2.0", (ADMINS, replace(BOARD, scope=RETAIL))), "a rule gives cab_approver everywhere"),
     (ruled(SELLERS, SELLERS), "roles Sellers gives publisher in retail/emea/* twice"),
@@ -117,24 +151,75 @@ BAD = [
     (ruled(replace(SELLERS, scope=Scope("retail", "em\x00ea"))), "the parts of a scope"),
     (ruled(*(replace(SELLERS, value=str(number)) for number in range(199))), "200 rules at the most, not 201"),
     (
-        ruled(*(RoleRule("roles", f"{number:03}" + "界" * 197, Role.AUDITOR) for number in range(100))),
+        ruled(*(RoleRule("roles", f"{number:03}" + "界" * 197, Role.PUBLISHER) for number in range(100))),
         "40000 bytes at the most",
     ),
     *[
         (ruled(replace(SELLERS, claim=claim)), f"the claim {claim} gives no role")
-        for claim in sorted(rm.CLAIMS_REFUSED)
+        for claim in (*sorted(CLAIMS_REFUSED), "Email", "address.country", "realm_access.email", "Profile.x.y")
     ],
 ]
 
 
 @pytest.mark.parametrize(("bad", "told"), BAD)
 def test_a_mapping_that_cannot_hold_is_refused(bad: RoleMapping, told: str) -> None:
-    assert told in "; ".join(problems_of(bad))
+    assert told in "; ".join(problems_of(bad, NOON))
     NOTHING.when(replace(PROPOSE, mapping=bad)).then_refuses(rm.RoleMappingInvalid)
 
 
 def test_a_mapping_may_be_as_large_as_is_said_and_claims_have_the_names_that_providers_give_them() -> None:
     claims = ("groups", "roles", "scp", "realm_access.roles", "https://eucora.example/roles", "sub", "wids")
-    rules = [RoleRule(claim, f"value {number}", Role.AUDITOR) for claim, number in product(claims, range(28))]
-    assert problems_of(ruled(*rules)) == []
-    assert problems_of(RoleMapping("3.0", convention=True)) == []
+    rules = [RoleRule(claim, f"value {number}", Role.PUBLISHER) for claim, number in product(claims, range(28))]
+    assert problems_of(ruled(*rules), NOON) == []
+    assert problems_of(RoleMapping("3.0", convention=True), NOON) == []
+
+
+def test_an_auditor_is_given_a_time_of_a_year_at_the_most() -> None:
+    for until in (NOON + timedelta(seconds=1), QUARTER, NOON + AUDITOR_MAX):
+        assert problems_of(ruled(replace(REVIEWERS, until=until)), NOON) == []
+    assert problems_of(ruled(replace(SELLERS, until=NOON + 10 * AUDITOR_MAX)), NOON) == [], (
+        "of no other role it is asked"
+    )
+
+
+HOLDS = Grant(Role.AUDITOR)
+HELD_FOR = [
+    (Person("idp|ada", "", (HOLDS,)), []),
+    (Person("idp|ada", "", (HOLDS,), ends=((HOLDS, QUARTER),)), []),
+    (Person("idp|ada", "", (HOLDS,), until=QUARTER), []),
+    (Person("idp|ada", "", (HOLDS,), ends=((HOLDS, QUARTER - DAY),)), [QUARTER - DAY]),
+    (Person("idp|ada", "", (HOLDS,), until=QUARTER - DAY), [QUARTER - DAY]),
+    (Person("idp|ada", "", (HOLDS,), until=QUARTER - DAY, ends=((HOLDS, QUARTER - 2 * DAY),)), [QUARTER - 2 * DAY]),
+]
+
+
+@pytest.mark.parametrize(("proposer", "ends"), HELD_FOR)
+def test_nobody_gives_for_longer_than_he_holds(proposer: Person, ends: list[datetime]) -> None:
+    mapping = replace(MAPPING, rules=(ADMINS, BOARD, REVIEWERS))
+    standing = RoleMapping("1.5", (ADMINS, BOARD))
+    told = [f"auditor in */*/* after {end.isoformat()}" for end in ends]
+    assert not_held(mapping, standing, proposer) == told
+    command = replace(PROPOSE, mapping=mapping, standing=standing, held=proposer.grants)
+    asked = NOTHING.when(replace(command, held_until=proposer.until, ends=proposer.ends))
+    if told:
+        assert asked.then_refuses(rm.RuleNotHeld).facts["grants"] == told
+    else:
+        asked.then(rm.RoleMappingProposed(mapping, "1.5", "groups have ids", "idp|ada", NOON))
+
+
+def test_of_two_holdings_the_one_that_lasts_longer_counts() -> None:
+    wide, narrow = Grant(Role.PUBLISHER), Grant(Role.PUBLISHER, RETAIL)
+    ends = ((wide, NOON + DAY), (narrow, QUARTER))
+    holder = Person("idp|ada", "", (wide, narrow), ends=ends)
+    assert holder.lends_until([narrow]) == QUARTER
+    assert holder.lends_until([wide, narrow]) == NOON + DAY
+    assert replace(holder, ends=ends[:1]).lends_until([narrow]) is None
+    assert holder.lends_until([Grant(Role.AUDITOR)]) is None, "what he does not hold has no end, and is refused as such"
+
+
+def test_a_rule_of_the_mapping_in_force_may_stay_for_as_long_as_it_would_and_no_longer() -> None:
+    nobody = Person("idp|ada", "", ())
+    standing = RoleMapping("1.5", (ADMINS, BOARD, REVIEWERS))
+    for until, beyond in ((QUARTER, []), (QUARTER - DAY, []), (QUARTER + DAY, ["auditor in */*/*"])):
+        mapping = ruled(replace(REVIEWERS, until=until))
+        assert not_held(mapping, standing, nobody) == beyond

@@ -60,6 +60,45 @@ def test_a_token_that_issues_tokens_lends_for_its_own_time_only() -> None:
     )
 
 
+def test_a_token_says_under_which_trust_it_was_exchanged() -> None:
+    exchanged = NOTHING.and_when(replace(ISSUE, trust_id="w-1")).state.issued
+    assert exchanged is not None
+    assert exchanged.trust_id == "w-1"
+    ISSUED.when(replace(ISSUE, trust_id="w-1")).then_refuses(tok.TokenIdTaken)
+
+
+def shown(**changes: object) -> tok.ServiceToken:
+    """A token of platform administration, good until a month from noon."""
+    month = NOON + timedelta(days=30)
+    event = tok.ServiceTokenIssued("t-0", "parent", (EMEA,), "c" * 64, month, "idp|ada", NOON)
+    return tok.ServiceToken(issued=replace(event, **changes))  # type: ignore[arg-type]  # fields of the event
+
+
+def test_a_token_says_with_which_one_it_was_issued() -> None:
+    child = NOTHING.and_when(replace(ISSUE, shown=shown())).state.issued
+    assert child is not None
+    assert child.issued_with == "t-0"
+    ISSUED.when(replace(ISSUE, shown=shown())).then_refuses(tok.TokenIdTaken)
+    assert ISSUED.state.issued is not None
+    assert ISSUED.state.issued.issued_with == "", "who signed in shows none"
+
+
+@pytest.mark.parametrize("made_with", [{"issued_with": "t-00"}, {"trust_id": "w-1"}], ids=["a token", "a trust"])
+def test_what_was_made_with_a_credential_issues_nothing_itself(made_with: dict[str, str]) -> None:
+    refusal = NOTHING.when(replace(ISSUE, shown=shown(**made_with))).then_refuses(tok.TokenHandsNothingOn)
+    assert "sign in" in refusal.message
+
+
+def test_a_token_that_ended_meanwhile_issues_nothing() -> None:
+    for ended in (
+        replace(shown(), revoked=True),
+        shown(expires_at=NOON),
+        tok.ServiceToken(),
+    ):
+        NOTHING.when(replace(ISSUE, shown=ended)).then_refuses(tok.ShownTokenOver)
+    NOTHING.and_when(replace(ISSUE, shown=shown(expires_at=NOON + timedelta(seconds=1))))
+
+
 def test_a_revoked_token_is_void() -> None:
     ISSUED.when(REVOKE).then(tok.ServiceTokenRevoked("idp|ada", "laptop stolen", NOON))
     revoked = ISSUED.and_when(REVOKE)

@@ -66,6 +66,7 @@ async def register_artifact(world: World, caller: Caller, chunks: AsyncIterator[
     if not 0 < len(file_name) <= 255 or PurePosixPath(file_name).name != file_name or "\\" in file_name:
         raise FileNameInvalid(file_name)
     async with await receive(world, chunks, ARTIFACT_MAX) as arrived:
+        await caller.confirm()  # before anything of it is kept
         digest, size = arrived.sha256, arrived.size
         known = await load(world.store, artifact.DECIDER, digest)
         if known.registered is not None:

@@ -21,7 +21,8 @@ async def record_evidence_read(world: World, caller: Caller, pack: str, document
 async def record_log_export(world: World, caller: Caller, after: int) -> None:
     """One event for each caller and hour (UTC), whatever his roles, with the position that he began after.
 
-    A follower that asks every few seconds would otherwise find nothing but its own asking, without end.
+    A follower that asks every few seconds would otherwise find nothing but its own asking, without end. Whoever goes
+    further back than in that event leaves another one, so the events of an hour tell all that he may have taken.
     """
     now = world.clock.now()
     hour = f"{now.astimezone(UTC):%Y-%m-%dT%H}"

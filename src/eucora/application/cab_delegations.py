@@ -10,7 +10,7 @@ from eucora.application.policies import governance_for
 from eucora.application.world import Caller, Receipt, World, require
 from eucora.domain import cab_delegation
 from eucora.domain.cab_delegation import Delegated
-from eucora.domain.people import Role
+from eucora.domain.people import Grant, Role
 
 # The other roles exist to be kept apart from approving; lending somebody a vote does not change that.
 DELEGATES: Final = (Role.CAB_APPROVER, Role.SECURITY_REVIEWER)
@@ -31,10 +31,12 @@ async def delegate_vote(
     ``governance``: the version of the policy that bounds how long; None: the newest.
 
     Raises:
-        RoleMissing, GovernancePolicyUnknown, GovernancePolicyNotActive, GovernancePolicyOutOfUse, and what the
-            decider refuses.
+        RoleMissing, DelegationNeedsPerson, GovernancePolicyUnknown, GovernancePolicyNotActive,
+            GovernancePolicyOutOfUse, and what the decider refuses.
     """
     require(caller.person, "delegate_vote", Role.CAB_APPROVER)
+    if caller.person.credential:  # as with break-glass: it bears the name of its issuer, who is not at the keyboard
+        raise cab_delegation.DelegationNeedsPerson
     rules = (await governance_for(world, governance)).review
     now, delegation_id = world.clock.now(), str(world.ids.new())
     command = cab_delegation.DelegateVote(
@@ -47,6 +49,7 @@ async def delegate_vote(
         at=now,
         rules=rules,
         others=await world.facts.delegations(caller.person.id, delegate.strip()),
+        held_until=caller.person.lends_until([Grant(Role.CAB_APPROVER)]),
     )
     return await _run(world, caller, delegation_id, command, now)
 

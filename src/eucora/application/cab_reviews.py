@@ -106,7 +106,7 @@ async def _run(
         world.store, cab_review.DECIDER, review_id, command,
         context=caller.context(intent_id), at=world.clock.now(), react=react,
         expected_version=caller.expected_version, reply=caller.reply_for(review_id), refused=caller.refusal,
-        beside=partial(told_with, world),
+        beside=partial(told_with, world), confirm=caller.confirm,
     )  # fmt: skip
     return Receipt(review_id, done.version, done.position)
 

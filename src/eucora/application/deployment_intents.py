@@ -224,6 +224,7 @@ async def submit_to_cab(
         *react(cab_review.DECIDER.fold(opened), opened, now),
     ]
     reply = caller.reply_for(review_id)
+    await caller.confirm()
     appended = await world.store.append(
         [
             Write(cab_review.DECIDER.stream(review_id), 0, opened),
@@ -373,6 +374,7 @@ async def _run(
         world.store, DECIDER, intent_id, command,
         context=caller.context(intent_id), at=world.clock.now(), react=react,
         expected_version=caller.expected_version, reply=caller.reply_for(intent_id), refused=caller.refusal,
+        confirm=caller.confirm,
     )  # fmt: skip
 
 

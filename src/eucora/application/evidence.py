@@ -126,6 +126,7 @@ async def upload_document(world: World, caller: Caller, chunks: AsyncIterator[by
     require(caller.person, "upload_document", Role.PACKAGING_ENGINEER, *scanned)
     async with await receive(world, chunks, DOCUMENT_MAX) as arrived:
         summary = await summary_of(world, kind, arrived.path, arrived.size, up_to=latest_moment(world))
+        await caller.confirm()
         await arrived.keep()
     return Upload(arrived.sha256, arrived.size, kind, summary)
 

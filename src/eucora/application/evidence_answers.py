@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from eucora.application.evidence import in_force, pack_on_record
 from eucora.application.evidence_files import Derived, DocumentLost, derive, in_turn, read_evidence
+from eucora.application.together import Together
 from eucora.application.world import World
 from eucora.domain.errors import DomainError
 from eucora.domain.evidence_diff import PackDiff, diff
 from eucora.domain.evidence_pack import Document, EvidencePackAssembled
 from eucora.domain.findings import FindingSeverity
 from eucora.domain.vulnerabilities import MergedFinding
+
+_UNDER_WAY: Final[Together[Derived]] = Together()
 
 
 class DocumentNotInPack(DomainError):
@@ -120,4 +124,9 @@ def _own(assembled: EvidencePackAssembled) -> Sequence[tuple[str, str]]:
 
 
 async def _derive(world: World, documents: Sequence[tuple[str, str]]) -> Derived:
-    return await derive(world, await read_evidence(world, documents, DocumentLost))
+    """Of the same documents in the same store the same follows: who asks meanwhile waits for the same reading."""
+
+    async def derived() -> Derived:
+        return await derive(world, await read_evidence(world, documents, DocumentLost))
+
+    return await _UNDER_WAY.of((id(world.artifacts), *documents), derived)

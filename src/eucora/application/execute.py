@@ -48,6 +48,10 @@ class Beside:
     jobs: Sequence[NewJob] = ()
 
 
+async def always() -> None:
+    """Whoever asks may write."""
+
+
 class VersionMismatch(Exception):
     """The caller decided on version ``expected``, and the stream stands at ``actual``."""
 
@@ -72,7 +76,7 @@ async def execute(
     id: str,
     command: C | PerTry[S, C],
     *,
-    context: Context,
+    context: Context | Callable[[S], Context],
     at: datetime,
     react: React,
     expected_version: int | None = None,
@@ -80,9 +84,12 @@ async def execute(
     reply: Callable[[int], Reply] | None = None,
     refused: Callable[[RefusedOnRecord], Reply] | None = None,
     beside: Callable[[S, Sequence[E]], Awaitable[Beside]] | None = None,
+    confirm: Callable[[], Awaitable[None]] = always,
 ) -> Executed[S]:
     """Run a command against one stream. ``reply`` is called with the version that the stream will have.
 
+    ``context``: of the events, or what makes it of the state that was decided on.
+    ``confirm`` is called before each append, and raises where nothing must be written any more.
     ``refused`` is called with a refusal that goes on record: being asked for again, it is not recorded again.
 
     ``beside`` is called with the state after the events and with these, at each try: what they mean for another stream
@@ -112,10 +119,11 @@ async def execute(
         after = decider.fold(events, state)
         version = history.version + len(events)
         others = Beside() if beside is None or refusal else await beside(after, events)
+        await confirm()
         try:
             appended = await store.append(
                 _guarded([Write(stream, history.version, events), *others.writes], read),
-                context=context,
+                context=context(state) if callable(context) else context,
                 at=at,
                 jobs=[*react(after, events, at), *others.jobs],
                 # A refusal that goes on record ends no job.

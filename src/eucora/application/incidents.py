@@ -224,7 +224,7 @@ async def reopen_incident(world: World, caller: Caller, incident_id: str, reason
 async def _run(
     world: World, caller: Caller, incident_id: str, command: incident.Command, now: datetime, intent_id: str = ""
 ) -> Receipt:
-    if not intent_id:
-        known = (await load(world.store, incident.DECIDER, incident_id)).reported
-        intent_id = known.intent_id if known else ""
-    return await carry_out(world, caller, incident.DECIDER, incident_id, command, at=now, intent_id=intent_id)
+    def about(state: incident.Incident) -> str:
+        return intent_id or (state.reported.intent_id if state.reported else "")
+
+    return await carry_out(world, caller, incident.DECIDER, incident_id, command, at=now, intent_id=about)

@@ -5,11 +5,14 @@ the product's own 1.0. A new intent gets the version in force, or names another 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeVar
 
 from eucora.application.carry_out import carry_out
-from eucora.application.execute import load
+from eucora.application.execute import PerTry, load
 from eucora.application.world import Caller, Receipt, World, require
 from eucora.domain import gate_policy, governance_policy, risk_model
+from eucora.domain.decider import Decider
 from eucora.domain.errors import DomainError
 from eucora.domain.gate_types import GatePolicy
 from eucora.domain.governance_types import GovernancePolicy
@@ -17,6 +20,9 @@ from eucora.domain.people import Role
 from eucora.domain.risk_factors import RiskModel
 from eucora.domain.risk_model import Part
 
+S = TypeVar("S")
+C = TypeVar("C")
+E = TypeVar("E")
 BUILT_IN = "1.0"  # the version of each policy that comes with the product
 
 
@@ -76,10 +82,24 @@ async def not_in_force(world: World, named: Mapping[str, str | None]) -> tuple[s
     return tuple(clauses)
 
 
-async def _require_replaced(world: World, noun: str, version: str) -> None:
-    """Raises VersionInForce."""
-    if version == await in_force(world, noun):
-        raise VersionInForce(noun, version)
+async def retire_version(
+    world: World, caller: Caller, decider: Decider[S, C, E], version: str, retirement: C, *, at: datetime
+) -> Receipt:
+    """Take a version of a policy, a model or a mapping out of use.
+
+    Which one is in force is asked at each try, after the version's stream was read: it comes into force by an event of
+    that stream alone, so either the answer tells of it or the append finds the stream moved.
+
+    Raises:
+        VersionInForce, and what the decider refuses.
+    """
+
+    async def made_of(_: S) -> C:
+        if version == await in_force(world, decider.noun):
+            raise VersionInForce(decider.noun, version)
+        return retirement
+
+    return await carry_out(world, caller, decider, version, PerTry(made_of), at=at)
 
 
 async def _named(world: World, noun: str, version: str | None) -> str:
@@ -103,9 +123,8 @@ async def approve_risk_model(world: World, caller: Caller, version: str, part: P
 async def retire_risk_model(world: World, caller: Caller, version: str, reason: str) -> Receipt:
     """Take a version out of use for new intents; one that was proposed only never comes into use."""
     require(caller.person, "retire_risk_model", Role.CAB_APPROVER, Role.SECURITY_REVIEWER)
-    await _require_replaced(world, "risk_model", version)
     command = risk_model.RetireRiskModel(version, reason, caller.person.id, world.clock.now())
-    return await carry_out(world, caller, risk_model.DECIDER, version, command, at=command.at)
+    return await retire_version(world, caller, risk_model.DECIDER, version, command, at=command.at)
 
 
 async def propose_governance_policy(world: World, caller: Caller, policy: GovernancePolicy, reason: str) -> Receipt:
@@ -125,9 +144,8 @@ async def activate_governance_policy(world: World, caller: Caller, version: str)
 async def retire_governance_policy(world: World, caller: Caller, version: str, reason: str) -> Receipt:
     """Take a version out of use for new intents."""
     require(caller.person, "retire_governance_policy", Role.CAB_APPROVER)
-    await _require_replaced(world, "governance_policy", version)
     command = governance_policy.RetireGovernancePolicy(version, reason, caller.person.id, world.clock.now())
-    return await carry_out(world, caller, governance_policy.DECIDER, version, command, at=command.at)
+    return await retire_version(world, caller, governance_policy.DECIDER, version, command, at=command.at)
 
 
 async def propose_gate_policy(world: World, caller: Caller, policy: GatePolicy, reason: str) -> Receipt:
@@ -147,6 +165,5 @@ async def activate_gate_policy(world: World, caller: Caller, version: str) -> Re
 async def retire_gate_policy(world: World, caller: Caller, version: str, reason: str) -> Receipt:
     """Take a version out of use for new intents."""
     require(caller.person, "retire_gate_policy", Role.CAB_APPROVER)
-    await _require_replaced(world, "gate_policy", version)
     command = gate_policy.RetireGatePolicy(version, reason, caller.person.id, world.clock.now())
-    return await carry_out(world, caller, gate_policy.DECIDER, version, command, at=command.at)
+    return await retire_version(world, caller, gate_policy.DECIDER, version, command, at=command.at)

@@ -42,6 +42,7 @@ async def roll_back(
         world.store, DECIDER, intent_id, command,
         context=caller.context(intent_id), at=world.clock.now(), react=react,
         expected_version=caller.expected_version, reply=caller.reply_for(intent_id), refused=caller.refusal,
+        confirm=caller.confirm,
     )  # fmt: skip
     return Receipt(intent_id, done.version, done.position)
 

@@ -9,14 +9,17 @@ from typing import Final
 from uuid import UUID
 
 from eucora.application.carry_out import carry_out
-from eucora.application.execute import execute
+from eucora.application.execute import PerTry, Resting, execute
+from eucora.application.handing_on import shown_by
 from eucora.application.react import react
 from eucora.application.world import Caller, Receipt, World, require
 from eucora.domain import service_token
 from eucora.domain.errors import DomainError
 from eucora.domain.people import Grant, Role
+from eucora.domain.service_token import ServiceToken
 
 TOKEN_PREFIX = "eucora_"  # what a leaked token is recognised by, not a secret
+COMMAND_LINE: Final = "eucora|command-line"  # for whom tokens act that are issued at the machine itself
 RANDOM_BYTES: Final = 32
 _NAMED: Final = 64  # characters of 16 bytes of id and 32 random ones; tokens of earlier versions have 43
 
@@ -42,7 +45,7 @@ class IssuedToken:
 async def issue_token(
     world: World, caller: Caller, *, name: str, grants: tuple[Grant, ...], expires_at: datetime
 ) -> IssuedToken:
-    """Issue a service token; nobody grants what he does not hold.
+    """Issue a service token; nobody grants what he does not hold, and what a token issues ends with it.
 
     Raises:
         RoleMissing, TokenInBreakGlass, and what the decider refuses.
@@ -67,20 +70,27 @@ async def issue_token_as(
     """The same for a caller who needs no role: the operator at the machine's own command line."""
     now, token_id = world.clock.now(), str(world.ids.new())
     secret = make_secret(token_id)
-    command = service_token.IssueToken(
-        token_id=token_id,
-        name=name,
-        grants=grants,
-        secret_sha256=digest_secret(secret),
-        expires_at=expires_at,
-        held=held,
-        by=caller.person.id,
-        at=now,
-        held_until=caller.person.until,
-    )
+
+    async def made_of(_: ServiceToken) -> Resting[service_token.Command]:
+        shown = await shown_by(world.store, caller.person)
+        command = service_token.IssueToken(
+            token_id=token_id,
+            name=name,
+            grants=grants,
+            secret_sha256=digest_secret(secret),
+            expires_at=expires_at,
+            held=held,
+            by=caller.person.id,
+            at=now,
+            held_until=caller.person.lends_until(grants),
+            shown=shown.token,
+        )
+        return Resting(command, shown.read)
+
     done = await execute(
-        world.store, service_token.DECIDER, token_id, command, context=caller.context(), at=now, react=react
-    )
+        world.store, service_token.DECIDER, token_id, PerTry(made_of),
+        context=caller.context(), at=now, react=react, confirm=caller.confirm,
+    )  # fmt: skip
     return IssuedToken(Receipt(token_id, done.version, done.position), secret)
 
 

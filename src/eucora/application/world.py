@@ -1,6 +1,6 @@
 """What every use case is given: the ports, and the caller."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -110,6 +110,7 @@ class Caller:
 
     ``refusal`` makes it of a refusal that goes on record.
     ``break_glass``: the open session that he acts in (see :func:`eucora.application.break_glass.effective`).
+    ``still`` judges him again where that was done a while ago, and raises what a new request would be refused with.
     """
 
     person: Person
@@ -118,6 +119,12 @@ class Caller:
     reply: Callable[[str, int], Reply] | None = None
     break_glass: str = ""
     refusal: Callable[[RefusedOnRecord], Reply] | None = None
+    still: Callable[[], Awaitable[None]] | None = None
+
+    async def confirm(self) -> None:
+        """Return when he may do now what he asked for: right before it is written. Raises what ``still`` raises."""
+        if self.still is not None:
+            await self.still()
 
     def context(self, intent_id: str = "") -> Context:
         return Context(

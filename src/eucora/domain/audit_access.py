@@ -58,14 +58,19 @@ class AuditAccess:
 
 
 def decide(state: AuditAccess, command: Command) -> Sequence[Event]:
-    """The access, once. Nothing is refused: who may look was decided before."""
-    if state.recorded is not None:
-        return []
-    match command:
-        case RecordEvidenceRead(pack=pack, document=document, by=by, at=at):
+    """The access, once; of the log, again where it goes further back than what is on record.
+
+    Nothing is refused: who may look was decided before.
+    """
+    match command, state.recorded:
+        case RecordEvidenceRead(pack=pack, document=document, by=by, at=at), None:
             return [EvidenceRead(pack, document, by, at)]
-        case RecordLogExport(after=after, by=by, at=at):
+        case RecordLogExport(after=after, by=by, at=at), None:
             return [LogExported(after, by, at)]
+        case RecordLogExport(after=after, by=by, at=at), LogExported(after=earliest) if after < earliest:
+            return [LogExported(after, by, at)]
+        case _:
+            return []
 
 
 def evolve(state: AuditAccess, event: Event) -> AuditAccess:

@@ -32,7 +32,10 @@ class Delegated:
 
 @dataclass(frozen=True, slots=True)
 class DelegateVote:
-    """Lend one's vote. ``others``: delegations that have not ended and name the delegator or the delegate."""
+    """Lend one's vote. ``others``: delegations that have not ended and name the delegator or the delegate.
+
+    ``held_until``: when the delegator ceases to hold it himself; None: no end is known here.
+    """
 
     delegation_id: str
     delegator: str
@@ -43,6 +46,7 @@ class DelegateVote:
     at: datetime
     rules: ReviewRules = field(default_factory=ReviewRules)
     others: tuple[Delegated, ...] = ()
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,13 @@ class DelegateHasDelegated(DomainError):
         )
 
 
+class DelegationNeedsPerson(DomainError):
+    """A vote that was lent with a stolen token would stay lent after the token's revocation."""
+
+    def __init__(self) -> None:
+        super().__init__("A service token lends no vote; sign in and delegate it yourself.")
+
+
 class DelegationNotYours(DomainError):
     """Only the two people of a delegation, or a platform admin, end it."""
 
@@ -226,7 +237,7 @@ def _delegate(state: CabDelegation, command: DelegateVote) -> Sequence[Event]:
         raise DelegationIdTaken(command.delegation_id)
     if event.delegate in ("", event.delegator):
         raise DelegateMissing
-    if (problem := _times_problem(event, command.rules)) is not None:
+    if (problem := _times_problem(event, command.rules, command.held_until)) is not None:
         raise DelegationTimesInvalid(problem, event.starts_at, event.ends_at)
     for other in command.others:
         if other.starts_at < event.ends_at and event.starts_at < other.ends_at:
@@ -237,7 +248,7 @@ def _delegate(state: CabDelegation, command: DelegateVote) -> Sequence[Event]:
     return [event]
 
 
-def _times_problem(event: CabVoteDelegated, rules: ReviewRules) -> str | None:
+def _times_problem(event: CabVoteDelegated, rules: ReviewRules, held_until: datetime | None) -> str | None:
     if event.starts_at < event.at:
         return "it begins in the past"
     if event.starts_at > event.at + AHEAD_MAX:
@@ -247,6 +258,8 @@ def _times_problem(event: CabVoteDelegated, rules: ReviewRules) -> str | None:
     longest = timedelta(seconds=rules.delegation_max_s)
     if event.ends_at > event.starts_at + longest:
         return f"it holds for longer than the policy allows ({longest})"
+    if held_until is not None and event.ends_at > held_until:
+        return f"it holds for longer than the delegator's own vote, which ends {held_until.isoformat()}"
     return None
 
 

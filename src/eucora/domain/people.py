@@ -1,5 +1,6 @@
 """Who acts: roles, scopes, and the person that every rule on separation of duties binds."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -42,6 +43,9 @@ class Grant:
     role: Role
     scope: Scope = Scope()
 
+    def __str__(self) -> str:
+        return f"{self.role} in {self.scope.business_unit}/{self.scope.boundary}/{self.scope.site}"
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -51,7 +55,7 @@ class Person:
     ``credential`` is then ``eucora|<token id>``, so that the log says which token it was.
 
     ``until``: when the credential ends by which he holds his grants; None: nobody here knows. He hands nothing on for
-    longer than that.
+    longer than that. ``ends``: those of his ``grants`` that end by themselves, and when.
 
     ``lent`` are grants of an open break-glass session, for one request. They let him act and are not his: he hands
     none of them on, and they are not among ``grants``.
@@ -63,6 +67,7 @@ class Person:
     credential: str = ""
     lent: tuple[Grant, ...] = ()
     until: datetime | None = None
+    ends: tuple[tuple[Grant, datetime], ...] = ()
 
     @property
     def actor(self) -> str:
@@ -80,6 +85,24 @@ class Person:
     def holds_somewhere(self, role: Role) -> bool:
         """Whether the role is held or lent in any scope: for those who ask about the scope themselves, right after."""
         return any(grant.role is role for grant in (*self.grants, *self.lent))
+
+    def lacks(self, grants: Iterable[Grant]) -> list[Grant]:
+        """Those of the grants that he does not hold, in role and scope."""
+        return [grant for grant in grants if not self.holds(grant.role, grant.scope)]
+
+    def lends_until(self, grants: Iterable[Grant]) -> datetime | None:
+        """When the first of the grants, or what covers it, ends for him; None: no end is known here.
+
+        What he does not hold at all is somebody else's question.
+        """
+        ends = [self.until, *(self._holds_until(grant) for grant in grants)]
+        return min((end for end in ends if end is not None), default=None)
+
+    def _holds_until(self, grant: Grant) -> datetime | None:
+        known = dict(self.ends)
+        covering = [known.get(own) for own in self.grants if own.role is grant.role and own.scope.covers(grant.scope)]
+        last = [end for end in covering if end is not None]
+        return max(last, default=None) if len(last) == len(covering) else None  # one without an end outlasts the others
 
     def sees(self, scope: Scope) -> bool:
         """Whether what stands in ``scope`` may be shown to him: any role that covers it shows it."""

@@ -1,65 +1,28 @@
 """Role mapping: a version of which claims of a person's token give which roles.
 
 Proposed by one person who holds what it newly gives, activated by another. Stream: ``role_mapping-<version>``. Version
-1.0 comes with the product and has a stream only once it is retired.
+1.0 comes with the product and has a stream only once it is replaced or retired.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from eucora.domain.decider import Decider
 from eucora.domain.errors import DomainError
-from eucora.domain.people import Grant, Person, Role, Scope
-from eucora.domain.plain_json import size_of
+from eucora.domain.granting import beyond_the_held
+from eucora.domain.people import Grant, Person
 from eucora.domain.reasons import require_reason
-
-RULES_MAX: Final = 200
-VALUE_MAX: Final = 200  # characters
-SIZE_MAX: Final = 40_000  # bytes, of the 65,535 that an entry of the log may have
-CLAIM_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/#-]{0,99}")
-# People change these themselves, or they say what a token is and not who somebody is. Microsoft's page on claims
-# validation warns of the first kind by name; OpenID Connect Core, section 5.7: only iss and sub identify.
-CLAIMS_REFUSED: Final = frozenset(
-    ("name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "upn", "unique_name",
-     "email", "profile", "picture", "website", "phone_number", "address", "locale", "zoneinfo",
-     "iss", "aud", "exp", "nbf", "iat", "jti", "nonce", "typ")
-)  # fmt: skip
-EVERYWHERE: Final = Scope()
-NEEDED: Final = (Role.PLATFORM_ADMIN, Role.CAB_APPROVER)  # who proposes the next version, and who activates it
-
-
-@dataclass(frozen=True, slots=True)
-class RoleRule:
-    """Whoever's token has ``value`` (exactly) among the values of ``claim`` holds the role inside the scope.
-
-    A dot leads into an object, as in ``realm_access.roles``, where no claim has the whole name.
-    """
-
-    claim: str
-    value: str
-    role: Role
-    scope: Scope = EVERYWHERE
-
-
-@dataclass(frozen=True, slots=True)
-class RoleMapping:
-    """One version. ``convention``: values such as ``eucora-auditor`` in the installation's groups claim count too."""
-
-    version: str
-    rules: tuple[RoleRule, ...] = ()
-    convention: bool = False
-
-
-ROLE_MAPPING_1_0: Final = RoleMapping("1.0", convention=True)
+from eucora.domain.role_rules import ROLE_MAPPING_1_0, RoleMapping, not_held, problems_of
 
 
 @dataclass(frozen=True, slots=True)
 class ProposeRoleMapping:
-    """``held``: what the proposer holds himself, nothing lent. ``standing``: the mapping in force."""
+    """``held``: what the proposer holds himself, nothing lent. ``standing``: the mapping in force.
+
+    ``held_until``, ``ends``: until when he holds it, as ``until`` and ``ends`` of a person.
+    """
 
     mapping: RoleMapping
     held: tuple[Grant, ...]
@@ -67,6 +30,8 @@ class ProposeRoleMapping:
     reason: str
     by: str
     at: datetime
+    held_until: datetime | None = None
+    ends: tuple[tuple[Grant, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +83,16 @@ class RoleMappingRetired:
     at: datetime
 
 
-Event = RoleMappingProposed | RoleMappingActivated | RoleMappingRetired
+@dataclass(frozen=True, slots=True)
+class RoleMappingReplaced:
+    """It was in force until now, and ``replaced_by`` is from now on. Of two that would follow it, one finds this."""
+
+    replaced_by: str
+    by: str
+    at: datetime
+
+
+Event = RoleMappingProposed | RoleMappingActivated | RoleMappingRetired | RoleMappingReplaced
 
 
 class RoleMappingUnknown(DomainError):
@@ -151,8 +125,10 @@ class RuleNotHeld(DomainError):
 
     def __init__(self, grants: Sequence[str]) -> None:
         super().__init__(
-            f"You cannot grant what you do not hold: {', '.join(grants)}. Leave it out, or have it proposed by "
-            "somebody who holds it; rules of the mapping in force may stay.",
+            beyond_the_held(
+                grants,
+                "leave it out, or have it proposed by somebody who holds it; rules of the mapping in force may stay",
+            ),
             grants=list(grants),
         )
 
@@ -165,6 +141,13 @@ class RoleMappingInBreakGlass(DomainError):
             "Role mappings are not touched in a break-glass session; leave the session's header out and act with your "
             "own roles."
         )
+
+
+class RoleMappingByToken(DomainError):
+    """What a service token may do does not follow from the mapping, so it would lose nothing by it."""
+
+    def __init__(self) -> None:
+        super().__init__("A service token puts no role mapping in force; sign in as a CAB approver yourself.")
 
 
 class ProposerMayNotActivateRoleMapping(DomainError):
@@ -210,6 +193,7 @@ class RoleMappingVersion:
     proposed: RoleMappingProposed | None = None
     active: bool = False
     retired: bool = False
+    replaced_by: str | None = None
 
 
 def recorded_mapping(state: RoleMappingVersion, version: str) -> RoleMapping:
@@ -219,53 +203,6 @@ def recorded_mapping(state: RoleMappingVersion, version: str) -> RoleMapping:
     if state.proposed is None:
         raise RoleMappingUnknown(version)
     return state.proposed.mapping
-
-
-def problems_of(mapping: RoleMapping) -> list[str]:
-    """What is wrong with the mapping, one sentence each; empty when it may be proposed."""
-    found = [] if mapping.version.strip() else ["give it a version"]
-    if (count := len(mapping.rules)) > RULES_MAX:
-        found.append(f"there are {RULES_MAX} rules at the most, not {count}")
-    for number, rule in enumerate(mapping.rules, start=1):
-        found += [f"rule {number}: {problem}" for problem in _of_rule(rule)]
-    twice = [rule for rule, times in Counter(mapping.rules).items() if times > 1]
-    found += [f"{rule.claim} {rule.value} gives {_told(Grant(rule.role, rule.scope))} twice" for rule in twice]
-    everywhere = {rule.role for rule in mapping.rules if rule.scope == EVERYWHERE}
-    if not mapping.convention:
-        lacking = [role for role in NEEDED if role not in everywhere]
-        found += [f"a rule gives {role} everywhere, or nobody could replace the mapping" for role in lacking]
-    if not found and (size := size_of(mapping)) > SIZE_MAX:
-        found.append(f"the mapping takes {SIZE_MAX} bytes at the most, not {size}")
-    return found
-
-
-def _of_rule(rule: RoleRule) -> Iterable[str]:
-    if not CLAIM_NAME.fullmatch(rule.claim):
-        yield "a claim's name has up to 100 letters, digits and _.:/#-"
-    elif rule.claim in CLAIMS_REFUSED:
-        yield f"the claim {rule.claim} gives no role: people can change it, or it says nothing about them"
-    if not _plain(rule.value):
-        yield f"the value is a printable text of up to {VALUE_MAX} characters without spaces around it"
-    if not all(_plain(part) for part in (rule.scope.business_unit, rule.scope.boundary, rule.scope.site)):
-        yield f"the parts of a scope are printable texts of up to {VALUE_MAX} characters without spaces around them"
-
-
-def _plain(text: str) -> bool:
-    return 0 < len(text) <= VALUE_MAX and text.isprintable() and text == text.strip()
-
-
-def not_held(mapping: RoleMapping, standing: RoleMapping, held: tuple[Grant, ...]) -> list[str]:
-    """What the mapping gives beyond the one in force, and beyond what its proposer holds."""
-    proposer = Person("", "", held)
-    new = [Grant(rule.role, rule.scope) for rule in mapping.rules if rule not in standing.rules]
-    if mapping.convention and not standing.convention:  # whoever names groups could then give every role
-        new += [Grant(role) for role in Role]
-    return [_told(grant) for grant in dict.fromkeys(new) if not proposer.holds(grant.role, grant.scope)]
-
-
-def _told(grant: Grant) -> str:
-    scope = grant.scope
-    return f"{grant.role} in {scope.business_unit}/{scope.boundary}/{scope.site}"
 
 
 def decide(state: RoleMappingVersion, command: Command) -> Sequence[Event]:
@@ -294,9 +231,10 @@ def _propose(state: RoleMappingVersion, command: ProposeRoleMapping) -> Sequence
         return []
     if state.proposed is not None or mapping.version == ROLE_MAPPING_1_0.version:
         raise RoleMappingVersionTaken(mapping.version)
-    if problems := problems_of(mapping):
+    if problems := problems_of(mapping, command.at):
         raise RoleMappingInvalid(problems)
-    if beyond := not_held(mapping, command.standing, command.held):
+    proposer = Person(command.by, "", command.held, until=command.held_until, ends=command.ends)
+    if beyond := not_held(mapping, command.standing, proposer):
         raise RuleNotHeld(beyond)
     reason = require_reason(command.reason, "a new role mapping")
     return [RoleMappingProposed(mapping, command.standing.version, reason, command.by, command.at)]
@@ -327,6 +265,8 @@ def evolve(state: RoleMappingVersion, event: Event) -> RoleMappingVersion:
             return replace(state, active=True)
         case RoleMappingRetired():
             return replace(state, retired=True)
+        case RoleMappingReplaced(replaced_by=version):
+            return replace(state, replaced_by=version)
 
 
 DECIDER: Final[Decider[RoleMappingVersion, Command, Event]] = Decider(

@@ -1,4 +1,7 @@
-"""Service token: lets a program act, inside roles and scopes, for a time. Stream: ``service_token-<id>``."""
+"""Service token: lets a program act, inside roles and scopes, for a time. Stream: ``service_token-<id>``.
+
+What was made with a token is void with it, and makes nothing itself: so there are two generations and no more.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +10,7 @@ from typing import Final
 
 from eucora.domain.decider import Decider
 from eucora.domain.errors import DomainError
+from eucora.domain.granting import beyond_the_held
 from eucora.domain.people import Grant, Person
 from eucora.domain.reasons import require_reason
 
@@ -17,7 +21,9 @@ VALID_FOR_MAX: Final = timedelta(days=365)
 class IssueToken:
     """Issue a token. ``held`` are the issuer's own grants; ``secret_sha256`` as in ServiceTokenIssued.
 
-    ``held_until``: when the credential ends by which the issuer holds them; None: it is no token of ours.
+    ``held_until``: when the issuer ceases to hold what he grants; None: no end is known here.
+    ``trust_id``: the workload trust under which it is exchanged; empty: it is not.
+    ``shown``: the token that the issuer asks with; None: he signed in, or needs none.
     """
 
     token_id: str
@@ -29,6 +35,8 @@ class IssueToken:
     by: str
     at: datetime
     held_until: datetime | None = None
+    trust_id: str = ""
+    shown: "ServiceToken | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,12 @@ Command = IssueToken | RevokeToken
 
 @dataclass(frozen=True, slots=True)
 class ServiceTokenIssued:
-    """``secret_sha256`` is the digest of the token; the token itself was shown once and is stored nowhere."""
+    """``secret_sha256`` is the digest of the token; the token itself was shown once and is stored nowhere.
+
+    ``trust_id``: the workload trust under which it was exchanged, and with which it ends; empty: it was not.
+    ``issued_with``: the id of the token with which it was issued, and with which it ends; empty: with none, by somebody
+    who had signed in or at the machine itself.
+    """
 
     token_id: str
     name: str
@@ -52,6 +65,8 @@ class ServiceTokenIssued:
     expires_at: datetime
     by: str
     at: datetime
+    trust_id: str = ""
+    issued_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +111,33 @@ class GrantNotHeld(DomainError):
     """You cannot grant what you do not hold."""
 
     def __init__(self, grants: Sequence[Grant]) -> None:
-        told = [_told(grant) for grant in grants]
+        super().__init__(beyond_the_held(grants), grants=[str(grant) for grant in grants])
+
+
+class ShownTokenOver(DomainError):
+    """The token ended while something was being made with it, which would have to end with it at once."""
+
+    def __init__(self) -> None:
+        super().__init__("The token that you ask with was revoked or is over; sign in, or ask with another one.")
+
+
+class TokenHandsNothingOn(DomainError):
+    """A third generation: of each call somebody would have to ask about more and more tokens."""
+
+    def __init__(self) -> None:
         super().__init__(
-            f"You cannot grant what you do not hold: {', '.join(told)}; leave it out, or ask somebody who does.",
-            grants=told,
+            "Your token was itself issued with a token, or exchanged under a workload trust, and with such a one"
+            " nothing is issued; sign in, or ask with a token that somebody issued who had signed in."
         )
 
 
 class TokenOutlivesGranter(DomainError):
-    """A token that issues another one lends for its own time only."""
+    """Nobody lends for longer than he holds: by a token for its own time, by a rule with an end until then."""
 
     def __init__(self, held_until: datetime) -> None:
         super().__init__(
             f"You hold what you grant until {held_until.isoformat()}; let the token expire by then, or have it issued"
-            " by a person.",
+            " by somebody who holds it for longer.",
             latest=held_until.isoformat(),
         )
 
@@ -136,6 +164,25 @@ class ServiceToken:
         return self.issued is not None and not self.revoked and at < self.issued.expires_at
 
 
+def id_of(shown: ServiceToken | None) -> str:
+    """The id of a token that is shown; empty: none is."""
+    return "" if shown is None or shown.issued is None else shown.issued.token_id
+
+
+def require_hands_on(shown: ServiceToken | None, at: datetime) -> None:
+    """Return when something may be made with the token that is shown, or none is.
+
+    Raises:
+        ShownTokenOver, TokenHandsNothingOn.
+    """
+    if shown is None:
+        return
+    if shown.issued is None or not shown.valid(at):
+        raise ShownTokenOver
+    if shown.issued.issued_with or shown.issued.trust_id:
+        raise TokenHandsNothingOn
+
+
 def decide(state: ServiceToken, command: Command) -> Sequence[Event]:
     """Events the command leads to; none when they are already on record.
 
@@ -143,6 +190,7 @@ def decide(state: ServiceToken, command: Command) -> Sequence[Event]:
         TokenUnknown, TokenIdTaken: the command does not fit what is on record.
         TokenNameMissing, GrantsMissing, GrantNotHeld, TokenExpiryInvalid, TokenOutlivesGranter, ReasonMissing: what
             was asked for is refused.
+        ShownTokenOver, TokenHandsNothingOn: nothing is issued with the token that was shown.
     """
     match command:
         case IssueToken():
@@ -165,28 +213,25 @@ def _issue(state: ServiceToken, command: IssueToken) -> Sequence[Event]:
         expires_at=command.expires_at,
         by=command.by,
         at=command.at,
+        trust_id=command.trust_id,
+        issued_with=id_of(command.shown),
     )
     if state.issued is not None:
         if replace(event, at=state.issued.at) == state.issued:
             return []
         raise TokenIdTaken(command.token_id)
+    require_hands_on(command.shown, command.at)
     if not name:
         raise TokenNameMissing
     if not command.grants:
         raise GrantsMissing
-    granter = Person(command.by, "", command.held)
-    if beyond := [grant for grant in command.grants if not granter.holds(grant.role, grant.scope)]:
+    if beyond := Person(command.by, "", command.held).lacks(command.grants):
         raise GrantNotHeld(beyond)
     if not command.at < command.expires_at <= command.at + VALID_FOR_MAX:
         raise TokenExpiryInvalid(command.at, command.expires_at)
     if command.held_until is not None and command.expires_at > command.held_until:
         raise TokenOutlivesGranter(command.held_until)
     return [event]
-
-
-def _told(grant: Grant) -> str:
-    scope = grant.scope
-    return f"{grant.role} in {scope.business_unit}/{scope.boundary}/{scope.site}"
 
 
 def evolve(state: ServiceToken, event: Event) -> ServiceToken:

@@ -1,8 +1,8 @@
 """How far each projection is, and waiting until one is far enough."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ _POSITION = compiled(
     select(CURSOR.c.position).where(CURSOR.c.name == bindparam("name"), CURSOR.c.version == bindparam("version"))
 )
 _ALL = compiled(select(CURSOR).order_by(CURSOR.c.name, CURSOR.c.version))
-_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05)  # the usual lag is a few milliseconds; the last one repeats
+_PAUSE_S = 0.005  # the usual lag is a few milliseconds
 
 
 class ProjectionBehind(Exception):
@@ -47,25 +47,71 @@ async def read_cursors(connection: Any) -> list[CursorRow]:
     return [CursorRow(**dict(row)) for row in await _ALL.fetch(connection)]
 
 
-async def wait_for(
-    pool: Any,
-    name: str,
-    version: int,
-    position: int,
-    *,
-    timeout_s: float = 2.0,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """Return once the projection has folded ``position``; it may be folded by another process.
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    name: str
+    version: int
+    position: int
+    until: float
 
-    Raises:
-        ProjectionBehind: it has not within ``timeout_s`` seconds. It is looked at once at least.
+
+class Arrivals:
+    """Whoever in a process waits for a projection shares one look at all cursors, so that a crowd costs no more.
+
+    ``look``: the cursors as they stand. Between two looks nothing is held.
     """
-    deadline = time.monotonic() + timeout_s
-    attempt = 0
-    while (reached := await read_position(pool, name, version)) < position:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise ProjectionBehind(name, position, reached)
-        await sleep(min(left_s, _PAUSES_S[min(attempt, len(_PAUSES_S) - 1)]))
-        attempt += 1
+
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[Sequence[CursorRow]]],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._look, self._sleep = look, sleep
+        self._waiting: dict[asyncio.Future[None], _Wish] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    async def wait(self, name: str, version: int, position: int, timeout_s: float) -> None:
+        """Return once the projection has folded ``position``; it may be folded by another process.
+
+        Raises:
+            ProjectionBehind: it has not within ``timeout_s`` seconds. It is looked at once at least.
+        """
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[None] = loop.create_future()
+        self._waiting[arrived] = _Wish(name, version, position, loop.time() + timeout_s)
+        if self._watch is None or self._watch.done():
+            # In a context of its own: it looks for others, too, long after whoever came first has gone.
+            self._watch = loop.create_task(self._keep_looking(), name="cursors", context=Context())
+        try:
+            await arrived
+        finally:
+            self._waiting.pop(arrived, None)
+
+    async def _keep_looking(self) -> None:
+        while self._waiting:
+            try:
+                rows = await self._look()
+            except Exception as error:  # each of them is told
+                for arrived in self._all():
+                    arrived.set_exception(error)
+                return
+            self._tell({(row.name, row.version): row.position for row in rows})
+            if self._waiting:
+                await self._sleep(_PAUSE_S)
+
+    def _tell(self, positions: Mapping[tuple[str, int], int]) -> None:
+        now = asyncio.get_running_loop().time()
+        for arrived, wish in [*self._waiting.items()]:
+            reached = positions.get((wish.name, wish.version), -1)
+            if arrived.done() or (reached < wish.position and now < wish.until):
+                continue
+            del self._waiting[arrived]
+            if reached >= wish.position:
+                arrived.set_result(None)
+            else:
+                arrived.set_exception(ProjectionBehind(wish.name, wish.position, reached))
+
+    def _all(self) -> Sequence[asyncio.Future[None]]:
+        waiting = [arrived for arrived in self._waiting if not arrived.done()]
+        self._waiting.clear()
+        return waiting

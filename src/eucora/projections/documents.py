@@ -10,6 +10,7 @@ from eucora.projections.base import DocumentShape, View
 from eucora.projections.paging import Page, decode_cursor, encode_cursor
 from eucora.projections.reach import held
 from eucora.projections.sql import Statement, compiled
+from eucora.store.gathered import Gathered
 
 V = TypeVar("V", bound=View)
 LIMIT_MAX = 500
@@ -20,19 +21,21 @@ class Documents(Generic[V]):
 
     def __init__(self, pool: Any, shape: DocumentShape[V]) -> None:
         self.pool, self.shape, self.table = pool, shape, shape.live
-        self._one = compiled(select(self.table.c.doc).where(self.table.c.id == bindparam("id")))
         wanted = bindparam("ids", type_=ARRAY(Text))
-        self._many = compiled(select(self.table.c.doc).where(self.table.c.id == any_(wanted)))
+        self._many = compiled(select(self.table.c.id, self.table.c.doc).where(self.table.c.id == any_(wanted)))
+        self._docs: Gathered[str, str] = Gathered(self._there)
         self._pages: dict[tuple[tuple[str, ...], frozenset[str], bool, bool], Statement] = {}
 
     async def get(self, id: str) -> V | None:
-        doc = await self._one.fetchval(self.pool, id=id)
+        doc = await self._docs.get(id)
         return None if doc is None else self.view(doc)
 
     async def get_many(self, ids: Sequence[str]) -> Mapping[str, V]:
         """Those of ``ids`` that exist, by id."""
-        views = [self.view(row["doc"]) for row in await self._many.fetch(self.pool, ids=list(ids))]
-        return {view.id: view for view in views}
+        return {id: self.view(doc) for id, doc in (await self._there(ids)).items()}
+
+    async def _there(self, ids: Sequence[str]) -> Mapping[str, str]:
+        return {row["id"]: row["doc"] for row in await self._many.fetch(self.pool, ids=list(ids))}
 
     def view(self, doc: str) -> V:
         return self.shape.adapter.validate_json(doc)

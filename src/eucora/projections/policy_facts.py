@@ -49,4 +49,5 @@ class PolicyFacts:
 
 def _newest(table: Table) -> Statement:
     active = table.c.status == literal("active")
-    return compiled(select(table.c.id).where(active).order_by(table.c.activated.desc()).limit(1))
+    # The product's own version was never activated: it is in force until another one is.
+    return compiled(select(table.c.id).where(active).order_by(table.c.activated.desc().nulls_last()).limit(1))

@@ -12,6 +12,8 @@ def of_role_mapping(event: object) -> str:
             return f"Role mapping {mapping.version} was proposed over {based_on}, with {rules}{named}: {event.reason}"
         case e.RoleMappingActivated():
             return "A role mapping came into force"
+        case e.RoleMappingReplaced(replaced_by=version):
+            return f"A role mapping was replaced by {version}"
         case e.RoleMappingRetired(reason=reason):
             return f"A role mapping was retired: {reason}"
     return ""

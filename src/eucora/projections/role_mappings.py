@@ -1,11 +1,12 @@
 """Read model ``role_mappings``: versions of which claims give which roles."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from eucora.application.ports import Recorded
 from eucora.domain import role_mapping as e
-from eucora.domain.role_mapping import ROLE_MAPPING_1_0, RoleMapping
+from eucora.domain.role_rules import ROLE_MAPPING_1_0, RoleMapping
 from eucora.projections.versions import (
     Versions,
     VersionView,
@@ -23,6 +24,8 @@ class RoleMappingView(VersionView):
     mapping: RoleMapping
     based_on: str = ""
     activated_by: str = ""
+    replaced_by: str = ""
+    replaced_at: datetime | None = None
 
 
 def built_in(position: int = 0, version: int = 0) -> RoleMappingView:
@@ -40,10 +43,13 @@ def evolve(view: RoleMappingView | None, recorded: Recorded) -> RoleMappingView 
             view = replace(activated(view, recorded, at), activated_by=by)
         case e.RoleMappingRetired() as event:
             view = retired(view or built_in(recorded.position, recorded.version), event)
+        case e.RoleMappingReplaced(replaced_by=version, at=at):
+            view = view or built_in(recorded.position, recorded.version)
+            view = replace(view, replaced_by=version, replaced_at=at)
     return after(view, recorded)
 
 
-ROLE_MAPPINGS = versions_shape("role_mappings", "role_mapping", 1, RoleMappingView, evolve)
+ROLE_MAPPINGS = versions_shape("role_mappings", "role_mapping", 2, RoleMappingView, evolve)
 
 
 class RoleMappings(Versions[RoleMappingView]):

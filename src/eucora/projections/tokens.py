@@ -17,7 +17,11 @@ from eucora.projections.sql import compiled
 
 @dataclass(frozen=True, slots=True)
 class TokenView:
-    """``secret_sha256`` is the digest of the whole token. Expiry is judged by the reader, who has a clock."""
+    """``secret_sha256`` is the digest of the whole token. Expiry is judged by the reader, who has a clock.
+
+    ``trust_id``: the workload trust under which it was exchanged, and with which it ends; empty: it was not.
+    ``issued_with``: the token with which it was issued, likewise; empty: with none.
+    """
 
     id: str
     position: int
@@ -31,6 +35,8 @@ class TokenView:
     revoked_by: str = ""
     revoke_reason: str = ""
     revoked_at: datetime | None = None
+    trust_id: str = ""
+    issued_with: str = ""
 
     def valid(self, at: datetime) -> bool:
         """Whether it may be used at a time (UTC)."""
@@ -52,6 +58,8 @@ def evolve(view: TokenView | None, recorded: Recorded) -> TokenView | None:
                 expires_at=event.expires_at,
                 issued_by=event.by,
                 issued_at=event.at,
+                trust_id=event.trust_id,
+                issued_with=event.issued_with,
             )
         case e.ServiceTokenRevoked() if view:
             view = replace(view, revoked_by=event.by, revoke_reason=event.reason, revoked_at=event.at)
@@ -61,13 +69,13 @@ def evolve(view: TokenView | None, recorded: Recorded) -> TokenView | None:
 TOKENS = DocumentShape(
     name="tokens",
     table="service_token",
-    version=1,
+    version=2,
     view=TokenView,
     key=lambda recorded: stream_id(recorded, "service_token"),
     evolve=evolve,
-    columns={"secret_sha256": Text()},
-    values=lambda view: {"secret_sha256": view.secret_sha256},
-    indexes=(("secret_sha256",),),
+    columns={"secret_sha256": Text(), "issued_with": Text()},
+    values=lambda view: {"secret_sha256": view.secret_sha256, "issued_with": view.issued_with},
+    indexes=(("secret_sha256",), ("issued_with",)),
 )
 
 
@@ -87,6 +95,8 @@ class Tokens:
         doc = await self._by_secret.fetchval(self._pool, sha256=sha256)
         return None if doc is None else self._documents.view(doc)
 
-    async def page(self, *, after: str | None = None, limit: int = 50) -> Page[TokenView]:
+    async def page(
+        self, *, issued_with: str | None = None, after: str | None = None, limit: int = 50
+    ) -> Page[TokenView]:
         """Newest first. Raises BadCursor."""
-        return await self._documents.page({}, after, limit)
+        return await self._documents.page({"issued_with": issued_with}, after, limit)

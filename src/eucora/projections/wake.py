@@ -25,7 +25,7 @@ async def listen(
     while not stop.is_set():
         try:
             await _listen_once(connect, wake, stop, ready)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             await first_of(stop, timeout_s=retry_s)
 
 
