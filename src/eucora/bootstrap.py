@@ -15,7 +15,7 @@ import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from eucora import __version__
-from eucora.api.auth.keys import OidcSettings
+from eucora.api.auth.keys import ANSWER_MAX, OidcSettings
 from eucora.application.budgets import RateBudget
 from eucora.application.connector_health import Allowance, ConnectorHealth, KnownUpstream
 from eucora.application.held_requests import HeldRequests
@@ -23,6 +23,7 @@ from eucora.application.planes import PlanePort
 from eucora.application.ports import ArtifactStore
 from eucora.application.tokens import TokenShelf
 from eucora.application.world import World
+from eucora.background import beside
 from eucora.connectors.dry_run.budget import OwnBudget
 from eucora.connectors.dry_run.graph import GraphStandIn
 from eucora.connectors.dry_run.jamf import JamfStandIn
@@ -32,6 +33,7 @@ from eucora.connectors.http import Switchboard
 from eucora.connectors.intune.connect import GRAPH_URL, LOGIN_URL, IntuneAccess, connect_intune
 from eucora.connectors.jamf.connect import JamfAccess, connect_jamf
 from eucora.connectors.kandji.connect import Kandji, KandjiAccess, connect_kandji
+from eucora.connectors.outbound import guarded_client
 from eucora.connectors.secrets.kept import KeptSecret, keep
 from eucora.domain.planes import Plane
 from eucora.formats.evidence import EvidenceFiles
@@ -92,6 +94,7 @@ class Runtime:
     health: ConnectorHealth
     connect: Callable[[], Awaitable[Connection]]
     kandji: Kandji | None = None
+    workload_http: httpx.AsyncClient | None = None
 
 
 @contextmanager
@@ -131,15 +134,20 @@ async def _create_database(url: str) -> None:
 
 
 @asynccontextmanager
-async def runtime(settings: Settings, url: str, *, statement_s: float | None = None) -> AsyncIterator[Runtime]:
-    """Open everything, and close it in reverse. ``statement_s``: see :func:`connected`. Raises UnsafeDatabase."""
+async def runtime(
+    settings: Settings, url: str, *, statement_s: float | None = None, kept_back: int = 0
+) -> AsyncIterator[Runtime]:
+    """Open everything, and close it in reverse.
+
+    ``statement_s``, ``kept_back``: see :func:`connected`. Raises UnsafeDatabase.
+    """
     async with AsyncExitStack() as stack:
         providers = Providers(settings)
         stack.push_async_callback(providers.aclose)
         kept = kept_secrets(settings, settings.origins_of_secrets, providers)
         changing = kept.get("EUCORA_DATABASE_URL") if url == settings.database else None
         door = url if changing is None else ProvenUrl("EUCORA_DATABASE_URL", changing, settings.database_tls)
-        pool = await stack.enter_async_context(connected(door, statement_s=statement_s))
+        pool = await stack.enter_async_context(connected(door, statement_s=statement_s, kept_back=kept_back))
         log = EventLog(pool, RandomIds())
         stack.push_async_callback(log.close)
         runner = ProjectionRunner(pool, log, all_projections())
@@ -180,19 +188,18 @@ async def runtime(settings: Settings, url: str, *, statement_s: float | None = N
                 console_client_id=settings.oidc_console_client_id,
                 console_scopes=tuple(settings.oidc_console_scopes.split()),
             )
+        workload_http = None
+        if settings.issuers_of_workloads.entries:
+            reaches, networks = settings.issuers_of_workloads.reaches, settings.networks_of_workloads
+            workload_http = await stack.enter_async_context(guarded_client(reaches, networks, ANSWER_MAX))
         keeper = CircuitKeeper(circuits, log, world.clock, world.ids, worker, switchboard.reports)
-        stack.push_async_callback(_ended, asyncio.create_task(keeper.run(), name="circuits"))
+        await stack.enter_async_context(beside(keeper.run(), "circuits"))
         health = ConnectorHealth(lambda: _known(switchboard), circuits, budget, world.clock)
-        again = asyncio.create_task(keep(kept.values(), settings.secrets_refresh_s), name="secrets")
-        stack.push_async_callback(_ended, again)
+        await stack.enter_async_context(beside(keep(kept.values(), settings.secrets_refresh_s), "secrets"))
         yield Runtime(
-            settings, url, pool, log, world, runner, queue, oidc, cursor_key, health, lambda: connect(door), kandji
-        )
-
-
-async def _ended(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+            settings, url, pool, log, world, runner, queue, oidc, cursor_key, health, lambda: connect(door), kandji,
+            workload_http,
+        )  # fmt: skip
 
 
 def _known(switchboard: Switchboard) -> Sequence[KnownUpstream]:
@@ -217,6 +224,7 @@ def _known(switchboard: Switchboard) -> Sequence[KnownUpstream]:
 def api(runtime: Runtime) -> "FastAPI":
     """The HTTP API on a runtime."""
     from eucora.api.app import create_app
+    from eucora.api.auth.workloads import WorkloadIssuers
     from eucora.api.house import ApiDeps
     from eucora.observability import trace_requests
 
@@ -234,6 +242,8 @@ def api(runtime: Runtime) -> "FastAPI":
             version=__version__,
             health=runtime.health,
             limits=_limits(runtime.settings),
+            connect=runtime.connect,
+            workload_issuers=WorkloadIssuers(runtime.settings.issuers_of_workloads, runtime.workload_http),
         )
     )
     trace_requests(app)
@@ -251,6 +261,7 @@ def _limits(settings: Settings) -> "HttpLimits":
         rate=settings.rate_limit,
         guesses=settings.sign_in_limit,
         streams=settings.streams_max,
+        streams_in_all=settings.streams_in_all,
         origins=settings.origins,
     )
 

@@ -1,17 +1,21 @@
 """Settings, from the environment. Read in bootstrap and cli only. Where secrets come from: ``secret_settings``."""
 
+import os
 import re
 from collections.abc import Mapping
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 
-from eucora.domain.role_mapping import CLAIM_NAME
+from eucora.connectors.outbound import OWN, Network
+from eucora.domain.role_rules import CLAIM_NAME
+from eucora.domain.workload_trust_issuers import IssuerList, problem_of
 from eucora.secret_settings import (
     LOOPBACK,
+    PROVIDER_SECRETS,
     SECRETS,
     Origin,
     SecretSettings,
@@ -22,6 +26,7 @@ from eucora.secret_settings import (
     remember,
     web_address,
 )
+from eucora.setting_names import slip_in
 from eucora.unsafe_settings import Tls, check_database
 
 __all__ = ["SECRETS", "Settings", "SettingsInvalid", "read_settings"]
@@ -31,6 +36,8 @@ INTUNE_CREDENTIALS: Final = (
 )
 # Source: Amazon S3 User Guide, "Bucket naming rules"; read 2026-11-22. A prefix is folders of unreserved characters.
 BUCKET_URL: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
+# Source: Microsoft Entra, "OpenID Connect on the Microsoft identity platform"; read 2026-11-23.
+ENTRA_FOR_ALL: Final = re.compile(r"(?i)https://login\.microsoftonline\.com/(common|organizations|consumers)(/.*)?")
 # As browsers write an origin (RFC 6454, section 6.2): it is compared as it stands.
 ORIGIN: Final = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+)(:[0-9]{1,5})?")
 # What a number must be, in words for whoever runs this; the limits are those of the fields below.
@@ -45,13 +52,29 @@ NUMBERS: Final[Mapping[str, str]] = {
     "EUCORA_RATE_LIMIT": "must be a whole number of requests a minute, from 60 to 1000000",
     "EUCORA_SIGN_IN_LIMIT": "must be a whole number of refused sign-ins a minute, from 1 to 1000000",
     "EUCORA_STREAMS_MAX": "must be a whole number from 1 to 1000",
+    "EUCORA_STREAMS_IN_ALL": "must be a whole number from 1 to 10000",
+    "EUCORA_CONNECTIONS_MAX": "must be a whole number from 16 to 65536",
     "EUCORA_SECRETS_REFRESH_S": "must be a number of seconds from 1 to 86400",
     "EUCORA_DATABASE_TLS": "must be verify-full, verify-ca, require or off",
 }
 
 
+def hosts_of(url: str) -> str:
+    """``host:port`` of a database's address, several separated by commas, without user and password.
+
+    Cut by hand: ``urlsplit`` takes several hosts with brackets among them for one that is wrong.
+    """
+    return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+
+
 def _listed(value: str) -> list[str]:
     return [one.strip() for one in value.split(",") if one.strip()]
+
+
+def _inside(one: Network, other: Network) -> bool:
+    if isinstance(one, IPv4Network):
+        return isinstance(other, IPv4Network) and one.subnet_of(other)
+    return isinstance(other, IPv6Network) and one.subnet_of(other)
 
 
 class Settings(SecretSettings):
@@ -87,6 +110,8 @@ class Settings(SecretSettings):
     rate_limit: Annotated[int, Field(ge=60, le=1_000_000)] = Field(6_000, validation_alias="EUCORA_RATE_LIMIT")
     sign_in_limit: Annotated[int, Field(ge=1, le=1_000_000)] = Field(60, validation_alias="EUCORA_SIGN_IN_LIMIT")
     streams_max: Annotated[int, Field(ge=1, le=1_000)] = Field(8, validation_alias="EUCORA_STREAMS_MAX")
+    streams_in_all: Annotated[int, Field(ge=1, le=10_000)] = Field(256, validation_alias="EUCORA_STREAMS_IN_ALL")
+    connections_max: Annotated[int, Field(ge=16, le=65_536)] = Field(1_280, validation_alias="EUCORA_CONNECTIONS_MAX")
     log_level: str = Field("info", validation_alias="EUCORA_LOG_LEVEL")
 
     # How long a worker may be silent before its jobs go to another one. Shorter heals sooner after a kill.
@@ -98,6 +123,10 @@ class Settings(SecretSettings):
     # What a browser signs in as: a public client, so no secret goes with it.
     oidc_console_client_id: str | None = Field(None, validation_alias="EUCORA_OIDC_CONSOLE_CLIENT_ID")
     oidc_console_scopes: str = Field("openid profile", validation_alias="EUCORA_OIDC_CONSOLE_SCOPES")
+
+    # Comma-separated: whose tokens CI jobs may show, and where those issuers may be beside the internet.
+    workload_issuers: str = Field("", validation_alias="EUCORA_WORKLOAD_ISSUERS")
+    workload_networks: str = Field("", validation_alias="EUCORA_WORKLOAD_NETWORKS")
 
     intune_tenant_id: str | None = Field(None, validation_alias="INTUNE_TENANT_ID")
     intune_client_id: str | None = Field(None, validation_alias="INTUNE_CLIENT_ID")
@@ -128,6 +157,14 @@ class Settings(SecretSettings):
     def _web_address(cls, value: str | None) -> str | None:
         return web_address(value)
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _of_one_tenant(cls, value: str | None) -> str | None:
+        # Tokens name their own tenant as issuer, so nobody could sign in by one of these.
+        if value is not None and ENTRA_FOR_ALL.fullmatch(value):
+            raise ValueError("names no tenant: put the tenant's id where common or organizations stands")
+        return value
+
     @field_validator("database_url", "migration_database_url")
     @classmethod
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
@@ -136,8 +173,7 @@ class Settings(SecretSettings):
         if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
         try:
-            hosts = urlsplit(value.get_secret_value()).netloc.rpartition("@")[2]
-            for host in hosts.split(","):  # there may be several, each with a port of its own
+            for host in hosts_of(value.get_secret_value()).split(","):  # several may stand there, each with its port
                 _ = urlsplit(f"//{host}").port
         except ValueError:
             raise ValueError(
@@ -157,7 +193,7 @@ class Settings(SecretSettings):
     @classmethod
     def _bucket(cls, value: str | None) -> str | None:
         if value is not None and BUCKET_URL.fullmatch(value) is None:
-            raise ValueError("must be s3://bucket or s3://bucket/prefix")
+            raise ValueError("must be s3://bucket or s3://bucket/prefix, the bucket 3 to 63 letters, digits, . and -")
         return None if value is None else value.rstrip("/")
 
     @field_validator("trusted_proxies")
@@ -169,6 +205,26 @@ class Settings(SecretSettings):
             except ValueError:
                 # Also "*": whoever may name his own address is never counted twice.
                 raise ValueError(f"{one} is neither an address nor a network such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("workload_issuers")
+    @classmethod
+    def _issuers(cls, value: str) -> str:
+        for one in _listed(value):
+            if problem := problem_of(one):
+                raise ValueError(f"{one} {problem}")
+        return value
+
+    @field_validator("workload_networks")
+    @classmethod
+    def _own_networks(cls, value: str) -> str:
+        for one in _listed(value):
+            try:
+                known = any(_inside(ip_network(one), own) for own in OWN)
+            except ValueError:
+                known = False
+            if not known:
+                raise ValueError(f"{one} is no network of your own such as 10.20.0.0/16 or fd12:3456::/32")
         return value
 
     @field_validator("cors_origins")
@@ -224,7 +280,10 @@ class Settings(SecretSettings):
         return self
 
     def _intune_credential(self) -> str | None:
-        """The name of the one credential that is set; None without one. Raises ValueError when there are several."""
+        """The name of the one credential that is set; None without one. Raises ValueError when there are several.
+
+        The token of Azure's workload identity counts where the application is named and nothing else proves it.
+        """
         credentials: Mapping[str, object] = {
             "INTUNE_CLIENT_SECRET": self.intune_client_secret,
             "INTUNE_CLIENT_CERTIFICATE_FILE": self.intune_client_certificate_file,
@@ -237,6 +296,8 @@ class Settings(SecretSettings):
             )
         if self.intune_client_certificate_passphrase is not None and self.intune_client_certificate_file is None:
             raise ValueError("INTUNE_CLIENT_CERTIFICATE_PASSPHRASE is set without INTUNE_CLIENT_CERTIFICATE_FILE")
+        if not given and self.intune_client_id is not None and self.azure_federated_token_file is not None:
+            return "AZURE_FEDERATED_TOKEN_FILE"
         return given[0] if given else None
 
     def _jamf(self) -> Mapping[str, object]:
@@ -267,6 +328,14 @@ class Settings(SecretSettings):
         return frozenset(_listed(self.cors_origins))
 
     @property
+    def issuers_of_workloads(self) -> IssuerList:
+        return IssuerList(tuple(_listed(self.workload_issuers)))
+
+    @property
+    def networks_of_workloads(self) -> list[Network]:
+        return [ip_network(one) for one in _listed(self.workload_networks)]
+
+    @property
     def database(self) -> str | None:
         return self.database_url.get_secret_value() if self.database_url else None
 
@@ -283,6 +352,9 @@ def read_settings(**overrides: object) -> Settings:
     Raises:
         SettingsInvalid: the first problem, in one line; never with the value of a secret.
     """
+    names = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    if slip := slip_in(os.environ, names, (*SECRETS, *PROVIDER_SECRETS)):
+        raise SettingsInvalid(slip)
     found = origins(overrides)
     read = followed(found)
     try:

@@ -130,6 +130,9 @@ def _exposed(settings: "Settings", *, lab: bool) -> str | None:
     for name, address in tried.items():
         if address is not None and address.startswith("http://"):
             return f"{name}: {address} is for trying things out: name the real one by https, or listen on 127.0.0.1"
+    for address in settings.issuers_of_workloads.entries:
+        if address.startswith("http://"):
+            return f"EUCORA_WORKLOAD_ISSUERS: {address} is for trying things out: leave it out, or listen on 127.0.0.1"
     if DOCUMENTED in (settings.intune_tenant_id, settings.intune_client_id):
         return "INTUNE_TENANT_ID, INTUNE_CLIENT_ID: are still those of the documentation: put in your own"
     return None

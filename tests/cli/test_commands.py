@@ -5,7 +5,9 @@ import json
 import logging
 import os
 import re
+import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -14,8 +16,13 @@ import structlog
 from typer.testing import CliRunner
 
 from databases import Database
+from eucora.application.ports import Context, Write
 from eucora.cli.console import one_line_errors
 from eucora.cli.main import app
+from eucora.domain.role_mapping import RoleMappingReplaced
+from eucora.store.database import connected
+from eucora.store.ids import RandomIds
+from eucora.store.log import EventLog
 
 runner = CliRunner()
 
@@ -75,8 +82,8 @@ def test_doctor_notes_what_is_not_set_up_and_is_content(house: Database, monkeyp
     for name in [name for name in os.environ if name.startswith(("INTUNE_", "JAMF_", "EUCORA_OIDC_"))]:
         monkeypatch.delenv(name)
     found = {row["check"]: (row["ok"], row["level"]) for row in json.loads(said("doctor", "--json"))}
-    assert found["schema"] == found["positions dense"] == found["dead jobs"] == ("true", "ok")
-    assert found["planes"] == found["sign-in"] == ("true", "note")
+    assert found["schema"] == found["positions dense"] == found["dead jobs"] == (True, "ok")
+    assert found["planes"] == found["sign-in"] == (True, "note")
     told = said("doctor")
     assert "note planes: none in this environment" in told
     assert "ok   dead jobs: none\n" in told
@@ -134,7 +141,9 @@ def test_a_file_error_without_a_file_is_no_daily_matter() -> None:
 def test_jobs_that_are_not_there_are_said_so(house: Database) -> None:
     assert json.loads(said("jobs", "list", "--json")) == []
     assert said("jobs", "list") == "No dead jobs.\n"
-    assert said("jobs", "retry", "17", code=1) == "eucora: no dead job 17\n"
+    assert said("jobs", "retry", "17", code=1) == (
+        "eucora: no dead job 17; 'eucora jobs list' shows those that there are\n"
+    )
     assert "is ready, running or dead" in said("jobs", "list", "--state", "lost", code=2)
 
 
@@ -144,6 +153,16 @@ def test_the_api_description_is_compared(house: Database, tmp_path: Path) -> Non
     said("openapi", "--check", "--path", str(path))
     path.write_text("{}")
     assert "out of date" in said("openapi", "--check", "--path", str(path), code=1)
+
+
+def test_an_older_description_shows_what_breaks_its_clients(house: Database, tmp_path: Path) -> None:
+    path = tmp_path / "api.json"
+    said("openapi", "--path", str(path))
+    assert said("openapi", "--compare", str(path)).startswith("Nothing breaks")
+    path.write_text(path.read_text().replace("/api/v1/incidents", "/api/v1/troubles"))
+    assert "would break clients" in said("openapi", "--compare", str(path), code=1)
+    path.write_text("{}")
+    assert "no description of an API" in said("openapi", "--compare", str(path), code=2)
 
 
 @pytest.mark.parametrize(
@@ -174,3 +193,80 @@ def test_a_database_that_was_never_migrated_says_what_to_do(
 @pytest.mark.parametrize("extra", [[], ["--version"], ["up", "--help"], ["demo", "--help"], ["lab", "--help"]])
 def test_help_is_there(extra: list[str]) -> None:
     assert runner.invoke(app, extra).exit_code in (0, 2)
+
+
+def test_who_only_looks_makes_no_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("EUCORA_DATABASE_URL", "EUCORA_MIGRATION_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("EUCORA_DATA_DIR", str(tmp_path / "elsewhere"))
+    for command in (["doctor"], ["events"], ["jobs", "list"], ["replay"], ["projections", "list"]):
+        told = said(*command, code=1)
+        assert told.startswith(f"eucora: EUCORA_DATA_DIR={tmp_path / 'elsewhere'}: no database is there")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_doctor_asks_the_provider_for_its_keys(house: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:  # bound and not listening
+        closed.bind(("127.0.0.1", 0))
+        issuer = f"http://127.0.0.1:{closed.getsockname()[1]}/oidc"
+        monkeypatch.setenv("EUCORA_OIDC_ISSUER", issuer)
+        result = runner.invoke(app, ["doctor", "--json"])
+    found = {row["check"]: row for row in json.loads(result.stdout)}
+    assert (result.exit_code, found["sign-in"]["level"]) == (1, "LOOK")
+    assert found["sign-in"]["told"].startswith(f"EUCORA_OIDC_ISSUER={issuer}: its keys cannot be read: ")
+
+
+def test_doctor_asks_the_store_of_artifacts(house: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("EUCORA_ARTIFACT_STORE_URL", "s3://artifacts")
+        monkeypatch.setenv("EUCORA_S3_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        monkeypatch.setenv("EUCORA_S3_ACCESS_KEY_ID", "eucora-test")
+        monkeypatch.setenv("EUCORA_S3_SECRET_ACCESS_KEY", "eucora-test-secret")
+        result = runner.invoke(app, ["doctor", "--json"])
+    found = {row["check"]: row for row in json.loads(result.stdout)}
+    assert (result.exit_code, found["artifacts"]["level"]) == (1, "LOOK")
+    assert found["artifacts"]["told"].startswith("s3://artifacts does not answer: ")
+
+
+async def test_doctor_tells_that_no_worker_runs(house: Database) -> None:
+    async def levels() -> set[str]:
+        result = await asyncio.to_thread(runner.invoke, app, ["doctor", "--json"])
+        return {row["level"] for row in json.loads(result.stdout) if row["check"].startswith("read model ")}
+
+    await asyncio.to_thread(said, "token", "one", "--role", "auditor")
+    assert await levels() == {"ok"}, "a moment ago is soon enough"
+    await asyncio.to_thread(said, "projections", "rebuild", "tokens")
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    async with connected(house.url) as pool:
+        log, event = EventLog(pool, RandomIds()), RoleMappingReplaced("9.1", "ada", long_ago)
+        await log.append([Write("role_mapping-9.0", 0, [event])], context=Context("ada", "c-1"), at=long_ago)
+        await log.close()
+    result = await asyncio.to_thread(runner.invoke, app, ["doctor"])
+    assert (
+        "LOOK read model tokens: 1 events behind, the first of 2026-01-01T00:00:00Z: run 'eucora work'" in result.stdout
+    )
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("token", ["", "tök en", "two words", "line\nbreak"])
+def test_a_token_that_is_none_is_a_slip(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.delenv("EUCORA_TOKEN", raising=False)
+    told = said("intents", "list", "--token", token, code=2)
+    assert told.startswith("eucora: --token ")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1:8080", "", "ftp://eucora.example"])
+def test_a_server_that_is_no_address_is_a_slip(server: str) -> None:
+    told = said("intents", "list", "--token", "eucora_x", "--server", server, code=2)
+    assert told.startswith(f"eucora: --server {server}")
+    assert told.count("\n") == 1
+
+
+def test_up_on_a_taken_port_starts_nothing(house: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = said("up", "--port", str(port), code=2)
+    assert told.startswith(f"eucora: cannot listen on 127.0.0.1:{port}: ")
+    assert "is up" not in told

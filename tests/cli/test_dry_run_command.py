@@ -181,7 +181,7 @@ def test_what_the_environment_or_the_plane_lacks_is_told(
     ]
     assert "WRITES" not in told
     (tmp_path / "notes.exe").write_bytes(b"no installer")
-    assert "notes.exe: is not an .exe file" in said("-f", tmp_path / "intent.yaml", code=1).stderr
+    assert "notes.exe: is not the .exe file that its name says" in said("-f", tmp_path / "intent.yaml", code=1).stderr
     settings.delenv("JAMF_SERVER_URL")
     settings.delenv("JAMF_CLIENT_ID")
     settings.delenv("JAMF_CLIENT_SECRET")

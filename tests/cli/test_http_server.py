@@ -18,7 +18,7 @@ from eucora.settings import SettingsInvalid, read_settings
 class Hasty(BoundedHttp):
     """The same with less patience."""
 
-    head_s, stall_s = 0.02, 0.02
+    head_s, stall_s, late_s = 0.02, 0.02, 0.02
 
 
 class Stopping:

@@ -63,6 +63,21 @@ def test_a_projected_token_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert intune_credential(settings(monkeypatch, INTUNE_FEDERATED_TOKEN_FILE=path)) == FederatedFile(path)
 
 
+def test_the_token_of_azures_workload_identity_counts_where_nothing_else_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("aa.bb.cc")
+    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(path))
+    assert intune_credential(read_settings()) is None  # the pod is somebody, and nobody asked for Intune
+    assert intune_credential(settings(monkeypatch)) == FederatedFile(path)
+    assert intune_credential(settings(monkeypatch, INTUNE_CLIENT_SECRET="s")) == ClientSecret("s")
+    monkeypatch.delenv("INTUNE_CLIENT_SECRET")
+    path.unlink()
+    with pytest.raises(SettingsInvalid, match=r"^AZURE_FEDERATED_TOKEN_FILE: .* cannot be read"):
+        intune_credential(settings(monkeypatch))
+
+
 def test_a_certificate_is_the_third_and_its_end_is_told_at_the_start(
     monkeypatch: pytest.MonkeyPatch, certificate_file: Path, tmp_path: Path
 ) -> None:

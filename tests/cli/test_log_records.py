@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
@@ -19,7 +20,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from eucora.connectors.redaction import known_secret
 from eucora.log_records import FRAMES_MAX, TEXTS, WORDS, of_library
-from eucora.observability import configure_logs, faults_as_records
+from eucora.observability import faults_as_records
 from eucora.spans import AllowedSpans
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "eucora"
@@ -27,29 +28,6 @@ METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical
 LOGGERS = frozenset({"_log", "_faults", "structlog.contextvars"})
 # Ends a line, moves a cursor, turns the reading direction or hides text, for one reader of logs or another.
 NASTY = "a\r\nb\u2028c\u2029d\x85e\x1b[2J\x1b]0;x\x07f\x00g\x0bh\x0ci\u202e\ud800"
-
-
-@pytest.fixture
-def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
-    """What was written so far, a record a line; logging is put back as it was."""
-    before, level, capture = list(logging.root.handlers), logging.root.level, logging._warnings_showwarning  # type: ignore[attr-defined]
-    hooks = sys.excepthook, threading.excepthook
-    written = ""
-
-    def records() -> list[dict[str, Any]]:
-        nonlocal written
-        written += capsys.readouterr().err
-        assert written.isascii()
-        return [json.loads(line) for line in written.split("\n")[:-1]]
-
-    configure_logs("debug")
-    yield records
-    structlog.reset_defaults()
-    if capture is None:
-        logging.captureWarnings(False)
-    sys.excepthook, threading.excepthook = hooks
-    logging.root.handlers[:] = before
-    logging.root.setLevel(level)
 
 
 def declared_in(path: Path) -> Iterator[tuple[str, int]]:
@@ -204,6 +182,54 @@ def test_what_looks_like_a_secret_is_written_by_nobody(lines: Any, text: str) ->
     assert "canary" not in told
     assert "Y2FuYXJ5" not in told
     assert "[redacted]" in told
+
+
+def test_a_word_that_the_bound_cuts_goes_as_a_whole(lines: Any) -> None:
+    """Half a secret looks like none: a password in an address is known by what follows it."""
+    structlog.get_logger("test").warning("cut", detail=f"Bearer {'a' * 3_970} https://user:canary-half@db.example/x")
+    record, text = lines()[-1], json.dumps(lines()[-1])
+    assert record["detail"].startswith("Bearer [redacted]")
+    assert "canary" not in text
+    structlog.get_logger("test").warning("cut", detail="b" * 9_000)
+    assert lines()[-1]["detail"] == "b" * 500
+
+
+def of_postgres(kind: type[asyncpg.PostgresError], message: str) -> asyncpg.PostgresError:
+    error = kind(message)
+    error.detail, error.hint = "Failing row contains (1, canary-row).", "canary-hint"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            of_postgres(asyncpg.CheckViolationError, 'new row for relation "job" violates a check'),
+            'new row for relation "job" violates a check (SQLSTATE 23514)',
+        ),
+        (
+            of_postgres(asyncpg.InvalidTextRepresentationError, 'invalid input syntax for type uuid: "canary"'),
+            "(SQLSTATE 22P02)",
+        ),
+        (of_postgres(asyncpg.DataError, "invalid input for query argument $1: 'canary'"), "(SQLSTATE 22000)"),
+    ],
+)
+def test_what_a_database_says_of_rows_and_values_is_written_by_nobody(
+    lines: Any, error: asyncpg.PostgresError, told: str
+) -> None:
+    structlog.get_logger("test").error("failed", exc_info=error)
+    (failure,) = lines()[-1]["exception"]
+    assert (failure["type"], failure["said"]) == (type(error).__name__, told)
+    memory, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(AllowedSpans(memory)))
+    with (
+        pytest.raises(asyncpg.PostgresError),
+        provider.get_tracer("t").start_as_current_span("insert"),
+    ):
+        raise error
+    (span,) = memory.get_finished_spans()
+    assert "canary" not in span.to_json()
+    assert type(error).__name__ in span.to_json()
 
 
 def test_a_span_goes_out_without_queries_bodies_and_messages() -> None:

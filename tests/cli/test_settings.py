@@ -48,6 +48,12 @@ def test_nothing_set_is_a_machine_of_its_own() -> None:
         ("KANDJI_API_TOKEN", '"s3cret"'),
         ("KANDJI_API_TOKEN", "s3cret\nX-Other: 1"),
         ("EUCORA_JOB_LEASE_S", "0"),
+        ("EUCORA_WORKLOAD_ISSUERS", "*"),
+        ("EUCORA_WORKLOAD_ISSUERS", "https://gitlab.com, http://gitlab.example.org"),
+        ("EUCORA_WORKLOAD_NETWORKS", "0.0.0.0/0"),
+        ("EUCORA_WORKLOAD_NETWORKS", "10.0.0.0/8,127.0.0.0/8"),
+        ("EUCORA_WORKLOAD_NETWORKS", "169.254.0.0/16"),
+        ("EUCORA_WORKLOAD_NETWORKS", "fe80::/10"),
     ],
 )
 def test_a_wrong_value_names_its_setting(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -153,3 +159,13 @@ def test_migrations_may_have_a_way_in_of_their_own(monkeypatch: pytest.MonkeyPat
     assert read_settings().migration_database == "postgresql://app@localhost/eucora"
     monkeypatch.setenv("EUCORA_MIGRATION_DATABASE_URL", "postgresql://owner@localhost/eucora")
     assert read_settings().migration_database == "postgresql://owner@localhost/eucora"
+
+
+def test_nobodys_workloads_are_trusted_until_an_issuer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().issuers_of_workloads.entries == ()
+    monkeypatch.setenv("EUCORA_WORKLOAD_ISSUERS", "https://gitlab.example.org, *.ghe.com,http://127.0.0.1:9100/oidc")
+    monkeypatch.setenv("EUCORA_WORKLOAD_NETWORKS", "10.20.0.0/16, fd12:3456::/32")
+    settings = read_settings()
+    assert len(settings.issuers_of_workloads.entries) == 3
+    assert settings.issuers_of_workloads.allows("https://gitlab.example.org/")
+    assert [str(network) for network in settings.networks_of_workloads] == ["10.20.0.0/16", "fd12:3456::/32"]

@@ -159,6 +159,7 @@ UNSAFE = {
     "INTUNE_GRAPH_URL: http://127.0.0.1": INTUNE | {"INTUNE_GRAPH_URL": "http://127.0.0.1:9090/graph"},
     "INTUNE_LOGIN_URL: http://[::1]": INTUNE | {"INTUNE_LOGIN_URL": "http://[::1]:9090/login"},
     "JAMF_SERVER_URL: http://localhost": JAMF | {"JAMF_SERVER_URL": "http://localhost:9090"},
+    "EUCORA_WORKLOAD_ISSUERS: http://127.0.0.1": {"EUCORA_WORKLOAD_ISSUERS": "*.ghe.com,http://127.0.0.1:9100/oidc"},
     "KANDJI_API_URL: http://localhost": {"KANDJI_API_URL": "http://localhost:9090", "KANDJI_API_TOKEN": "a.b-c"},
     "INTUNE_TENANT_ID, INTUNE_CLIENT_ID: ": INTUNE | {"INTUNE_TENANT_ID": "00000000-0000-0000-0000-000000000000"},
     "INTUNE_CLIENT_SECRET: holds": INTUNE | {"INTUNE_CLIENT_SECRET": "ChangeMe"},

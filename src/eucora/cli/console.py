@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -73,8 +75,24 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 def print_json(value: object) -> None:
     """One JSON document on standard output; nothing else goes there in ``--json`` mode."""
-    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, default=_plain) + "\n")
     sys.stdout.flush()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):  # as the API writes them (RFC 3339)
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value)
+
+
+@contextmanager
+def stopped_in_order() -> Iterator[None]:
+    """Told to stop is like Ctrl-C: what was started is stopped in order, and nothing is left running."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def keep_generated(path: Path, text: str, *, check: bool) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from eucora.cli.console import MISUSED, fail, out, print_json
 from eucora.cli.remote import LOCAL, Json, Server, Token, ask
@@ -49,7 +49,9 @@ def list_intents(
     if not rows:
         out.print("No deployment intents.")
         return
-    table = Table("id", "application", "version", "status", "ring", "verdict", "devices")
+    table = Table(
+        Column("id", no_wrap=True, min_width=36), "application", "version", "status", "ring", "verdict", "devices"
+    )
     for row in rows:
         ring = "" if row["ring"] is None else str(row["ring"])
         shown = (row["id"], row["application"], row["app_version"], row["status"], ring, row["verdict"] or "")
@@ -88,7 +90,7 @@ def show_blockers(intent: Intent, token: Token, server: Server = LOCAL, as_json:
         print_json(told)
         return
     for one in told["blockers"]:
-        value = f"{one['value']} of {one['threshold']}"
+        value = f"is {one['value']}, wanted {one['threshold']}"
         _say(f"{one['condition']}: {one['verdict']}, {value}; {one['reason']} ({one['who']})")
     if not told["blockers"]:
         _say(f"Nothing is in the way; the intent is {told['status']}.")

@@ -6,6 +6,7 @@ from eucora import __version__
 from eucora.cli import operations, serving
 from eucora.cli.as_code import commands as as_code
 from eucora.cli.demo import demo
+from eucora.cli.doctor import doctor
 from eucora.cli.dry_run.command import dry_run
 from eucora.cli.intents import intents
 from eucora.cli.simulation.command import simulate
@@ -38,7 +39,7 @@ app.command()(serving.lab)
 app.command()(operations.migrate)
 app.command()(operations.openapi)
 app.command()(operations.token)
-app.command()(operations.doctor)
+app.command()(doctor)
 app.command()(operations.events)
 app.command()(operations.replay)
 app.command("plan")(as_code.show_plan)

@@ -1,27 +1,26 @@
-"""Commands of operation: migrate, openapi, token, doctor, events, projections, jobs. Each answers and ends."""
+"""Commands of operation: migrate, openapi, token, events, projections, jobs. Each answers and ends."""
 
-from collections.abc import Callable, Coroutine
+import json
 from dataclasses import asdict
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import alembic.util.exc
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from eucora import bootstrap
-from eucora.application.checkups import ChecksUp, Health
+from eucora.api.compatibility import breaks
 from eucora.application.replay import replay_log
-from eucora.application.service_tokens import issue_token_as
+from eucora.application.service_tokens import COMMAND_LINE, issue_token_as
 from eucora.application.world import Caller
 from eucora.bootstrap import Runtime
 from eucora.cli.console import MISUSED, fail, keep_generated, one_line_errors, out, print_json, run, settings
-from eucora.domain.errors import DomainError
+from eucora.cli.within import with_runtime
 from eucora.domain.people import ANY, Grant, Person, Role, Scope
 from eucora.store import migrate as migrations
 
-T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 projections = typer.Typer(help="Read models: where they stand, and how to build them anew.", no_args_is_help=True)
@@ -57,13 +56,31 @@ def migrate(
 def openapi(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when the file is out of date.")] = False,
     path: Annotated[Path, typer.Option(help="Where the description is kept.")] = Path("openapi/eucora.json"),
+    compare: Annotated[
+        Path | None, typer.Option(help="Write nothing; fail when clients of this older description would break.")
+    ] = None,
 ) -> None:
     """Write the OpenAPI description of the API.
 
     Example: eucora openapi --check
     """
     text = bootstrap.openapi()
+    if compare is not None:
+        _compare(compare, text)
+        return
     keep_generated(path, text, check=check)
+
+
+def _compare(older: Path, text: str) -> None:
+    try:
+        found = breaks(json.loads(older.read_text()), json.loads(text))
+    except (OSError, ValueError, LookupError) as error:
+        fail(f"{older} is no description of an API: {error}", code=MISUSED)
+    for one in found:
+        out.print(one, markup=False)
+    if found:
+        fail(f"{len(found)} things would break clients that were written by {older}")
+    out.print(f"Nothing breaks clients that were written by {older}.")
 
 
 def token(
@@ -72,17 +89,18 @@ def token(
     days: Annotated[int, typer.Option(min=1, max=365, help="How long it is good for.")] = 90,
     business_unit: Annotated[str, typer.Option(help="Business unit of the scope.")] = ANY,
     boundary: Annotated[str, typer.Option(help="Acquisition boundary of the scope.")] = ANY,
+    site: Annotated[str, typer.Option(help="Site of the scope.")] = ANY,
     as_json: Json = False,
 ) -> None:
     """Issue a service token. It is shown once.
 
     Example: eucora token siem-export --role auditor --days 30
     """
-    scope = Scope(business_unit, boundary)
+    scope = Scope(business_unit, boundary, site)
     grants = tuple(Grant(one, scope) for one in role)
 
     async def issue(runtime: Runtime) -> dict[str, str]:
-        operator = Caller(Person("eucora|command-line", "command line", ()), str(runtime.world.ids.new()))
+        operator = Caller(Person(COMMAND_LINE, "command line", ()), str(runtime.world.ids.new()))
         expires_at = runtime.world.clock.now() + timedelta(days=days)
         issued = await issue_token_as(
             runtime.world, operator, name=name, grants=grants, expires_at=expires_at,
@@ -90,71 +108,11 @@ def token(
         )  # fmt: skip
         return {"id": issued.receipt.id, "token": issued.secret, "expires_at": expires_at.isoformat()}
 
-    shown = _with_runtime(issue)
+    shown = with_runtime(issue, new=True)
     if as_json:
         print_json(shown)
     else:
         out.print(f"{shown['token']}\nGood until {shown['expires_at']}. It is not shown again.", highlight=False)
-
-
-def doctor(as_json: Json = False) -> None:
-    """Check settings, database, read models and planes, and say what to do about each finding. Nothing is changed.
-
-    Each connected plane is asked for its lists, and what the connection may do is compared with what rollouts need.
-
-    Example: eucora doctor --json
-    """
-
-    async def examine(runtime: Runtime) -> list[dict[str, str]]:
-        findings = [_finding("settings", True, f"data in {runtime.settings.data_dir}")]
-        revision, newest = await migrations.current(runtime.url), migrations.newest()
-        findings.append(_finding("schema", revision == newest, f"revision {revision}, newest {newest}"))
-        counted = await runtime.pool.fetchval("select count(*) from event")
-        head = await runtime.log.head()
-        findings.append(_finding("positions dense", counted == head + 1, f"{counted} events, head {head}"))
-        for lag in await runtime.runner.lag():
-            told = lag.error or f"{lag.behind} events behind"
-            findings.append(_finding(f"read model {lag.name}", not lag.error, told))
-        dead = await runtime.queue.list(["dead"])
-        findings.append(
-            _finding("dead jobs", not dead, f"{len(dead)}: see 'eucora jobs list --state dead'" if dead else "none")
-        )
-        # Neither is needed here: 'up --lab' hands a lab's addresses to its own processes, not to this one.
-        planes = ", ".join(sorted(runtime.world.planes))
-        told = planes or "none in this environment: set INTUNE_… or JAMF_…"
-        findings.append(_finding("planes", True, told, note=not planes))
-        asked: list[tuple[str, object]] = [(name.value, plane) for name, plane in sorted(runtime.world.planes.items())]
-        for name, connection in [*asked, ("kandji", runtime.kandji)]:
-            if isinstance(connection, ChecksUp):
-                for found in await connection.check_up(correlation_id=str(runtime.world.ids.new())):
-                    told, unknown = found.told, found.health is Health.UNKNOWN
-                    findings.append(
-                        _finding(f"{name} {found.check}", found.health is not Health.BAD, told, note=unknown)
-                    )
-        issuer = runtime.settings.oidc_issuer
-        told = issuer or "service tokens only in this environment: EUCORA_OIDC_ISSUER is not set"
-        findings.append(_finding("sign-in", True, told, note=issuer is None))
-        return findings
-
-    found = _with_runtime(examine)
-    if as_json:
-        print_json(found)
-    else:
-        for finding in found:
-            out.print(
-                f"{finding['level']:4} {finding['check']}: {finding['told']}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-    if any(finding["ok"] != "true" for finding in found):
-        raise typer.Exit(1)
-
-
-def _finding(check: str, ok: bool, told: str, *, note: bool = False) -> dict[str, str]:
-    """``note``: nothing is wrong, and still worth knowing."""
-    level = "LOOK" if not ok else "note" if note else "ok"
-    return {"check": check, "ok": str(ok).lower(), "level": level, "told": told}
 
 
 def events(
@@ -176,7 +134,7 @@ def events(
                 print(f'{{"position":{position},"entry":{body.decode()}}}')
             at, left = page[-1][0], left - len(page)
 
-    _with_runtime(export)
+    with_runtime(export)
 
 
 def replay(as_json: Json = False) -> None:
@@ -184,7 +142,7 @@ def replay(as_json: Json = False) -> None:
 
     Example: eucora replay --json
     """
-    found = _with_runtime(lambda runtime: replay_log(runtime.world))
+    found = with_runtime(lambda runtime: replay_log(runtime.world))
     if as_json:
         print_json(asdict(found))
     else:
@@ -207,7 +165,7 @@ def list_projections(as_json: Json = False) -> None:
     async def ask(runtime: Runtime) -> list[dict[str, Any]]:
         return [asdict(lag) | {"behind": lag.behind} for lag in await runtime.runner.lag()]
 
-    rows = _with_runtime(ask)
+    rows = with_runtime(ask)
     if as_json:
         print_json(rows)
         return
@@ -230,7 +188,7 @@ def rebuild_projection(name: Annotated[str, typer.Argument(help="As 'eucora proj
             fail(f"no read model {name!r}; there are: {', '.join(runtime.runner.names)}", MISUSED)
         return await runtime.runner.rebuild(name)
 
-    position = _with_runtime(rebuild)
+    position = with_runtime(rebuild)
     out.print(f"{name} was rebuilt up to position {position}.")
 
 
@@ -248,14 +206,14 @@ def list_jobs(
     async def ask(runtime: Runtime) -> list[dict[str, Any]]:
         return [asdict(row) for row in await runtime.queue.list([state])]
 
-    rows = _with_runtime(ask)
+    rows = with_runtime(ask)
     if as_json:
         print_json(rows)
         return
     if not rows:
         out.print(f"No {state} jobs.")
         return
-    table = Table("id", "kind", "intent", "attempts", "last error")
+    table = Table("id", "kind", Column("intent", no_wrap=True, min_width=36), "attempts", "last error")
     for row in rows:
         attempts = f"{row['attempt']} of {row['attempts_max']}"
         table.add_row(str(row["id"]), row["kind"], row["intent_id"], attempts, row["last_error"] or "")
@@ -272,22 +230,6 @@ def retry_job(job_id: Annotated[int, typer.Argument(help="As 'eucora jobs list' 
     async def revive(runtime: Runtime) -> bool:
         return await runtime.queue.revive(job_id, runtime.world.clock.now())
 
-    if not _with_runtime(revive):
-        fail(f"no dead job {job_id}")
+    if not with_runtime(revive):
+        fail(f"no dead job {job_id}; 'eucora jobs list' shows those that there are")
     out.print(f"Job {job_id} waits for a worker.")
-
-
-def _with_runtime(use: Callable[[Runtime], Coroutine[Any, Any, T]]) -> T:
-    """Open the runtime, run ``use(runtime)``, and turn refusals into one line."""
-    with one_line_errors():
-        found = settings()
-        with bootstrap.database(found, migrated=False) as url:
-
-            async def main() -> T:
-                async with bootstrap.runtime(found, url) as runtime:
-                    return await use(runtime)
-
-            try:
-                return run(main())
-            except DomainError as error:
-                fail(error.message)

@@ -1,5 +1,6 @@
 """What commands that ask a service over HTTP share: which one, as whom, and how its refusals end."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, TypeVar
 
@@ -17,7 +18,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def ask(server: str, token: str, use: Callable[[Session], Awaitable[T]]) -> T:
-    """What ``use`` makes of a session. A refusal ends the command with one line and 1, a wrong address with 2."""
+    """What ``use`` makes of a session. A refusal ends the command with one line and 1, a slip in its options with 2."""
+    if not token:
+        fail(
+            "--token is empty; EUCORA_TOKEN or --token names a service token, or a bearer token of your provider",
+            MISUSED,
+        )
+    if re.fullmatch(r"[!-~]+", token) is None:
+        fail("--token is no token: letters, digits and signs without spaces, on one line", MISUSED)
 
     async def within() -> T:
         async with httpx.AsyncClient(trust_env=False) as http:

@@ -1,9 +1,9 @@
 """The commands that stay: serve, work, lab, up."""
 
 import asyncio
+import gc
 import json
 import signal
-import socket
 import sys
 from dataclasses import asdict
 from typing import Annotated
@@ -12,7 +12,10 @@ import structlog
 import typer
 
 from eucora import bootstrap
+from eucora.background import beside
+from eucora.cli.connections import bearable
 from eucora.cli.console import MISUSED, fail, one_line_errors, run, settings
+from eucora.cli.listening import listener
 from eucora.cli.stack import Stack
 from eucora.lab import server as lab_server
 from eucora.observability import configure_metrics, configure_traces, faults_as_records
@@ -48,29 +51,23 @@ def _given(host: str | None, port: int | None) -> dict[str, object]:
 
 async def _serve(found: Settings, url: str) -> None:
     # Imported where they are needed: the other commands start half a second sooner without the web framework.
+    from eucora.api.limits import KEPT_BACK
     from eucora.cli.http_server import server
 
-    async with bootstrap.runtime(found, url, statement_s=found.request_timeout_s) as runtime:
+    connections = bearable(found.connections_max)
+    if connections < found.connections_max:
+        _log.warning("open_files_limited", setting="EUCORA_CONNECTIONS_MAX", kept=connections)
+    async with bootstrap.runtime(found, url, statement_s=found.request_timeout_s, kept_back=KEPT_BACK) as runtime:
         app = bootstrap.api(runtime)
+        # What was made so far stays until the end, and is much: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         house = app.state.house
-        listener = _listen(found.host, found.port)
-        host, port = listener.getsockname()[:2]
+        door = listener(found.host, found.port)
+        host, port = door.getsockname()[:2]
         _log.info("api_listens", host=host, port=port)
-        settling = asyncio.create_task(house.throttle.quotas.run(), name="rate-limits")
-        try:
-            await server(app, house.lifecycle, found).serve(sockets=[listener])
-        finally:
-            settling.cancel()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket, so that a port that is taken is said in one line, and port 0 has its number before we serve."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        fail(f"cannot listen on {host}:{port}: {error.strerror}; choose another EUCORA_HOST or EUCORA_PORT", MISUSED)
-    return listener
+        async with beside(house.throttle.quotas.run(), "rate-limits"):
+            await server(app, house.lifecycle, found, connections).serve(sockets=[door])
 
 
 def work() -> None:
@@ -119,7 +116,7 @@ def lab(
         try:
             lab_server.run(seed=seed, pace=pace, port=port, ready=ready)
         except OSError as error:
-            fail(f"--port {port}: {error.strerror}", MISUSED)
+            fail(f"--port {port}: {error.strerror}; name another one, or 0 for any", MISUSED)
 
 
 def up(

@@ -16,6 +16,7 @@ import httpx
 
 from eucora import bootstrap
 from eucora.cli.console import fail
+from eucora.cli.listening import listener
 from eucora.lab.oidc import CONSOLE, password_for
 from eucora.lab.server import LabAddresses
 from eucora.settings import Settings
@@ -62,6 +63,8 @@ class Stack:
 
     def _start(self) -> None:
         settings = self._settings
+        if settings.port:  # else whoever is there already would be taken for us when we ask whether we are ready
+            listener(settings.host, settings.port).close()
         # Held for as long as the processes live: they share the embedded server, and the last one out stops it.
         self.database_url = self._held.enter_context(bootstrap.database(settings, migrated=True))
         environment = dict(os.environ)

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from eucora.client.api import TRIES_MAX, Api
+from eucora.client.api import TRIES_MAX, WAIT_MAX_S, Api, document_of
 from eucora.client.events import Event, events_in
 from eucora.client.problems import Away, Failed, Problem
 
@@ -52,8 +52,8 @@ class Session:
         self._api, self._sign_in, self.name = api, sign_in, name
 
     async def get(self, path: str, **params: Any) -> Json:
-        body: Json = (await self._get(path, params)).json()
-        return body
+        """The answer. Raises Failed too when it is no JSON object."""
+        return document_of(await self._get(path, params))
 
     async def read(self, shape: type[Read], path: str, **params: Any) -> Read:
         """The answer as ``shape``. Raises Failed too when it has another one."""
@@ -78,23 +78,37 @@ class Session:
     async def events(self, path: str, after: int | None = None) -> AsyncIterator[Event]:
         """What a stream tells, for good: it comes back after every end, and misses and doubles nothing.
 
-        ``after``: the id of the last event that is known. Raises Problem, and Away when nobody answers any more.
+        ``after``: the id of the last event that is known. Raises Problem: refused, and not for a moment only; Failed:
+        what answers tells something else; Away: nobody answers any more.
         """
         known, tries = after, 0
+        trouble: Failed | None
         while True:
             headers = await self._headers() | {"Accept": "text/event-stream"}
             if known is not None:
                 headers["Last-Event-ID"] = str(known)
+            wait_s, trouble = 0.2, None
             try:
                 async with self._api.stream(path, headers) as answer:
-                    async for event in events_in(answer.aiter_lines()):
-                        known, tries = event.id, 0
+                    tries = 0
+                    async for event in events_in(answer.aiter_bytes()):
+                        known = event.id
                         yield event
+            except httpx.UnsupportedProtocol:
+                raise
             except httpx.TransportError as error:
-                if tries == TRIES_MAX:
-                    raise Away("serve", f"GET {path}: the stream does not answer ({type(error).__name__})") from error
-            tries += 1
-            await self._api.wait(min(2.0, 0.2 * tries))
+                trouble = Away("serve", f"GET {path}: the stream does not answer ({error or type(error).__name__})")
+            except Problem as problem:
+                told_s = problem.retry_after_s
+                if told_s is None or told_s > WAIT_MAX_S:
+                    raise
+                wait_s, trouble = max(wait_s, told_s), problem
+            if trouble is not None:
+                tries += 1
+                if tries >= TRIES_MAX:
+                    raise trouble
+                wait_s = max(wait_s, 0.2 * tries)
+            await self._api.wait(wait_s)
 
     async def etag(self, path: str) -> str:
         """The strong ETag of a resource, for If-Match."""
@@ -148,5 +162,5 @@ async def _chunks(file: Path) -> AsyncIterator[bytes]:
 
 
 def _written(answer: httpx.Response) -> Written:
-    body = answer.json()
+    body = document_of(answer)
     return Written(str(body.get("id", "")), int(body.get("version", 0)), body)

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from eucora import bootstrap
-from eucora.cli.console import MISUSED, REFUSED, fail, one_line_errors, out, print_json, run, settings
+from eucora.cli.console import MISUSED, REFUSED, fail, one_line_errors, out, print_json, run, settings, stopped_in_order
 from eucora.domain.errors import DomainError
 from eucora.domain.findings import UnreadableEvidence
 from eucora.settings import Settings
@@ -36,7 +36,7 @@ def dry_run(
 
     Example: eucora dry-run -f edge-tunnel.yaml
     """
-    with one_line_errors():
+    with one_line_errors(), stopped_in_order():
         found = settings()
         from eucora.cli.as_code.file import IntentFileInvalid, read_intent
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings
+from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings, stopped_in_order
 from eucora.domain.planes import Plane
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def simulate(
 
     Example: eucora simulate -f edge-tunnel.yaml --failing 0.2
     """
-    with one_line_errors():
+    with one_line_errors(), stopped_in_order():
         found = settings()
         wish = _wish(file, gate_policy, seed, windows, macs, failing, days)
         from eucora.cli.simulation import report

@@ -48,7 +48,7 @@ async def tell(stage: Stage, plot: Plot) -> None:
         await _side_by_side(stage, plot, handed, low)
     async with stage.chapter("5", f"An incident stops every rollout of {plot.low.inputs.name} at once"):
         await incident.tell(stage, plot.low, handed.packs[plot.low.application_id])
-    async with stage.chapter("8", "What is on record, and what the vendors hold"):
+    async with stage.chapter("6", "What is on record, and what the vendors hold"):
         await _proofs(stage, plot, handed, before)
 
 
