@@ -17,7 +17,7 @@ from typing import Any, Final
 from opentelemetry import metrics, trace
 from structlog.typing import EventDict, WrappedLogger
 
-from eucora.connectors.redaction import redact
+from eucora.connectors.redaction import redact, said, without_known
 
 WORD_MAX: Final = 200  # characters of a name, an id or a number in words
 ITEMS_MAX: Final = 20
@@ -38,6 +38,7 @@ TEXTS: Final = frozenset(
     {"detail", "error", "reason", "name", "file", "path", "issuer", "correlation_id", "request_id", "exception"}
 )
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # as str(UUID) writes it
 _NUMBER_MAX: Final = 2**63
 _ROOT: Final = str(Path(__file__).parents[1]) + os.sep
 
@@ -87,22 +88,15 @@ def told(error: BaseException) -> list[dict[str, Any]]:
     chain: list[dict[str, Any]] = []
     seen: BaseException | None = error
     while seen is not None and len(chain) < CHAIN_MAX:
-        entry: dict[str, Any] = {"type": _word(type(seen).__name__), "said": _said(seen), "at": _frames(seen)}
+        entry: dict[str, Any] = {"type": _word(type(seen).__name__), "said": said(seen), "at": _frames(seen)}
         if isinstance(seen, BaseExceptionGroup):
             entry["group"] = [
-                {"type": _word(type(one).__name__), "said": _said(one), "at": _frames(one)}
+                {"type": _word(type(one).__name__), "said": said(one), "at": _frames(one)}
                 for one in seen.exceptions[:CHAIN_MAX]
             ]
         chain.append(entry)
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return chain
-
-
-def _said(error: BaseException) -> str:
-    try:
-        return redact(str(error))
-    except Exception:  # an exception's own __str__ may raise, and a log record must not fail of it
-        return "[unreadable]"
 
 
 def _frames(error: BaseException) -> list[str]:
@@ -121,7 +115,8 @@ def _word(value: object) -> Any:
     if value is None or isinstance(value, int | float):
         return _number(value)
     if isinstance(value, str):
-        return _CONTROL.sub(" ", value[:WORD_MAX])
+        word = value[:WORD_MAX]
+        return word if word.isprintable() else _CONTROL.sub(" ", word)  # no control character is printable
     return _several(value, _word)
 
 
@@ -129,7 +124,8 @@ def _text(value: object) -> Any:
     if value is None or isinstance(value, int | float):
         return _number(value)
     if isinstance(value, str):
-        return redact(value)
+        # In every line of a request stands an id that we made: it has no room for what only looks like a secret.
+        return without_known(value) if _ID.fullmatch(value) else redact(value)
     return _several(value, _text)
 
 

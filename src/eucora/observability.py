@@ -27,9 +27,12 @@ _stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
 _log = structlog.get_logger("eucora")
 
 
+# ASCII only: whatever ends a line for some reader (U+2028, U+0085) is an escape in it.
+_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=lambda value: type(value).__name__)
+
+
 def _line(_: Any, __: str, record: EventDict) -> str:
-    # ASCII only: whatever ends a line for some reader (U+2028, U+0085) is an escape in it.
-    return json.dumps(record, ensure_ascii=True, allow_nan=False, default=lambda value: type(value).__name__)
+    return _json.encode(record)
 
 
 _CHAIN: tuple[Processor, ...] = (

@@ -48,7 +48,8 @@ class AllowedSpans(SpanExporter):
 
 def _allowed(span: ReadableSpan) -> ReadableSpan:
     events = [Event(one.name[:VALUE_MAX], _attributes(one.attributes), one.timestamp) for one in span.events]
-    told = span.status.description
+    # What a database says of a failure shows the rows that it failed at; the kind of the failure stays.
+    told = None if any(_of_database(one.attributes) for one in span.events) else span.status.description
     return ReadableSpan(
         name=redact(without_query(span.name))[:VALUE_MAX],
         context=span.context,
@@ -65,9 +66,15 @@ def _allowed(span: ReadableSpan) -> ReadableSpan:
     )
 
 
+def _of_database(attributes: Mapping[str, Any] | None) -> bool:
+    return str((attributes or {}).get("exception.type", "")).startswith("asyncpg.")
+
+
 def _attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in (attributes or {}).items():
+        if name in MESSAGES and _of_database(attributes):
+            continue
         if name in ADDRESSES:
             kept[name] = redact(str(value).partition("?")[0])[:VALUE_MAX]
         elif name in MESSAGES or (name in PLAIN and isinstance(value, str)):

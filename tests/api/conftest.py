@@ -10,11 +10,15 @@ from api_rig import ISSUER, START, Rig, TwinPlane
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from databases import Database
 from eucora.api.app import create_app
 from eucora.api.auth.keys import OidcSettings
+from eucora.api.auth.workloads import WorkloadIssuers
 from eucora.api.house import ApiDeps
+from eucora.api.limits import KEPT_BACK
 from eucora.application.world import World
 from eucora.domain.planes import Plane
+from eucora.domain.workload_trust_issuers import IssuerList
 from eucora.formats.evidence import EvidenceFiles
 from eucora.formats.recurrence import CalendarRules
 from eucora.lab.clock import ManualClock
@@ -24,7 +28,7 @@ from eucora.projections.history import CaughtUpFacts
 from eucora.projections.runner import ProjectionRunner
 from eucora.store import migrate
 from eucora.store.artifacts import LocalArtifacts
-from eucora.store.database import Pool
+from eucora.store.database import Pool, connect, connected
 from eucora.store.devices import PostgresDevices
 from eucora.store.ids import RandomIds
 from eucora.store.jobs import JobQueue
@@ -42,7 +46,14 @@ def provider() -> Starlette:
 
 
 @pytest.fixture
-async def rig(pool: Pool, provider: Starlette, tmp_path: Path) -> AsyncIterator[Rig]:
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    """As the service has it: connections are kept back."""
+    async with connected(database.url, kept_back=KEPT_BACK) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def rig(database: Database, pool: Pool, provider: Starlette, tmp_path: Path) -> AsyncIterator[Rig]:
     clock, log = ManualClock(START), EventLog(pool, RandomIds())
     runner = ProjectionRunner(pool, log, all_projections())
     await runner.ensure()
@@ -70,9 +81,11 @@ async def rig(pool: Pool, provider: Starlette, tmp_path: Path) -> AsyncIterator[
                     jobs=JobQueue(pool, "api"),
                     feed=log,
                     oidc=OidcSettings(ISSUER, "eucora", idp),
+                    workload_issuers=WorkloadIssuers(IssuerList(("https://token.actions.githubusercontent.com",)), idp),
                     cursor_key=b"sixteen bytes or more",
                     revision=migrate.newest(),
                     version="test",
+                    connect=lambda: connect(database.url),
                 )
             )
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)

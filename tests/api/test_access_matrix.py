@@ -136,9 +136,11 @@ DECLARED: Final = {
     "retire_role_mapping": ("C", "all"),
     "issue_service_token": ("A", "all"),
     "list_service_tokens": ("AX", "all"),
+    "get_service_token": ("AX", "all"),
     "revoke_service_token": ("A", "all"),
     "make_workload_trust": ("A", "all"),
     "list_workload_trusts": ("AX", "all"),
+    "get_workload_trust": ("AX", "all"),
     "revoke_workload_trust": ("A", "all"),
     "exchange_token": (PUBLIC, "any"),  # its body holds the token that is asked about
     "list_events": ("XA", "all"),

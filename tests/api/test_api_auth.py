@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from api_rig import ADMIN, AUDITOR, CAB, NOBODY, OPERATOR, PACKAGER, Rig, problem, subject_of
+from api_rig import ADMIN, AUDITOR, CAB, NOBODY, OPERATOR, PACKAGER, START, Rig, problem, subject_of
 from fastapi import APIRouter, FastAPI
 
 from eucora.api.app import ROUTERS, assemble
-from eucora.api.auth.grants import grants_of
+from eucora.api.auth.compact import TOKEN_MAX
+from eucora.api.auth.grants import Held, held_at, named_by
 from eucora.api.routes import GuardedRoute, PermissionUndeclared
 from eucora.domain.people import Grant, Role, Scope
 from eucora.lab.oidc.issuer import new_key
@@ -99,8 +100,19 @@ async def test_what_is_refused_is_told_as_a_problem_with_a_challenge(rig: Rig) -
         token = {"Authorization": b"Bearer " + forge(rig).encode("latin-1")}
         answer = await rig.ask("GET", "/people/me", headers=token, caught_up=False)
         assert answer.status_code == 401, name
-        problem(answer, 401, "unauthenticated" if name == "far too long" else "token-refused")
+        problem(answer, 401, "token-refused")
         assert answer.headers["WWW-Authenticate"].startswith("Bearer"), name
+
+
+@pytest.mark.parametrize("begins", ["", "eucora_"])
+async def test_a_token_that_is_too_long_is_told_so_with_the_bound(rig: Rig, begins: str) -> None:
+    token = begins.ljust(TOKEN_MAX + 1, "x")
+    answer = await rig.ask("GET", "/people/me", headers={"Authorization": f"Bearer {token}"}, caught_up=False)
+    told = problem(answer, 401, "token-refused")["detail"]
+    assert told == "The token has 16,385 characters and is too long; 16,384 are the most that are read."
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    within = {"Authorization": f"Bearer {token[:-1]}"}
+    assert "too long" not in (await rig.ask("GET", "/people/me", headers=within, caught_up=False)).text
 
 
 async def test_groups_that_are_not_to_be_had_are_told_as_503(rig: Rig) -> None:
@@ -146,7 +158,7 @@ async def test_roles_are_told_apart(rig: Rig) -> None:
     ],
 )
 def test_groups_become_grants(groups: list[Any], grants: tuple[Grant, ...]) -> None:
-    assert grants_of(groups) == grants
+    assert held_at(named_by(groups), START) == Held(grants, ())
 
 
 async def issued(rig: Rig, **changes: Any) -> httpx.Response:

@@ -368,9 +368,7 @@ async def test_dead_jobs_are_seen_and_retried(rig: Rig, pool: asyncpg.Pool) -> N
 async def test_the_probes_answer(rig: Rig) -> None:
     assert (await rig.ask("GET", "/livez")).json() == {"status": "ok"}
     assert (await rig.ask("GET", "/startupz")).json() == {"status": "ok"}
-    ready = (await rig.ask("GET", "/readyz")).json()
-    assert {one["name"] for one in ready["projections"]} == set(rig.runner.names)
-    assert all(one["behind"] == 0 for one in ready["projections"])
+    assert (await rig.ask("GET", "/readyz")).json() == {"status": "ok"}
 
 
 async def test_a_server_that_stops_says_so_first(rig: Rig) -> None:

@@ -1,5 +1,7 @@
 """Role mappings over HTTP: who may do what changes by four eyes, within a second, on every replica."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -58,7 +60,10 @@ async def test_a_mapping_is_proposed_activated_and_obeyed_within_a_second(rig: R
     told = (await rig.get("/role-mappings/2.0")).json()
     assert (told["status"], told["activated_by"]) == ("active", id_of(CAB))
     assert told["mapping"]["rules"][0]["value"] == ADMINS
-    assert [one["id"] for one in (await rig.get("/role-mappings", status="active")).json()["items"]] == ["2.0"]
+    listed = {
+        one["id"]: one["replaced_by"] for one in (await rig.get("/role-mappings", status="active")).json()["items"]
+    }
+    assert listed == {"1.0": "2.0", "2.0": ""}
 
 
 async def test_what_a_mapping_no_longer_gives_is_gone_within_a_second_on_every_replica(rig: Rig) -> None:
@@ -128,6 +133,52 @@ async def test_an_older_proposal_does_not_bring_back_what_was_dropped(rig: Rig) 
     await activate(rig, "3.0")
     told = await refused(rig, "/role-mappings/2.0", CAB, 409, "role-mapping-outdated")
     assert (told["based_on"], told["in_force"]) == ("1.0", "3.0")
+
+
+async def test_of_two_that_would_replace_the_same_mapping_one_does(rig: Rig) -> None:
+    """Asked at once, in either order: else the second would bring back what the first has dropped."""
+    versions = [f"{number}.0" for number in range(2, 8)]
+    for version in versions:
+        await rig.made("/role-mappings", ADMIN, body(version))
+    seen = {version: await rig.seen(f"/role-mappings/{version}") for version in versions}
+    answers = await asyncio.gather(
+        *(rig.post(f"/role-mappings/{version}/activations", CAB, headers=seen[version]) for version in versions)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+    won = next(version for version, answer in zip(versions, answers, strict=True) if answer.status_code == 201)
+    for answer in answers:
+        if answer.status_code == 409:
+            assert problem(answer, 409, "role-mapping-outdated")["in_force"] == won
+    assert (await rig.get("/role-mappings/1.0")).json()["replaced_by"] == won
+
+
+async def test_what_comes_into_force_in_this_moment_is_not_retired_by_one_person(rig: Rig) -> None:
+    """Else the older one, which two people replaced, would be back by the word of one."""
+    for version in ("2.0", "3.0", "4.0", "5.0"):
+        await rig.made("/role-mappings", ADMIN, body(version))
+        seen = await rig.seen(f"/role-mappings/{version}")
+        path, why = f"/role-mappings/{version}", {"reason": "too wide"}
+        activation, retirement = await asyncio.gather(
+            rig.post(f"{path}/activations", CAB, headers=seen), rig.post(f"{path}/retirements", CAB_2, why)
+        )
+        assert (activation.status_code, retirement.status_code) in {(201, 409), (409, 201), (412, 201)}
+        if activation.status_code != 201:
+            await rig.made("/role-mappings", ADMIN, body(f"{version}.1"))
+            await activate(rig, f"{version}.1")
+
+
+async def test_a_service_token_puts_no_mapping_in_force(rig: Rig) -> None:
+    """What a token may do does not follow from the mapping: it could lock out everybody but itself."""
+    grants = [{"role": "cab_approver"}]
+    ends = rig.clock.now() + timedelta(days=1)
+    asked = {"name": "board", "grants": grants, "expires_at": ends.isoformat()}
+    both = bearing(rig, CAB, "eucora-platform-admin", "eucora-cab-approver")
+    token = (await rig.ask("POST", "/service-tokens", headers=both, json=asked)).json()["secret"]
+    await rig.made("/role-mappings", ADMIN, body())
+    seen = {"Authorization": f"Bearer {token}"} | await rig.seen("/role-mappings/2.0")
+    answer = await rig.ask("POST", "/role-mappings/2.0/activations", headers=seen, json={})
+    problem(answer, 403, "role-mapping-by-token")
+    assert (await rig.get("/role-mappings/2.0")).json()["status"] == "proposed"
 
 
 async def test_the_mapping_in_force_is_not_retired(rig: Rig) -> None:

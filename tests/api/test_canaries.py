@@ -1,24 +1,45 @@
 """Secrets are planted wherever one can come in; afterwards none of them is anywhere but where its owner put it.
 
 What counts as a secret: what opens something. Tokens and assertions, passwords and passphrases, keys, signed addresses,
-cookies, private keys. A reason, a name or a description is what its author wanted others to read, and no secret.
+cookies, private keys. A reason, a name or a description is what its author wanted others to read, and no secret. What a
+database says of a value or a row is neither: it is planted without any form, and must not come out either.
 """
 
-import base64
+import io
 import json
-import re
-import urllib.parse
-from collections.abc import Awaitable, Callable, Iterator
+import zipfile
+from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+import asyncpg
 import httpx
+import opentelemetry.metrics as metering
 import opentelemetry.metrics._internal as meters
 import opentelemetry.trace as tracers
 import pytest
 import structlog
-from api_rig import ADMIN, AUDITOR, ISSUER, OPERATOR, PACKAGER, PUBLISHER, START, Rig, pack_body
+from api_rig import ADMIN, AUDITOR, ISSUER, OPERATOR, PACKAGER, START
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # the package carries no types
+from canary_house import (
+    BODY,
+    FORMS,
+    HEADERS,
+    OF_SETTINGS,
+    PLANES,
+    QUERY,
+    SAID,
+    SENT,
+    SETTINGS,
+    SIGNED,
+    Installation,
+    Outputs,
+    Provider,
+    hits,
+    spellings,
+)
 from fastapi.routing import APIRoute
 from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -27,124 +48,32 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
-from databases import Database
-from eucora.api.app import ROUTERS, create_app
-from eucora.api.auth.keys import OidcSettings
+from eucora.api.app import ROUTERS
 from eucora.api.correlation import Correlation
-from eucora.api.house import ApiDeps
-from eucora.api.limits import HttpLimits
 from eucora.application.planes import PlaneError
 from eucora.application.world import World
-from eucora.cli.simulation.house import Fleet, FreeBudget, VirtualHouse, virtual_house
+from eucora.cli.simulation.house import Fleet, FreeBudget, virtual_house
+from eucora.connectors.entra.credentials import ClientSecret, FederatedFile
 from eucora.connectors.kandji.connect import KandjiAccess, connect_kandji
-from eucora.domain.planes import Plane
+from eucora.connectors.secrets.azure_identity import Application, Machine
+from eucora.connectors.secrets.kept import KeptSecret
+from eucora.connectors.secrets.key_vault import KeyVault, KeyVaultAccess
+from eucora.connectors.secrets.references import SecretProvider, SecretUnavailable, reference_in
+from eucora.connectors.secrets.secrets_manager import SecretsManager
+from eucora.connectors.secrets.vault import Login, Vault, VaultAccess, app_role, kubernetes
 from eucora.lab.faults import Fault
-from eucora.lab.inputs import ApplicationInputs, build_inputs
+from eucora.lab.graph.approvals import Status
+from eucora.lab.inputs import build_inputs
 from eucora.lab.oidc import create_issuer
-from eucora.observability import configure_logs, trace_requests
-from eucora.projections.catalogue import all_projections
-from eucora.projections.runner import ProjectionRunner
+from eucora.observability import configure_logs
 from eucora.settings import read_settings
 from eucora.spans import AllowedSpans
-from eucora.store import migrate
 from eucora.store.database import Pool
-from eucora.store.jobs import JobQueue
-from eucora.store.log import EventLog
-from eucora.store.replies import Replies
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
-
-
-SETTINGS: Final = {
-    "INTUNE_CLIENT_SECRET": "Canary~intune/secret+01",
-    "INTUNE_TENANT_ID": "t",
-    "INTUNE_CLIENT_ID": "c",
-    "JAMF_SERVER_URL": "https://jamf.example.org",
-    "JAMF_USERNAME": "robot",
-    "JAMF_PASSWORD": "Canary pass phrase 02",
-    "KANDJI_API_URL": "https://example.api.kandji.io",
-    "KANDJI_API_TOKEN": "Canary-kandji-03",
-    "EUCORA_DATABASE_URL": "postgresql://app:" + "Canary%2Fdb%2004@127.0.0.1/eucora",
-    "EUCORA_MIGRATION_DATABASE_URL": "postgresql://owner:" + "Canary-owner-05@127.0.0.1/eucora",
-    "EUCORA_S3_ACCESS_KEY_ID": "CANARYKEYID06",
-    "EUCORA_S3_SECRET_ACCESS_KEY": "Canary/s3+key07",
-    "EUCORA_VAULT_TOKEN": "hvs.Canary08",
-    "EUCORA_VAULT_SECRET_ID": "Canary-secret-id-09",
-    "EUCORA_KEY_VAULT_CLIENT_SECRET": "Canary~azure-10",
-}
-OF_SETTINGS: Final = (
-    *(value for name, value in SETTINGS.items() if "anary" in value.lower() and not name.endswith("DATABASE_URL")),
-    "Canary/db 04",
-    "Canary-owner-05",
-)
-# What others write where we read: each in the form in which such a thing comes along.
-FORMS: Final = {
-    "canary-bearer-11": "Authorization: Bearer canary-bearer-11",
-    "canary-sig-12": "https://x.blob.core.windows.net/c/f?sv=1&se=2&sig=canary-sig-12%3D",
-    "canary-cookie-13": "Set-Cookie: JSESSIONID=canary-cookie-13",
-    "canary-key-14": "-----BEGIN PRIVATE KEY-----\ncanary-key-14\n-----END PRIVATE KEY-----",
-    "canary-password-15": '{"password": "canary-password-15"}',
-    "canary-proxy-16": "https://user:canary-proxy-16@proxy.example",
-    "canary-client-17": "client_secret=canary-client-17&grant_type=x",
-    "canaryapikey18": "api_key: canaryapikey18",
-    "canary-amz-19": "X-Amz-Signature=canary-amz-19",
-}
-SAID: Final = " ".join((*FORMS.values(), *(f"you sent {one}" for one in OF_SETTINGS)))
-# In a request: each where a client may put such a thing, by mistake or to see where it comes out again.
-HEADERS: Final = {
-    "Cookie": "session=canary-sent-cookie-21",
-    "Proxy-Authorization": "Basic canary-sent-proxy-22",
-    "X-Api-Key": "canary-sent-api-key-23",
-    "X-Vault-Token": "canary-sent-vault-24",
-    "Referer": "https://evil.example/?access_token=canary-sent-referer-25",
-    "User-Agent": "client_secret=canary-sent-agent-26",
-}
-QUERY: Final = {"access_token": "canary-query-31", "sig": "canary-query-32", "password": "canary-query-33"}
-BODY: Final = {"password": "canary-body-41", "client_secret": "canary-body-42", "private_key": "canary-body-43"}
-SIGNED: Final = re.compile(r"[?&]sig=(?!\[redacted\])\S+")
-SENT: Final = ("canary-sent-", "canary-query-", "canary-body-", "canary-file-", "canary-token-")
-
-
-async def _nothing() -> None:
-    return None
-
-
-class Outputs:
-    """Everything that a process lets out, and what it keeps; ``hits`` looks for secrets in it."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], spans: InMemorySpanExporter, metrics: InMemoryMetricReader):
-        self._capsys, self._spans, self._metrics = capsys, spans, metrics
-        self.answers: list[str] = []
-        self.caught_up: Callable[[], Awaitable[object]] = _nothing
-
-    async def texts(self, pool: Pool) -> dict[str, str]:
-        found = {"logs": self._capsys.readouterr().err, "answers": "\n".join(self.answers)}
-        found["spans"] = "\n".join(span.to_json() for span in self._spans.get_finished_spans())
-        data = self._metrics.get_metrics_data()
-        found["metrics"] = data.to_json() if data else ""
-        await self.caught_up()
-        tables = await pool.fetch(
-            "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname !~ '^(pg_|information_)'"
-        )
-        for (table,) in tables:
-            rows = await pool.fetch(f"select t::text from {table} t")
-            found[f"table {table}"] = "\n".join(row[0] for row in rows)
-        assert len(tables) > 30  # the log, the jobs, and the read models
-        return found
-
-
-def spellings(secret: str) -> set[str]:
-    """As it is, and as it would stand in an address, in JSON, in a bytea of Postgres and in base64 at any offset."""
-    raw = secret.encode()
-    aligned = {base64.b64encode(b"\0" * pad + raw).decode()[4 if pad else 0 : -4] for pad in range(3)}
-    return {secret, urllib.parse.quote(secret, safe=""), json.dumps(secret)[1:-1], raw.hex(), *aligned} - {""}
-
-
-def hits(texts: dict[str, str], secrets: list[str]) -> list[str]:
-    return [f"{secret} in {where}" for where, text in texts.items() for secret in secrets
-            if any(one in text for one in spellings(secret))]  # fmt: skip
 
 
 @pytest.fixture
@@ -157,99 +86,6 @@ def outputs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     yield Outputs(capsys, spans, metrics)
     AsyncPGInstrumentor().uninstrument()  # type: ignore[no-untyped-call]  # nor here
     structlog.reset_defaults()
-
-
-class Installation:
-    """The real app and the real worker over the lab, and people who sign in at its provider."""
-
-    def __init__(self, house: VirtualHouse, pool: Pool, outputs: Outputs, idp: httpx.AsyncClient, issuer: Any) -> None:
-        runner = ProjectionRunner(pool, EventLog(pool, house.world.ids), all_projections())
-        deps = ApiDeps(
-            world=house.world,
-            pool=pool,
-            runner=runner,
-            replies=Replies(pool),
-            jobs=JobQueue(pool, "api"),
-            feed=EventLog(pool, house.world.ids),
-            oidc=OidcSettings(ISSUER, "eucora", idp),
-            cursor_key=b"sixteen bytes or more",
-            revision=migrate.newest(),
-            version="test",
-            limits=HttpLimits(guesses=100_000, rate=1_000_000),  # everything is read, nothing is turned away before
-        )
-        self.app = create_app(deps)
-        trace_requests(self.app)
-        self.house, self.outputs = house, outputs
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        http = httpx.AsyncClient(transport=transport, base_url="http://eucora.test")
-        self.rig = Rig(self.app, house.world, runner, house.clock, issuer, {}, http, [])
-        self.tokens: list[str] = []
-        outputs.caught_up = runner.catch_up_all
-
-    async def ask(self, method: str, path: str, person: str | None, **more: Any) -> httpx.Response:
-        headers = dict(HEADERS) | more.pop("headers", {})
-        if person is not None:
-            token = self.rig.token(person)
-            self.tokens.append(token.rpartition(".")[2])
-            headers["Authorization"] = f"Bearer {token}"
-        answer = await self.rig.ask(method, path, headers=headers, **more)
-        self.outputs.answers.append(f"{answer.headers} {answer.text}")
-        return answer
-
-    async def made(self, path: str, person: str, **more: Any) -> dict[str, Any]:
-        answer = await self.ask("POST", path, person, **more)
-        assert answer.status_code == 201, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-    async def intent(self, inputs: ApplicationInputs) -> str:
-        """A release for both planes, proposed from files as people upload them."""
-        assert inputs.windows is not None
-        assert inputs.macos is not None
-        digests = {}
-        for plane, file in (("intune", inputs.windows), ("jamf", inputs.macos)):
-            kept = await self.made(
-                "/artifacts", PACKAGER, params={"file_name": file.name} | QUERY, content=file.read_bytes()
-            )
-            digests[plane] = str(kept["id"])
-        documents = []
-        for kind in ("sbom", "scan", "test_evidence", "rollback_plan"):
-            content = getattr(inputs, kind).read_bytes()
-            answer = await self.ask(
-                "POST", "/evidence-documents", PACKAGER, key="", params={"kind": kind}, content=content
-            )
-            documents.append((kind, str(answer.json()["sha256"])))
-        body = pack_body(digests["jamf"], documents)
-        body["application"] |= {"name": inputs.name, "version": inputs.version, "publisher": inputs.publisher}
-        body["installs"][0]["detection"]["value"] = inputs.version
-        body["planes"] = ["intune", "jamf"]
-        body["installs"].append(
-            {
-                "plane": "intune",
-                "artifact": digests["intune"],
-                "install_command": f"{inputs.windows.name} /S",
-                "uninstall_command": f"{inputs.windows.name} /remove",
-                "detection": {"kind": "file", "path": "C:\\Program Files\\Example", "name": "app.exe"},
-                "return_codes": [{"code": 0, "meaning": "success"}],
-            }
-        )
-        pack = (await self.made("/evidence-packs", PACKAGER, json=body))["id"]
-        rings = [
-            {
-                "ring": ring,
-                "targets": [{"plane": str(plane), "group": self.house.group(plane, ring)} for plane in PLANES],
-            }
-            for ring in (0, 1, 2)
-        ]
-        wish = {"evidence_pack": pack, "rings": rings, "scope": {"business_unit": "retail", "boundary": "emea"},
-                "gate_policy": "1.0"}  # fmt: skip
-        return str((await self.made("/deployment-intents", PACKAGER, json=wish))["id"])
-
-    async def start(self, intent: str) -> None:
-        await self.made(f"/deployment-intents/{intent}/starts", PUBLISHER, json={})
-
-
-PLANES: Final = (Plane.INTUNE, Plane.JAMF)
 
 
 async def every_route(house: Installation) -> int:
@@ -277,20 +113,62 @@ async def refused_files(house: Installation) -> None:
     """Files that cannot be read: what is said about them names the place, and not what stands there."""
     secret = "-----BEGIN PRIVATE KEY-----\ncanary-file-51\n-----END PRIVATE KEY-----"
     for kind in ("sbom", "scan", "vex"):
-        for content in (secret, json.dumps({"bomFormat": secret, "matches": secret, "token": "canary-file-52"})):
+        for text in (secret, json.dumps({"bomFormat": secret, "matches": secret, "token": "canary-file-52"})):
             answer = await house.ask(
-                "POST", "/evidence-documents", PACKAGER, key="", params={"kind": kind}, content=content.encode()
+                "POST", "/evidence-documents", PACKAGER, key="", params={"kind": kind}, content=text.encode()
             )
             assert answer.status_code in {415, 422}, answer.text
-    answer = await house.ask("POST", "/artifacts", PACKAGER, params={"file_name": "x.pkg"}, content=secret.encode())
-    assert answer.status_code == 422, answer.text
+    named = {
+        "x.pkg": secret.encode(),
+        "../client_secret=canary-file-53.pkg": secret.encode(),
+        "a?sig=canary-file-54&x.intunewin": archive("IntuneWinPackage/Metadata/password=canary-file-55.xml"),
+        "b.intunewin": archive("IntuneWinPackage/Metadata/Detection.xml", b"<a token='canary-file-56'>"),
+        "c.intunewin": archive("password=canary-file-57/../../x").replace(b"password=canary-file-57", b"password=x", 1),
+        "d.msi": archive("client_secret=canary-file-58"),
+    }
+    for name, content in named.items():
+        answer = await house.ask("POST", "/artifacts", PACKAGER, params={"file_name": name}, content=content)
+        assert answer.status_code in {415, 422}, answer.text
+        form = {"file": (f"password=canary-file-59 {name}", content, "application/zip")}
+        answer = await house.ask("POST", "/artifacts", PACKAGER, params={"file_name": name}, files=form)
+        assert answer.status_code in {415, 422}, answer.text
+
+
+def archive(name: str, content: bytes = b"x") -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as opened:
+        opened.writestr(zipfile.ZipInfo(name), content)
+    return made.getvalue()
+
+
+async def held_back(house: Installation) -> list[str]:
+    """Intune queues each of our writes until somebody approves, with secrets in his words; the keys that were sent."""
+    approvals = house.house.lab.approvals
+    approvals.switch(on=True, content=True)
+    await house.house.let_pass(0.1, step_s=360)
+    for _ in range(12):
+        waiting = [row["id"] for row in approvals.rows() if row["status"] == Status.NEEDS_APPROVAL]
+        for number, code in enumerate(waiting):
+            approvals.decide(
+                code, Status.REJECTED if number else Status.APPROVED, f"Ada {FORMS['canary-sig-12']}", SAID
+            )
+        if not waiting:
+            break
+        await house.house.let_pass(0.1, step_s=360)
+    approvals.switch(on=False)
+    sent = [json.loads(one.write.body) for one in approvals.requests.values() if one.write.path.endswith("/commit")]
+    return [info[name] for one in sent for info in [one["fileEncryptionInfo"]] for name in ("encryptionKey", "macKey")]
 
 
 class Exploding:
     """A plane with a fault of ours in it, whose exceptions say all that they should not."""
 
+    def __init__(self, *faults: Exception) -> None:
+        self._faults, self._asked = faults, 0
+
     def __getattr__(self, name: str) -> Any:
-        raise RuntimeError(f"{name}: {SAID}")
+        self._asked += 1
+        raise self._faults[self._asked % len(self._faults)]
 
 
 async def faults(house: Installation) -> None:
@@ -305,31 +183,172 @@ async def faults(house: Installation) -> None:
                 await house.house.world.planes[plane].resolve("nobody", correlation_id="canaries")
     lab.faults.clear()
     await house.house.let_pass(3)
-    said = httpx.MockTransport(lambda _: httpx.Response(400, json={"detail": SAID, "error": SAID}, headers=HEADERS))
     access = KandjiAccess(SETTINGS["KANDJI_API_URL"], SETTINGS["KANDJI_API_TOKEN"])
-    kandji = connect_kandji(access, budget=FreeBudget(), now=house.house.clock.now, inner=said)
+    kandji = connect_kandji(access, budget=FreeBudget(), now=house.house.clock.now, inner=saying(400))
     house.outputs.answers += [str(one) for one in await kandji.check_up(correlation_id="canaries")]
     await kandji.aclose()
 
 
-async def unexpected(world: World) -> None:
-    """What nobody foresaw: an exception in a request, and one in a job."""
+def saying(status: int, *, after_sign_in: bool = False) -> httpx.MockTransport:
+    """A network on which everybody says all of it, in whatever field and header he has; a sign-in may go well."""
+    told = dict.fromkeys(("detail", "error", "error_description", "message", "value", "auth", "data"), SAID)
+    headers = HEADERS | {
+        "Location": f"https://elsewhere.example/?{FORMS['canary-amz-19']}",
+        "Set-Cookie": "a=canary-sent-27",
+    }
 
-    async def breaks(*_: Any) -> None:
-        raise RuntimeError(SAID) from ValueError(SAID)
+    def answer(request: httpx.Request) -> httpx.Response:
+        if after_sign_in and request.url.path.endswith(("/login", "/token")):
+            good = {"auth": {"client_token": "canary-token-vault", "lease_duration": 60}}
+            return httpx.Response(200, json=good | {"access_token": "canary-token-azure", "expires_in": 60})
+        return httpx.Response(status, json=told | {"errors": [SAID]}, headers=headers)
+
+    return httpx.MockTransport(answer)
+
+
+class Refusing:
+    """What botocore raises for an answer of AWS: its code and its message are words of the answer."""
+
+    def __init__(self, status: int) -> None:
+        code = "AccessDeniedException" if status == 403 else SAID
+        answer = {"Error": {"Code": code, "Message": SAID}, "ResponseMetadata": {"HTTPHeaders": HEADERS}}
+        self._error = ClientError(answer, "GetSecretValue")
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803  # AWS's own spelling
+        raise self._error
+
+    def close(self) -> None:
+        return None
+
+
+async def keepers(house: Installation, folder: Path) -> int:
+    """Every keeper of secrets refuses in every way, at the sign-in and after it; how often one was asked."""
+    (folder / "token").write_text("no token: canary-token-file")
+    secret_id, asked = SETTINGS["EUCORA_VAULT_SECRET_ID"], 0
+
+    async def soon(_: float) -> None:
+        return None
+
+    def vault(login: Login, inner: httpx.AsyncBaseTransport) -> Vault:
+        return Vault(VaultAccess("https://vault.example", login=login), inner=inner)
+
+    def azure(identity: Application | Machine, inner: httpx.AsyncBaseTransport) -> KeyVault:
+        return KeyVault(KeyVaultAccess(identity), now=house.house.clock.now, inner=inner, sleep=soon)
+
+    for status in (200, 307, 400, 401, 403, 404, 429, 500, 503):
+        for after in (False, True):
+            said = saying(status, after_sign_in=after)
+            kept: dict[str, SecretProvider] = {
+                "vault://kv/a#value": vault(app_role("role", lambda: secret_id), said),
+                "vault://kv/b#value": vault(kubernetes("role", folder / "token"), said),
+                "azure-kv://contoso/a": azure(
+                    Application("t", "c", lambda: ClientSecret(SETTINGS["EUCORA_KEY_VAULT_CLIENT_SECRET"])), said
+                ),
+                "azure-kv://contoso/b": azure(Application("t", "c", lambda: FederatedFile(folder / "token")), said),
+                "azure-kv://contoso/c": azure(Machine(header=SETTINGS["IDENTITY_HEADER"]), said),
+                "aws-sm://a#value": SecretsManager(lambda status=status: Refusing(status)),  # type: ignore[misc]
+            }
+            for where, keeper in kept.items():
+                await KeptSecret("JAMF_PASSWORD", "as before", reading(keeper, where, house.outputs)).refresh()
+                await keeper.aclose()
+                asked += 1
+    return asked
+
+
+def reading(keeper: SecretProvider, where: str, outputs: Outputs) -> Any:
+    """What a process does with the refusals: it logs them while it runs, and prints them as they are at a start."""
+    found = reference_in(where)
+    assert found is not None
+
+    async def read() -> str:
+        try:
+            return await keeper.read(found)
+        except SecretUnavailable as refusal:
+            outputs.answers.append(str(refusal))
+            raise
+
+    return read
+
+
+async def of_the_database(pool: Pool) -> list[Exception]:
+    """What Postgres and its driver say of rows and values that they cannot take."""
+    row = (
+        "insert into held_request (key, tenant, entity, method, path, content_type, purpose, lane, state, code,"
+        " asked_at, decided_by, reason) values ($1, '', '', '', '', '', '', 0, 'no such state', '', now(), '', '')"
+    )
+    found: list[Exception] = []
+    for statement, value in (
+        (row, "canary-row-71"),
+        ("select $1::text::uuid", "canary-value-72"),
+        ("select $1::int", "canary-value-73"),
+    ):
+        try:
+            await pool.execute(statement, value)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            found.append(error)
+    assert ["canary" in str(error) for error in found] == [True] * 3
+    return found
+
+
+async def unexpected(world: World, pool: Pool) -> None:
+    """What nobody foresaw: an exception in a request, and one in a job."""
+    database = await of_the_database(pool)
 
     async def nothing(*_: Any) -> Any:
         return None
 
-    scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], "query_string": SAID.encode()}
-    await Correlation(breaks)(scope, nothing, nothing)
+    for fault in (RuntimeError(SAID), *database):
+
+        async def breaks(*_: Any, fault: Exception = fault) -> None:
+            raise fault from ValueError(SAID)
+
+        scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], "query_string": SAID.encode()}
+        await Correlation(breaks)(scope, nothing, nothing)
     assert isinstance(world.planes, dict)
     for plane in PLANES:
-        world.planes[plane] = Exploding()
+        world.planes[plane] = Exploding(RuntimeError(SAID), *database)
+
+
+async def lies_of_the_provider(house: Installation, provider: Provider) -> None:
+    """The identity provider fails in every way while we hold its keys, and until they are too old to be believed."""
+    headers = HEADERS | {"Location": "https://user:canary-proxy-16@elsewhere.example/", "WWW-Authenticate": SAID}
+    headers = {name: value.replace("\n", " ") for name, value in headers.items()}
+    where = f"https://{'u' * 170}:canary-address-63{'x' * 60}@keys.example/?sig=canary-sig-12"
+    discovery = {"issuer": ISSUER, "jwks_uri": where}
+    documents: list[Any] = [
+        SAID,
+        {"issuer": SAID},
+        {"issuer": ISSUER, "jwks_uri": "http://canary-address-61:canary-address-62/"},
+        {"issuer": ISSUER, "jwks_uri": f"ftp://{SAID}"},
+        discovery,
+    ]
+    lies = [lambda _path, status=status: JSONResponse(SAID, status, headers) for status in (302, 401, 500)]
+
+    def documented(document: Any, status: int, keys: Any) -> Any:
+        def lie(path: str) -> Response:
+            if path.endswith("/openid-configuration"):
+                return JSONResponse(document, headers=headers)
+            return JSONResponse(keys, status, headers)
+
+        return lie
+
+    key_sets: list[Any] = [SAID, {"keys": SAID}, {"keys": [{"kty": "oct", "kid": SAID, "k": "canary-body-44"}]}, []]
+    lies += [documented(document, 500, SAID) for document in documents]
+    lies += [documented(discovery, 200, keys) for keys in key_sets]
+    for lie in lies:
+        provider.lie, asked = lie, provider.asked
+        house.house.clock.advance(360)  # beyond the life of the keys: they are read again
+        answer = await house.ask("GET", "/gate-policies", AUDITOR, caught_up=False)
+        assert answer.status_code == 200, answer.text
+        assert provider.asked > asked
+    house.house.clock.advance(timedelta(days=2).total_seconds())
+    answer = await house.ask("GET", "/gate-policies", AUDITOR, caught_up=False)
+    assert answer.status_code == 503, answer.text
+    provider.lie = lambda _path: None
 
 
 async def test_no_secret_comes_out_anywhere(
-    pool: Pool, database: Database, tmp_path: Path, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, tmp_path: Path, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
@@ -337,38 +356,74 @@ async def test_no_secret_comes_out_anywhere(
     configure_logs("debug")
     async with virtual_house(pool, tmp_path, START, Fleet(windows=90, macs=90)) as virtual:
         issuer = create_issuer(ISSUER, 7, virtual.clock)
-        provider = Starlette(routes=[Mount("/oidc", issuer)])
+        provider = Provider(Starlette(routes=[Mount("/oidc", issuer)]))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(provider)) as idp:
             house = Installation(virtual, pool, outputs, idp, issuer.state.issuer)
             inputs = build_inputs(tmp_path / "inputs")
             intent, other = await house.intent(inputs.low), await house.intent(inputs.high)
             await house.start(intent)
+            keys = await held_back(house)
             await virtual.let_pass(6)
             await faults(house)
             assert await every_route(house) > 100
             await refused_files(house)
-            await unexpected(virtual.world)
+            refused_keepers = await keepers(house, tmp_path)
+            await unexpected(virtual.world, pool)
             await house.start(other)
             await virtual.let_pass(2)
             seen = await house.ask("GET", f"/deployment-intents/{intent}", AUDITOR)
             assert seen.status_code == 200
-            feed = await house.ask("GET", "/audit/events", AUDITOR, params=QUERY | {"limit": "1000"})
+            feed = await house.ask("GET", "/audit/events", AUDITOR, params={"limit": "1000"})
             assert feed.status_code == 200, feed.text
+            await lies_of_the_provider(house, provider)
 
-    lab, texts = virtual.lab, await outputs.texts(pool)
+    lab, held, texts = virtual.lab, await outputs.held(pool), await outputs.texts(pool)
     own = [lab.directory.credentials.client_secret, lab.jamf_client_secret]
-    secrets = [*OF_SETTINGS, *FORMS, *SENT, *own, *house.tokens]
+    secrets = [*OF_SETTINGS, *FORMS, *SENT, *own, *house.tokens, *keys]
     # Vacuous it must not be: each output is there, and the vendors' refusals are in the log, without their secrets.
+    assert len(texts) > 34  # with the log, the jobs, and the read models
     there = ("logs", "answers", "spans", "metrics", "table public.event", "table public.ring_cohort")
     assert all(len(texts[name]) > 1_000 for name in there)
     assert "problem:route-unknown" not in texts["answers"]
-    assert texts["logs"].count("plane.call_failed") > 10
-    assert "job_failed" in texts["logs"]
-    assert "request_failed" in texts["logs"]
+    records = [json.loads(line) for line in texts["logs"].splitlines()]
+    events = [str(record["event"]) for record in records]
+    assert events.count("plane.call_failed") > 10
+    assert events.count("secret.not_read") == refused_keepers
+    assert events.count("oidc_keys_not_read") > 10
+    assert {"job_failed", "request_failed"} <= {*events}
+    assert {"23514", "22P02", "22000"} <= {state for state in ("23514", "22P02", "22000") if state in texts["logs"]}
     assert "[redacted]" in texts["logs"]
-    assert all(json.loads(line) for line in texts["logs"].splitlines())
     assert "/blob/" in texts["spans"]  # a package went up under a signed address
     assert "sig=" not in texts["spans"]
-    assert len({line.get("operation") for line in map(json.loads, texts["logs"].splitlines())}) > 4
+    assert "CheckViolationError" in texts["spans"]
+    assert len({record.get("operation") for record in records}) > 4
     assert [SIGNED.findall(text) for text in texts.values()] == [[]] * len(texts)
+    # What Intune held back is on record, with the approver's words and without his secrets, nor the keys to a package.
+    assert len(keys) == 2
+    assert {row["body"] is None for row in held if row["path"].endswith("/commit")} == {True}
+    assert any(row["body"] for row in held)
+    assert all("[redacted]" in row["reason"] and "[redacted]" in row["decided_by"] for row in held)
     assert hits(texts, secrets) == []
+
+
+def test_the_hunt_knows_a_secret_however_it_is_spelled() -> None:
+    secret = 'Canary/s3+key "07"'
+    assert len(spellings(secret)) == 7
+    for spelled in spellings(secret):
+        assert hits({"logs": f"<{spelled}>"}, [secret]) == [f"{secret} in logs"]
+    assert hits({"logs": "Canary/s3+key"}, [secret]) == []
+
+
+async def test_the_hunt_finds_what_leaks_into_any_output(pool: Pool, outputs: Outputs) -> None:
+    """Each output is really looked at: what is written there past every guard is found there."""
+    configure_logs("info")
+    structlog.get_logger("leaky").warning("canary-in-a-log")
+    outputs.answers.append("canary-in-an-answer")
+    with tracers.get_tracer("leaky").start_as_current_span("canary-in-a-span"):
+        pass
+    metering.get_meter("leaky").create_counter("leaks").add(1, {"of": "canary-in-a-metric"})
+    await pool.execute("insert into service_token_use values ('canary-in-a-table', now())")
+    names = ("log", "answer", "span", "metric", "table")
+    leaked = [f"canary-in-a{'n' if name[0] == 'a' else ''}-{name}" for name in names]
+    found = {one.partition(" in ")[2] for one in hits(await outputs.texts(pool), leaked)}
+    assert found == {"logs", "answers", "spans", "metrics", "table public.service_token_use"}

@@ -243,8 +243,8 @@ FORGED: Final[dict[str, tuple[Forge, str]]] = {
     ),
     "two parts": (mangled(lambda h, p, s: f"{h}.{p}"), PARTS),
     "four parts": (mangled(lambda h, p, s: f"{h}.{p}.{s}.{s}"), PARTS),
-    "oversized": (claiming(padding="x" * 16_384), "is too long"),
-    "header oversized": (headed(padding="x" * 2_048), "header of the token is too long"),
+    "oversized": (claiming(padding="x" * 16_384), "and is too long; 16,384 are the most"),
+    "header oversized": (headed(padding="x" * 2_048), "and is too long; 2,048 are the most"),
     "header no object": (lambda idp: idp.signed(b'["RS256"]', idp.claims()), NO_JSON),
     "header in UTF-16": (
         lambda idp: idp.signed('{"alg":"RS256","kid":"rsa-1"}'.encode("utf-16"), idp.claims()),

@@ -10,14 +10,14 @@ import pytest
 from token_forge import Keys, Provider
 
 from eucora.api.auth.authenticator import Authenticator
-from eucora.api.auth.grants import grants_under
+from eucora.api.auth.grants import held_under
 from eucora.api.auth.overage import GroupsElsewhere, GroupsUnavailable
 from eucora.api.problems import Refused
 from eucora.application.planes import PlaneForbidden, PlaneUnavailable
 from eucora.application.ports import EventStore
 from eucora.domain.people import Grant, Role
 from eucora.domain.planes import Plane
-from eucora.domain.role_mapping import ROLE_MAPPING_1_0, RoleMapping, RoleRule
+from eucora.domain.role_rules import ROLE_MAPPING_1_0, RoleMapping, RoleRule
 from eucora.lab.clock import ManualClock
 from eucora.store.ids import RandomIds
 
@@ -64,7 +64,8 @@ class Desk:
     elsewhere: GroupsElsewhere
 
     async def grants(self, mapping: RoleMapping = MAPPING, **claims: Any) -> tuple[Grant, ...]:
-        return await grants_under(mapping, {"sub": "ada", **claims}, "groups", self.elsewhere)
+        claims = {"sub": "ada", **claims}
+        return (await held_under(mapping, claims, "groups", self.elsewhere, now=NOON)).grants
 
 
 @pytest.fixture
@@ -125,7 +126,12 @@ async def test_without_an_answer_nobody_is_somebody_without_roles(desk: Desk, fa
     with pytest.raises(GroupsUnavailable, match=r"User\.Read\.All"):
         await desk.grants(**POINTER)
     desk.directory.failure = None
-    assert await desk.grants(**POINTER) == (Grant(Role.AUDITOR),), "a failure is not remembered"
+    desk.clock.advance(9)
+    with pytest.raises(GroupsUnavailable, match=r"User\.Read\.All"):
+        await desk.grants(**POINTER)
+    assert desk.directory.asked == [ADA], "a directory in trouble is not asked for each call of everybody"
+    desk.clock.advance(1)
+    assert await desk.grants(**POINTER) == (Grant(Role.AUDITOR),)
 
 
 @pytest.mark.parametrize("claims", [POINTER | {"oid": "nobody"}, POINTER | {"oid": 7}, POINTER | {"oid": ""}])

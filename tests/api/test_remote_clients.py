@@ -149,7 +149,9 @@ async def test_the_five_things_that_an_integrator_does_first(
     for name, module in (("python", ""), ("eucora", " -m eucora.cli.main")):
         (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{module} "$@"\n')
         (tools / name).chmod(0o755)
-    (tmp_path / "FieldNotes-1.4.2.pkg").write_bytes(package())
+    installer = tmp_path / "var/demo/story/FieldNotes/FieldNotes-1.4.2.pkg"
+    installer.parent.mkdir(parents=True)
+    installer.write_bytes(package())
     await rig.propose()
     shown = blocks((DOCS / "api.md").read_text())
     assert len(shown) == 7

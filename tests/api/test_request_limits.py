@@ -13,13 +13,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from eucora.api.app import ROUTERS
 from eucora.api.bodies import BODY_MAX
-from eucora.api.deadlines import Deadlines
-from eucora.api.gate import METHODS
+from eucora.api.deadlines import PIECE, Deadlines
 from eucora.api.limits import HEADER_COUNT_MAX, HEADERS_MAX, URL_MAX, HttpLimits
 from eucora.api.problems import Refused, render
 from eucora.api.routes import GuardedRoute
+from eucora.api.rows import METHODS
 from eucora.api.shedding import Shedding
-from eucora.api.traffic import STOPS_HARM, Kind, Traffic
+from eucora.api.traffic import READS_EVIDENCE, STOPS_HARM, Kind, Traffic
+from eucora.store.reserve import goes_first, is_first
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, GuardedRoute)]
 QUICK = HttpLimits(request_s=0.01, upload_s=0.01)
@@ -122,6 +123,40 @@ async def test_a_file_may_take_its_time_as_long_as_it_comes() -> None:
         problem_of(await http.post("/api/v1/incidents", content=pieces()), 408, "body-too-slow")
 
 
+async def test_an_upload_that_only_drips_is_cut_off() -> None:
+    """Its pieces come in time, one by one, and too little comes in that time."""
+    came = 0
+
+    async def drips() -> AsyncIterator[bytes]:
+        nonlocal came
+        while True:
+            await asyncio.sleep(0.005)
+            came += 1
+            yield b"x"
+
+    async with caller(guarded(Deadlines(reading, HttpLimits(), chunk_s=0.1))) as http, asyncio.timeout(30):
+        answer = await http.post("/api/v1/artifacts", content=drips())
+    problem_of(answer, 408, "body-too-slow")
+    assert answer.headers["connection"] == "close"
+    assert came < PIECE
+
+
+async def test_the_time_that_we_take_ourselves_is_not_counted_against_an_upload() -> None:
+    async def thoughtful(scope: Scope, receive: Receive, send: Send) -> None:
+        more = True
+        while more:
+            more = (await receive()).get("more_body", False)
+            await asyncio.sleep(0.02)
+        await answering()(scope, receive, send)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b"x"
+
+    async with caller(guarded(Deadlines(thoughtful, HttpLimits(), chunk_s=0.05))) as http:
+        assert (await http.post("/api/v1/artifacts", content=pieces())).status_code == 200
+
+
 async def test_a_reader_who_takes_nothing_is_dropped() -> None:
     sent: list[Message] = []
 
@@ -182,6 +217,42 @@ async def test_beyond_the_line_a_request_is_refused_at_once_and_what_stops_harm_
     assert crowd.inside == 2 + len(others), "the one that was refused never came in"
 
 
+async def test_a_server_bears_so_many_streams_and_whoever_asks_for_another_does_not_wait() -> None:
+    """Streams of all callers together, those that are not signed in yet among them; other requests notice nothing."""
+    crowd, path = Crowd(), f"{INTENT}/timeline/stream"
+    layer = guarded(Shedding(crowd, HttpLimits(streams_in_all=2)))
+    async with caller(layer) as http, asyncio.TaskGroup() as group:
+        streams = [group.create_task(http.get(path)) for _ in range(2)]
+        await settled()
+        answer = await http.get(path)
+        problem_of(answer, 503, "temporary-reduced-capacity")
+        assert int(answer.headers["retry-after"]) >= 1
+        ordinary = group.create_task(http.get("/api/v1/incidents"))
+        await settled()
+        assert crowd.inside == 3
+        crowd.let_go.set()
+        assert [(await one).status_code for one in (*streams, ordinary)] == [200] * 3
+        assert (await http.get(path)).status_code == 200
+
+
+async def test_only_what_stops_harm_and_probes_go_first_to_the_database() -> None:
+    """Also where a server begins a request in the context that another one left behind."""
+    first: dict[str, bool] = {}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        first[scope["path"]] = is_first()
+        await answering()(scope, receive, send)
+
+    async with caller(guarded(Shedding(app, HttpLimits()))) as http:
+        with goes_first():
+            for path in ("/api/v1/incidents", f"{INTENT}/timeline/stream", "/readyz"):
+                await http.get(path)
+            await http.post("/api/v1/artifacts")
+        await http.post(f"{INTENT}/halts")
+    assert [path for path, yes in first.items() if yes] == ["/readyz", f"{INTENT}/halts"]
+    assert len(first) == 5
+
+
 async def test_a_place_comes_free_however_a_request_ends() -> None:
     ends: list[BaseException | None] = [ValueError("a fault"), asyncio.CancelledError(), None]
 
@@ -226,6 +297,7 @@ def test_every_verb_that_stops_harm_is_a_route_and_has_a_lane_of_its_own() -> No
     assert kinds[Kind.URGENT] == STOPS_HARM
     assert kinds[Kind.HEALTH] == {"get_liveness", "get_readiness", "get_startup"}
     assert kinds[Kind.UPLOAD] == {"register_artifact", "upload_evidence_document"}
+    assert kinds[Kind.EVIDENCE] == READS_EVIDENCE
     assert kinds[Kind.STREAM] == {"stream_events", "stream_timeline"}
     assert len(kinds[Kind.ORDINARY]) > 80
 
@@ -273,7 +345,9 @@ async def test_every_answer_is_marked_and_told_to_nobody_else(rig: Rig) -> None:
         told = answer.headers
         assert told["x-content-type-options"] == "nosniff"
         assert told["referrer-policy"] == "no-referrer"
-        assert told["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        policy = {part.strip() for part in told["content-security-policy"].split(";")}
+        wanted = ("default-src", "base-uri", "form-action", "frame-ancestors", "object-src")
+        assert policy == {f"{name} 'none'" for name in wanted}
         assert told["cross-origin-resource-policy"] == told["cross-origin-opener-policy"] == "same-origin"
         assert told["cache-control"] == "no-store"
         assert "strict-transport-security" not in told, "http says nothing about https"

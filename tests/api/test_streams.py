@@ -1,82 +1,21 @@
 """Live changes: what a stream sends is complete and in order, over any number of reconnects to any replica."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from random import Random
 from typing import Any
 
 import pytest
 from api_rig import ADMIN, AUDITOR, NOBODY, PACKAGER, PUBLISHER, Rig, problem
 from layered import scope_of
-from starlette.types import ASGIApp, Message
+from stream_reader import Reader, reading, until
 
 from eucora.api.app import create_app
-from eucora.api.event_stream import EventStream, Streams
-from eucora.api.problems import Refused
+from eucora.api.event_stream import CHASES_MAX, EventStream, Reached, Streams
+from eucora.api.problems import Problem, Refused, Row
 
 LOG = "/api/v1/audit/events/stream"
-WAIT_S = 20.0  # only a stream that is stuck takes so long
-
-
-class Reader:
-    """One connection to a stream, read event by event as a browser does it."""
-
-    def __init__(self) -> None:
-        self.messages: asyncio.Queue[Message] = asyncio.Queue()
-        self.gone = asyncio.Event()
-        self.status, self.ended, self.retry_ms = 0, False, 0
-        self.buffer, self.comments = b"", 0
-
-    async def receive(self) -> Message:
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Message) -> None:
-        await self.messages.put(message)
-
-    async def event(self) -> tuple[int, Any] | None:
-        """The next event: id and data; None when the stream has ended."""
-        while True:
-            while b"\n\n" in self.buffer:
-                block, _, self.buffer = self.buffer.partition(b"\n\n")
-                if (event := self._parsed(block)) is not None:
-                    return event
-            if self.ended:
-                return None
-            async with asyncio.timeout(WAIT_S):
-                message = await self.messages.get()
-            self.status = message.get("status", self.status)
-            self.buffer += message.get("body", b"")
-            self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
-
-    def _parsed(self, block: bytes) -> tuple[int, Any] | None:
-        fields = dict(line.split(b": ", 1) for line in block.split(b"\n"))
-        self.comments += b"" in fields
-        self.retry_ms = int(fields.get(b"retry", self.retry_ms))
-        return (int(fields[b"id"]), json.loads(fields[b"data"])) if b"id" in fields else None
-
-
-@asynccontextmanager
-async def reading(app: ASGIApp, path: str, token: str, **headers: str) -> AsyncIterator[Reader]:
-    """A reader of the stream; the stream has ended when the block has."""
-    reader = Reader()
-    path, _, query = path.partition("?")
-    given = {"authorization": f"Bearer {token}", "accept": "text/event-stream"} | headers
-    scope = scope_of(path) | {
-        "query_string": query.encode(),
-        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
-        "http_version": "1.1",
-    }
-    scope.pop("state")
-    task = asyncio.ensure_future(app(scope, reader.receive, reader.send))
-    try:
-        yield reader
-    finally:
-        reader.gone.set()
-        async with asyncio.timeout(WAIT_S):
-            await task
 
 
 async def test_nothing_is_missed_or_doubled_over_reconnects_to_two_replicas(rig: Rig) -> None:
@@ -179,24 +118,42 @@ async def test_a_server_that_stops_sends_its_readers_away(rig: Rig) -> None:
 
 
 class Source:
-    """A log in memory, and the streams that follow it."""
+    """A log in memory, the streams that follow it, and what their callers may."""
 
-    def __init__(self, most: int = 2, life_s: float = 300.0) -> None:
+    def __init__(self, most: int = 2, **times: float) -> None:
         self.events: list[bytes] = []
-        self.down = False
-        self.streams = Streams(self.mark, lambda: False, most, poll_s=0.0, life_s=life_s)
+        self.down = self.stale = False
+        self.looks = self.fetches = self.judged = 0
+        self.lost: Refused | None = None
+        self.wake, self.stopping = asyncio.Event(), asyncio.Event()
+        usual = {"poll_s": 0.0, "gap_s": 0.0}
+        self.streams = Streams(self.look, self.stopping, most, self.hear, **(usual | times))
 
-    async def mark(self) -> object:
-        if self.down:
-            raise OSError("the database is away")
-        return len(self.events)
+    async def hear(self, wake: asyncio.Event) -> None:
+        self.wake = wake
+        await asyncio.Event().wait()
+
+    async def look(self) -> Reached:
+        self.looks += 1
+        self._there()
+        return Reached(len(self.events) - 1, -1 if self.stale else len(self.events) - 1)
 
     async def fetch(self, after: int) -> list[tuple[int, bytes]]:
-        await self.mark()
+        self.fetches += 1
+        self._there()
         return [(at, body) for at, body in enumerate(self.events) if at > after][:3]
 
+    async def hold(self, *, sending: bool) -> None:
+        self.judged += 1
+        if self.lost is not None:
+            raise self.lost
+
     def stream(self, principal: str = "ada", after: int = -1) -> EventStream:
-        return EventStream(self.streams, principal, after, self.fetch, stays=True)
+        return EventStream(self.streams, principal, after, self.fetch, self, stays=True)
+
+    def _there(self) -> None:
+        if self.down:
+            raise OSError("the database is away")
 
 
 async def test_a_caller_has_so_many_streams_and_gets_one_back_when_one_ends() -> None:
@@ -250,3 +207,74 @@ async def test_news_between_a_look_and_the_wait_is_not_slept_over() -> None:
             group.create_task(write())
             assert [await reader.event() for _ in range(60)] == [(number, number) for number in range(60)]
         assert reader.comments == 0
+
+
+async def test_streams_that_wait_ask_nothing_and_one_hint_wakes_them_all() -> None:
+    source = Source(most=5, poll_s=3_600.0, judge_s=0.0)
+    source.events.append(b'"first"')
+    async with AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(reading(source.stream(), LOG, "")) for _ in range(5)]
+        assert [await reader.event() for reader in readers] == [(0, "first")] * 5
+        await until(lambda: source.looks == 1 and source.fetches == 3 * 5)  # the beginning, what is new, and the news
+        before = source.judged
+        await until(lambda: source.judged > before + 100)
+        assert (source.looks, source.fetches) == (1, 15), "time passes, and nobody looks"
+        source.events.append(b'"second"')
+        source.wake.set()
+        assert [await reader.event() for reader in readers] == [(1, "second")] * 5
+        assert source.looks == 2
+
+
+async def test_a_read_model_that_is_behind_is_looked_after_for_a_while_only() -> None:
+    source = Source(poll_s=3_600.0)
+    source.events.append(b"{}")
+    source.stale = True
+    async with reading(source.stream(), LOG, "") as reader:
+        assert await reader.event() == (0, {})
+        await until(lambda: source.looks == 1 + CHASES_MAX)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert source.looks == 1 + CHASES_MAX
+        source.events.append(b"{}")
+        source.wake.set()
+        assert await reader.event() == (1, {})
+        await until(lambda: source.looks == 2 * (1 + CHASES_MAX))
+
+
+async def test_when_the_last_stream_has_ended_nobody_looks_any_more() -> None:
+    source = Source()
+    source.events.append(b"{}")
+    for _ in range(2):
+        async with reading(source.stream(), LOG, "") as reader:
+            assert await reader.event() == (0, {})
+            await until(lambda: source.looks > 10)
+        source.looks = 0
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert source.looks == 0
+
+
+async def test_who_may_no_more_is_told_so_before_anything_else_and_nothing_after() -> None:
+    refusal = Refused(Problem(Row(401, "token-refused", "No"), "It was revoked."))
+    for sending in (True, False):
+        source = Source(judge_s=3_600.0 if sending else 0.0)
+        source.events.append(b'"first"')
+        async with reading(source.stream(), LOG, "") as reader:
+            assert await reader.event() == (0, "first")
+            source.lost = refusal
+            if sending:
+                source.events.append(b'"second"')
+            assert await reader.event() is None
+            assert reader.problem is not None
+            assert reader.problem["type"] == "urn:eucora:problem:token-refused"
+            assert reader.problem["instance"] == LOG
+
+
+async def test_a_server_that_stops_waits_for_no_look() -> None:
+    source = Source(poll_s=3_600.0)
+    source.events.append(b"{}")
+    async with reading(source.stream(), LOG, "") as reader:
+        assert await reader.event() == (0, {})
+        source.stopping.set()
+        assert await reader.event() is None
+        assert reader.problem is None

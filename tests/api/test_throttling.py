@@ -1,23 +1,27 @@
 """Quotas: what an honest caller never sees, a guesser meets soon, and no replica hands out twice."""
 
+import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from unittest.mock import ANY
 
 import asyncpg
+import httpx
 import pytest
 from api_rig import ADMIN, AUDITOR, OPERATOR, Rig, problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layered import INTENT, caller, guarded, nothing_more, problem_of, scope_of
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eucora.api.layers import header
+from eucora.api.app import create_app
+from eucora.api.layers import header, refuse
 from eucora.api.limits import HttpLimits
-from eucora.api.problems import Refused
+from eucora.api.problems import Problem, Refused, Row
 from eucora.api.quotas import Policy, Quotas
-from eucora.api.throttling import Throttle, Throttling, address_of
+from eucora.api.throttling import JUDGED_AT_ONCE, JUDGED_LATER, Throttle, Throttling, address_of
 from eucora.api.traffic import Kind
 from eucora.cli.http_server import server
 from eucora.domain.people import Person
@@ -94,6 +98,70 @@ def test_in_no_stretch_of_time_is_more_let_in_than_the_quota_and_what_came_back(
             assert last - first + 1 <= quota + (end - start) / policy.each_s + 1e-6
 
 
+GUESSES = Policy("refused-sign-ins", 10, 60_000, of_anybody=True)
+
+
+def test_no_crowd_of_addresses_lets_in_a_caller_over_his_quota() -> None:
+    quotas = Quotas(now=Watch(), most=100)
+    assert [quotas.take("ada", SLOW).admitted for _ in range(11)] == [True] * 10 + [False]
+    for number in range(1_000):
+        quotas.take(f"address:{number}", GUESSES)
+    assert not quotas.look("ada", SLOW).admitted
+
+
+def test_of_a_crowd_of_principals_nobody_over_his_quota_is_forgotten() -> None:
+    watch = Watch()
+    quotas = Quotas(now=watch, most=100)
+    for number in range(10):
+        for _ in range(10):
+            quotas.take(f"spent {number}", SLOW)
+    for number in range(1_000):
+        watch.at += 0.1
+        quotas.take(f"somebody {number}", SLOW)
+    assert not any(quotas.look(f"spent {number}", SLOW).admitted for number in range(10))
+    assert quotas.look("somebody 0", SLOW).left == 10, "of those with room the least spent was forgotten"
+    assert quotas.look("somebody 999", SLOW).left == 9
+
+
+def test_of_a_crowd_of_addresses_the_worst_guesser_is_remembered_and_their_number_is_bounded() -> None:
+    quotas = Quotas(now=Watch(), most=100)
+    for _ in range(10):
+        quotas.take("address:worst", GUESSES)
+    for number in range(1_000):
+        quotas.take(f"address:{number}", GUESSES)
+    assert not quotas.look("address:worst", GUESSES).admitted
+    assert sum(quotas.look(f"address:{number}", GUESSES).left < 10 for number in range(1_000)) <= 100
+
+
+async def test_what_was_not_told_to_the_others_is_not_forgotten() -> None:
+    class Told:
+        """A book that hears everything, and says that each is as far ahead as it told."""
+
+        def __init__(self) -> None:
+            self.heard: dict[str, float] = {}
+
+        async def spend(self, costs: Mapping[str, float]) -> Mapping[str, float]:
+            self.heard |= costs
+            return costs
+
+        async def purge(self) -> None:
+            raise AssertionError("not asked")
+
+    book = Told()
+    quotas = Quotas(book, Watch(), most=100)
+    for number in range(300):
+        quotas.take(f"somebody {number}", SLOW)
+    await quotas.settle()
+    assert book.heard == {f"somebody {number}": SLOW.each_s for number in range(300)}
+    book.heard.clear()
+    for number in range(300, 1_000):
+        quotas.take(f"somebody {number}", SLOW)
+        await quotas.settle()
+    assert len(book.heard) == 700
+    known = sum(quotas.look(f"somebody {number}", SLOW).left < 10 for number in range(1_000))
+    assert known <= 330, "once they are settled they make room"
+
+
 async def test_replicas_hear_of_each_other_and_the_long_run_is_exact(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     watches = [Watch(), Watch()]
     one, two = (Quotas(SharedQuotas(pool), watch) for watch in watches)
@@ -159,14 +227,14 @@ def test_a_caller_over_his_quota_can_still_stop_a_rollout() -> None:
     throttle = Throttle(HttpLimits(rate=60), Quotas(now=Watch()))
     ordinary: dict[str, Any] = {"kind": Kind.ORDINARY}
     for _ in range(60):
-        throttle.admit(ordinary, person())
+        throttle.admit(ordinary, person().actor)
     with pytest.raises(Refused) as refused:
-        throttle.admit(ordinary, person())
+        throttle.admit(ordinary, person().actor)
     told = refused.value.problem
     assert (told.row.status, told.row.slug) == (429, "quota-exceeded")
     assert told.facts == {"violated-policies": ["default"]}
-    throttle.admit({"kind": Kind.URGENT}, person())
-    throttle.admit(ordinary, person("eve"))
+    throttle.admit({"kind": Kind.URGENT}, person().actor)
+    throttle.admit(ordinary, person("eve").actor)
 
 
 class Door:
@@ -180,7 +248,7 @@ class Door:
         good = self.open and header(scope, b"authorization").startswith(b"good")
         if good:
             scope["state"]["person"] = person()
-            self.throttle.admit(scope["state"], person())
+            self.throttle.admit(scope["state"], person().actor)
         await send({"type": "http.response.start", "status": 200 if good else 401, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
@@ -207,6 +275,73 @@ async def test_guessing_is_slow_and_costs_the_neighbours_who_are_signed_in_nothi
         assert (await elsewhere.get("/", headers=other)).status_code == 200
         watch.at += 3
         assert (await http.get("/", headers=other)).status_code == 200
+
+
+URGENT = f"{INTENT}/halts"
+
+
+class Judging:
+    """An app that has the throttle judge who calls, as every route does. Who shows ``good`` is believed once let go."""
+
+    def __init__(self, throttle: Throttle) -> None:
+        self.throttle, self.judged, self.let_go = throttle, 0, asyncio.Event()
+        self.let_go.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def judge() -> Person:
+            self.judged += 1
+            await self.let_go.wait()
+            if header(scope, b"authorization").startswith(b"good"):
+                return person()
+            raise Refused(Problem(Row(401, "token-refused", "No"), "No."))
+
+        try:
+            scope["state"]["person"] = await self.throttle.judged(scope["state"], judge)
+        except Refused as refused:
+            await refuse(scope, send, refused.problem)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def judging(guesses: int = 3) -> tuple[Judging, ASGIApp]:
+    throttle = Throttle(HttpLimits(guesses=guesses), Quotas(now=Watch()))
+    app = Judging(throttle)
+    return app, guarded(Throttling(app, throttle))
+
+
+async def test_no_guesser_keeps_a_neighbour_from_stopping_harm() -> None:
+    _, app = judging()
+    async with caller(app) as http:
+        for number in range(3):
+            answer = await http.post(URGENT, headers={"Authorization": f"guess {number}"})
+            assert answer.status_code == 401
+        fresh = {"Authorization": "good, and never seen here"}
+        problem_of(await http.get("/", headers=fresh), 429, "abnormal-usage-detected")
+        told = problem_of(await http.post(URGENT, headers={"Authorization": "guess 3"}), 429, "abnormal-usage-detected")
+        assert told["violated-policies"] == ["refused-sign-ins"], "not even whether it was a good guess"
+        assert (await http.post(URGENT, headers=fresh)).status_code == 200
+        assert (await http.get("/", headers=fresh)).status_code == 200, "from here on the token is known"
+
+
+async def test_what_a_guesser_costs_there_is_bounded() -> None:
+    door, app = judging(guesses=1)
+    async with caller(app) as http, asyncio.TaskGroup() as group:
+        assert (await http.post(URGENT, headers={"Authorization": "guess"})).status_code == 401
+        door.let_go.clear()
+        room = JUDGED_AT_ONCE + JUDGED_LATER
+        asked = [
+            group.create_task(http.post(URGENT, headers={"Authorization": "good" if number == room - 1 else "guess"}))
+            for number in range(room)
+        ]
+        for _ in range(500):
+            await asyncio.sleep(0)
+        assert door.judged == 1 + JUDGED_AT_ONCE, "the others wait in line"
+        one_more = await http.post(URGENT, headers={"Authorization": "guess"})
+        problem_of(one_more, 429, "abnormal-usage-detected")
+        door.let_go.set()
+        answers = [(await one).status_code for one in asked]
+    assert answers == [429] * (room - 1) + [200]
 
 
 async def test_a_token_that_has_expired_and_no_token_at_all_are_no_guesses() -> None:
@@ -266,6 +401,37 @@ async def test_who_a_caller_says_that_he_is_counts_only_from_a_trusted_proxy(
     headers = [(b"x-forwarded-for", b"203.0.113.66, 198.51.100.1"), (b"x-forwarded-proto", b"https")]
     await config.loaded_app(scope_of("/") | {"client": (peer, 1), "headers": headers}, nothing_more, ANY)
     assert found == [(seen, scheme)]
+
+
+async def test_guesses_at_one_replica_bar_the_address_at_the_other(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    # Twenty seconds each: a test's own time does not count.
+    one, two = (Throttle(HttpLimits(guesses=3), Quotas(SharedQuotas(pool), Watch())) for _ in range(2))
+    for _ in range(3):
+        one.refused("192.0.2.7", b"a guess")
+    two.refused("192.0.2.7", b"a guess")
+    assert two.barred("192.0.2.7", b"good, and new here") is None, "before they settle it has seen one guess"
+    await one.quotas.settle()
+    await two.quotas.settle()
+    problem_there = two.barred("192.0.2.7", b"good, and new here")
+    assert problem_there is not None
+    assert problem_there.row.slug == "abnormal-usage-detected"
+    assert two.barred("192.0.2.8", b"good, and new here") is None
+
+
+async def test_a_halt_gets_through_where_somebody_guesses(rig: Rig) -> None:
+    app = create_app(replace(rig.app.state.house.deps, limits=HttpLimits(guesses=3)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://eucora.test") as http:
+        there = replace(rig, http=http)
+        for number in range(3):
+            guess = {"Authorization": f"Bearer guess-{number}"}
+            problem(await there.ask("GET", "/people/me", headers=guess), 401, "token-refused")
+        problem(await there.get("/people/me", OPERATOR), 429, "abnormal-usage-detected")
+        halted = await there.post(f"{INTENT}/halts", OPERATOR, {"reason": "It breaks logins"})
+        problem(halted, 404, "deployment-intent-unknown")
+        problem(await there.post(f"{INTENT}/halts", AUDITOR, {"reason": "Let me"}), 403, "role-missing")
+        guess = {"Authorization": "Bearer guess-3"}
+        refused = await there.ask("POST", f"{INTENT}/halts", headers=guess, json={"reason": "Let me"})
+        problem(refused, 429, "abnormal-usage-detected")
 
 
 async def test_a_caller_is_told_how_his_quota_stands(rig: Rig) -> None:

@@ -12,7 +12,7 @@ READ_ELSEWHERE = {"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"}  # the standa
 def test_the_paper_and_the_code_name_the_same_settings() -> None:
     paper = (ROOT / "docs" / "settings.md").read_text()
     table = "\n".join(line for line in paper.splitlines() if line.startswith("| `"))
-    documented = set(re.findall(r"`((?:EUCORA|INTUNE|JAMF|KANDJI|OTEL)_[A-Z0-9_]+)`", table))
+    documented = set(re.findall(r"`((?:EUCORA|INTUNE|JAMF|KANDJI|OTEL|AZURE|IDENTITY)_[A-Z0-9_]+)`", table))
     read = {str(field.validation_alias) for field in Settings.model_fields.values()}
     assert documented == read | READ_ELSEWHERE
 

@@ -208,7 +208,7 @@ async def test_an_export_reads_the_log_and_the_read_models_and_is_refused_all_el
         assert await owner.fetch(f"select * from {readable} limit 1") is not None
     statements = [
         *(f"select from {one}" for one in sorted(APP_MAY.keys() - {"event", "log_head"})),
-        "select from read_model.service_token_v1",
+        "select from read_model.service_token_v2",
         "insert into event select * from event",
         "update log_head set next = 0",
         "delete from read_model.intent_v3",
@@ -233,4 +233,4 @@ async def test_a_read_model_that_is_built_anew_stays_open_to_exports(owner: asyn
     await runner.rebuild("tokens")
     facts = await found(owner)
     assert f"table read_model.intent_v3: {READER} may SELECT" in facts
-    assert f"table read_model.service_token_v1: {READER} may SELECT" not in facts
+    assert f"table read_model.service_token_v2: {READER} may SELECT" not in facts

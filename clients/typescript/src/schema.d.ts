@@ -21,8 +21,8 @@ export interface paths {
          * Register Artifact
          * @description Register an installer: the body is the file itself. The id is its SHA-256.
          *
-         *     The Idempotency-Key is held against the method, path and query alone, because the body streams by; the same bytes
-         *     are registered once whatever the key.
+         *     The same bytes are registered once whatever the Idempotency-Key. A key that was used for another file is refused
+         *     when the file has come in, and nothing of it is kept.
          */
         post: operations["register_artifact"];
         delete?: never;
@@ -40,7 +40,7 @@ export interface paths {
         };
         /**
          * Get Artifact
-         * @description One artifact by its digest.
+         * @description One artifact by its digest. What was registered stays as it is, so its ETag does, too.
          */
         get: operations["get_artifact"];
         put?: never;
@@ -235,7 +235,8 @@ export interface paths {
         put?: never;
         /**
          * Delegate Cab Vote
-         * @description Lend your vote for a time. It stays yours: it is cast once, by you or in your name.
+         * @description Lend your vote for a time, in person: a service token lends none. It stays yours: it is cast once, by you or in
+         *     your name.
          */
         post: operations["delegate_cab_vote"];
         delete?: never;
@@ -968,8 +969,11 @@ export interface paths {
          * @description What happens around the intent, as it happens: server-sent events, each with its position as its id.
          *
          *     The data of an event is an entry of the timeline. Come back with the last id, and nothing is missed or doubled. A
-         *     stream ends after five minutes, and when the server stops; a browser's EventSource comes back by itself. Without
-         *     text/event-stream in Accept the answer ends after the first 200 entries.
+         *     stream ends after five minutes, and when the server stops; a browser's EventSource comes back by itself. It also
+         *     ends, within seconds and before anything more is told, when the caller may not read it any longer: his token is
+         *     revoked or over, or his roles have changed. The last event is then of the type problem, has no id, and its data is
+         *     the problem that a new request would be answered with. Without text/event-stream in Accept the answer ends after
+         *     the first 200 entries.
          */
         get: operations["stream_timeline"];
         put?: never;
@@ -1136,7 +1140,7 @@ export interface paths {
         };
         /**
          * Get Evidence Pack
-         * @description One evidence pack by its digest, with what is missing in it.
+         * @description One evidence pack by its digest, with what is missing in it; its ETag moves with each newer scan.
          */
         get: operations["get_evidence_pack"];
         put?: never;
@@ -1944,13 +1948,15 @@ export interface paths {
         };
         /**
          * List Role Mappings
-         * @description Role mappings, newest first. Version 1.0 comes with the product and is in the list only once retired.
+         * @description Role mappings, newest first. Version 1.0 comes with the product and is in the list only once replaced or
+         *     retired.
          */
         get: operations["list_role_mappings"];
         put?: never;
         /**
          * Propose Role Mapping
-         * @description Propose a version; a CAB approver activates it. You hold yourself what it gives beyond the one in force.
+         * @description Propose a version; a CAB approver activates it. You hold yourself what it gives beyond the one in force,
+         *     and for as long.
          *
          *     A version is whole: rules of the one in force that are left out end with its activation.
          */
@@ -2039,9 +2045,30 @@ export interface paths {
         /**
          * Issue Service Token
          * @description Issue a token. Its secret is in this answer only, so the answer is not kept and an Idempotency-Key has no
-         *     meaning here: after a lost answer, revoke the token and issue another.
+         *     meaning here: after a lost answer, revoke the token and issue another. What is issued with a token ends with that
+         *     token, and issues nothing itself.
          */
         post: operations["issue_service_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/service-tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Service Token
+         * @description One service token, without its secret.
+         */
+        get: operations["get_service_token"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2059,7 +2086,8 @@ export interface paths {
         put?: never;
         /**
          * Revoke Service Token
-         * @description Revoke a token; the next call that shows it is refused.
+         * @description Revoke a token; the next call that shows it is refused, and so is one that shows a token issued with it or
+         *     exchanged under a workload trust made with it.
          */
         post: operations["revoke_service_token"];
         delete?: never;
@@ -2101,8 +2129,9 @@ export interface paths {
          * Exchange Token
          * @description Exchange the token of a CI job for a short-lived one of ours, under a trust that an admin made (RFC 8693).
          *
-         *     The token in the body is what the job signs in with; there is no other. A trust that does not exist, one that was
-         *     revoked and a token that does not fit are refused alike.
+         *     The token in the body is what the job signs in with; there is no other. It is good for one exchange: after a lost
+         *     answer get another one from the CI. A trust that does not exist, one that was revoked and a token that does not fit
+         *     are refused alike.
          */
         post: operations["exchange_token"];
         delete?: never;
@@ -2186,9 +2215,32 @@ export interface paths {
         put?: never;
         /**
          * Make Workload Trust
-         * @description Trust the jobs of a CI that fit: they exchange their tokens for ours. A trust without a condition is refused.
+         * @description Trust the jobs of a CI that fit: they exchange their tokens for ours. A trust without a condition is refused, and
+         *     so is an issuer that the installation was not told of. What you hold for a time, the trust gives for no longer; one
+         *     that is made with a service token ends with that. The roles cab_approver, security_reviewer and break_glass are not
+         *     given: a pipeline judges nobody's work.
          */
         post: operations["make_workload_trust"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workload-trusts/{trust_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Workload Trust
+         * @description One workload trust, with its version as ETag.
+         */
+        get: operations["get_workload_trust"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2206,7 +2258,7 @@ export interface paths {
         put?: never;
         /**
          * Revoke Workload Trust
-         * @description Exchange nothing under the trust from now on. Tokens that were exchanged end by themselves, within the hour.
+         * @description Exchange nothing under the trust from now on; tokens that were exchanged under it are void with the next call.
          */
         post: operations["revoke_workload_trust"];
         delete?: never;
@@ -2245,6 +2297,8 @@ export interface paths {
         /**
          * Get Readiness
          * @description The database answers, takes writes and has the schema of this version; the server is not being stopped.
+         *
+         *     The database is asked once a second at the most. A projection that is behind slows reads and stops nothing.
          */
         get: operations["get_readiness"];
         put?: never;
@@ -3857,8 +3911,11 @@ export interface components {
          *     package id, ``value`` version. bundle (intune_macos): ``name`` bundle id of the app, ``value`` its version.
          */
         DetectionAsked: {
-            /** Kind */
-            kind: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "file" | "registry" | "msi" | "script" | "receipt" | "bundle";
             /**
              * Name
              * @default
@@ -7341,22 +7398,6 @@ export interface components {
             ref: string;
         };
         /**
-         * LagBody
-         * @description ``behind``: events not folded yet; ``error``: what the last fold failed with, else empty.
-         */
-        LagBody: {
-            /** Behind */
-            behind: number;
-            /** Error */
-            error: string;
-            /** Name */
-            name: string;
-            /** Position */
-            position: number;
-            /** Updated At */
-            updated_at: string | null;
-        };
-        /**
          * LevelChange
          * @description ``by`` is empty where a spike did it; ``reason`` is empty where CAB approved a rise.
          */
@@ -8747,6 +8788,8 @@ export interface components {
          *           "proposed_at": null,
          *           "proposed_by": "",
          *           "reason": "comes with the product",
+         *           "replaced_at": null,
+         *           "replaced_by": "",
          *           "retire_reason": "",
          *           "retired_at": null,
          *           "retired_by": "",
@@ -8987,11 +9030,13 @@ export interface components {
          *           "id": "01a2069c-395e-7ad1-a96e-90899efd6053",
          *           "issued_at": "2026-03-02T08:00:00Z",
          *           "issued_by": "https://idp.example/oidc|9c42d453-6caa-572f-9895-31f800352147",
+         *           "issued_with": "",
          *           "last_used_at": null,
          *           "name": "siem",
          *           "revoke_reason": "",
          *           "revoked_at": null,
          *           "revoked_by": "",
+         *           "trust_id": "",
          *           "valid": true
          *         }
          *       ],
@@ -9012,6 +9057,7 @@ export interface components {
          *           "id": "01a2069c-4332-7ee3-a101-0816ff82a9b3",
          *           "made_at": "2026-03-02T08:01:00Z",
          *           "made_by": "https://idp.example/oidc|9c42d453-6caa-572f-9895-31f800352147",
+         *           "made_with": "",
          *           "revoke_reason": "",
          *           "revoked_at": null,
          *           "revoked_by": "",
@@ -9043,6 +9089,7 @@ export interface components {
          *             "name": "notes pipeline",
          *             "valid_s": 900
          *           },
+         *           "until": null,
          *           "version": 1
          *         }
          *       ],
@@ -9196,8 +9243,11 @@ export interface components {
          *     ``output``.
          */
         NeedRuleAsked: {
-            /** Kind */
-            kind: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "file" | "registry" | "script";
             /**
              * Name
              * @default
@@ -10041,185 +10091,6 @@ export interface components {
          */
         Question: "exception" | "extension";
         /**
-         * ReadyBody
-         * @description Ready, with the lag of each projection: a projection that is behind slows reads and stops nothing.
-         * @example {
-         *       "head": 31,
-         *       "projections": [
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "intents",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.853881Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "timeline",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.875022Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "operations",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.900389Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "cab_desk",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.925309Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "cab_delegations",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.926540Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "artifacts",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.941605Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "evidence_packs",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.953099Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "incidents",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.967794Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "change_windows",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.968904Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "policy_exceptions",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.969825Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "break_glass",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.971108Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "break_glass_deeds",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.982138Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "drift_findings",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:53.987083Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "history",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.000905Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "gate_policies",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.023090Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "governance_policies",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.027209Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "risk_models",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.028704Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "role_mappings",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.029699Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "trust_maturity",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.037064Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "calibration",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.040153Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "tokens",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.052200Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "workload_trusts",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.060935Z"
-         *         },
-         *         {
-         *           "behind": 1,
-         *           "error": "",
-         *           "name": "connectors",
-         *           "position": 30,
-         *           "updated_at": "2026-11-23T04:13:54.099747Z"
-         *         }
-         *       ],
-         *       "status": "ok"
-         *     }
-         */
-        ReadyBody: {
-            /** Head */
-            head: number;
-            /** Projections */
-            projections: components["schemas"]["LagBody"][];
-            /** Status */
-            status: string;
-        };
-        /**
          * ReasonAsked
          * @description Why; it is recorded with the decision.
          * @example {
@@ -10445,8 +10316,11 @@ export interface components {
         ReturnCodeAsked: {
             /** Code */
             code: number;
-            /** Meaning */
-            meaning: string;
+            /**
+             * Meaning
+             * @enum {string}
+             */
+            meaning: "success" | "soft_reboot" | "hard_reboot" | "retry" | "failed";
         };
         /**
          * ReviewAsked
@@ -11960,6 +11834,8 @@ export interface components {
          *       "proposed_at": null,
          *       "proposed_by": "",
          *       "reason": "comes with the product",
+         *       "replaced_at": null,
+         *       "replaced_by": "",
          *       "retire_reason": "",
          *       "retired_at": null,
          *       "retired_by": "",
@@ -11983,6 +11859,10 @@ export interface components {
             proposed_by: string;
             /** Reason */
             reason: string;
+            /** Replaced At */
+            replaced_at: string | null;
+            /** Replaced By */
+            replaced_by: string;
             /** Retire Reason */
             retire_reason: string;
             /** Retired At */
@@ -12025,7 +11905,8 @@ export interface components {
          * RoleRule
          * @description Whoever's token has ``value`` (exactly) among the values of ``claim`` holds the role inside the scope.
          *
-         *     A dot leads into an object, as in ``realm_access.roles``, where no claim has the whole name.
+         *     A dot leads into an object, as in ``realm_access.roles``, where no claim has the whole name. From ``until`` (UTC) on
+         *     the rule gives nothing; None: it has no end of its own.
          */
         RoleRule: {
             /** Claim */
@@ -12039,18 +11920,24 @@ export interface components {
              *     }
              */
             scope: components["schemas"]["Scope"];
+            /** Until */
+            until?: string | null;
             /** Value */
             value: string;
         };
         /**
          * RoleRuleAsked
          * @description Whoever's token has exactly this value in this claim holds the role. A publisher's scope is written out.
+         *
+         *     From ``until`` on the rule gives nothing; null: it has no end. A rule for an auditor has one, within a year.
          */
         RoleRuleAsked: {
             /** Claim */
             claim: string;
             role: components["schemas"]["Role"];
             scope?: components["schemas"]["ScopeAsked"] | null;
+            /** Until */
+            until?: string | null;
             /** Value */
             value: string;
         };
@@ -12316,6 +12203,8 @@ export interface components {
         /**
          * StopBody
          * @description A rollout that stood still because of it; ``latency_ms``: from what called for that to the halt or pause.
+         *
+         *     The clocks of two replicas may differ by more than it took; then it is 0.
          */
         StopBody: {
             /**
@@ -12677,7 +12566,9 @@ export interface components {
          * TokenBody
          * @description A token without its secret. ``valid``: whether it would be accepted now.
          *
-         *     ``last_used_at``: to the minute; null: it never was, or before such times were kept.
+         *     ``last_used_at``: to the minute; null: it never was, or before such times were kept. ``trust_id``: the workload
+         *     trust under which it was exchanged, and with which it ends; empty: it was issued. ``issued_with``: the token with
+         *     which it was issued, and with which it ends; empty: by somebody who had signed in, or at the machine itself.
          * @example {
          *       "expires_at": "2026-06-01T00:00:00Z",
          *       "grants": [
@@ -12693,11 +12584,13 @@ export interface components {
          *       "id": "01a2069c-395e-7ad1-a96e-90899efd6053",
          *       "issued_at": "2026-03-02T08:00:00Z",
          *       "issued_by": "https://idp.example/oidc|9c42d453-6caa-572f-9895-31f800352147",
+         *       "issued_with": "",
          *       "last_used_at": null,
          *       "name": "siem",
          *       "revoke_reason": "",
          *       "revoked_at": null,
          *       "revoked_by": "",
+         *       "trust_id": "",
          *       "valid": true
          *     }
          */
@@ -12718,6 +12611,8 @@ export interface components {
             issued_at: string;
             /** Issued By */
             issued_by: string;
+            /** Issued With */
+            issued_with: string;
             /** Last Used At */
             last_used_at: string | null;
             /** Name */
@@ -12728,6 +12623,8 @@ export interface components {
             revoked_at: string | null;
             /** Revoked By */
             revoked_by: string;
+            /** Trust Id */
+            trust_id: string;
             /** Valid */
             valid: boolean;
         };
@@ -12819,11 +12716,14 @@ export interface components {
         };
         /**
          * TrustBody
-         * @description A trust; ``revoked_at`` null: it stands.
+         * @description A trust; ``revoked_at`` null: it stands, until ``until`` where its maker holds what it gives for no longer.
+         *
+         *     ``made_with``: the service token with which it was made, and with whose revocation it ends; empty: with none.
          * @example {
          *       "id": "01a2069c-4332-7ee3-a101-0816ff82a9b3",
          *       "made_at": "2026-03-02T08:01:00Z",
          *       "made_by": "https://idp.example/oidc|9c42d453-6caa-572f-9895-31f800352147",
+         *       "made_with": "",
          *       "revoke_reason": "",
          *       "revoked_at": null,
          *       "revoked_by": "",
@@ -12855,6 +12755,7 @@ export interface components {
          *         "name": "notes pipeline",
          *         "valid_s": 900
          *       },
+         *       "until": null,
          *       "version": 1
          *     }
          */
@@ -12868,6 +12769,8 @@ export interface components {
             made_at: string;
             /** Made By */
             made_by: string;
+            /** Made With */
+            made_with: string;
             /** Revoke Reason */
             revoke_reason: string;
             /** Revoked At */
@@ -12875,6 +12778,8 @@ export interface components {
             /** Revoked By */
             revoked_by: string;
             terms: components["schemas"]["Terms"];
+            /** Until */
+            until: string | null;
             /** Version */
             version: number;
         };
@@ -13005,6 +12910,10 @@ export interface components {
         "Eucora-Position": string;
         /** @description There on the answer to a repeat, which did nothing anew. */
         "Idempotent-Replayed": "true";
+        /** @description The page that follows, with rel="next"; not there on the last one. */
+        Link: string;
+        /** @description Where what was written can be read. */
+        Location: string;
         /** @description Seconds after which the same may succeed. */
         "Retry-After": string;
         /** @description The challenge: Bearer, and what was wrong. */
@@ -13040,6 +12949,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -13068,6 +12978,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -13088,7 +13008,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -13159,6 +13079,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -13189,6 +13110,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -13257,7 +13188,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -13307,6 +13238,8 @@ export interface operations {
             header?: {
                 /** @description The Eucora-Position of a write that the answer must show; waits up to 2 s, then 503. */
                 "Eucora-Min-Position"?: number;
+                /** @description The ETag that you have: 304 while it stands. */
+                "If-None-Match"?: string;
             };
             path: {
                 /** @description SHA-256 of the file, in lowercase hex. */
@@ -13319,12 +13252,22 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ArtifactBody"];
                 };
+            };
+            /** @description What If-None-Match names still stands, so it is not sent again */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No valid bearer token */
             401: {
@@ -13357,6 +13300,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -13377,7 +13330,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -13441,6 +13394,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -13469,6 +13423,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -13489,7 +13453,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -13559,8 +13523,13 @@ export interface operations {
                 content: {
                     "text/event-stream": {
                         data: string;
+                        /**
+                         * @description problem: the last event of a stream whose caller may not read on; it has no id. Not there: message, as in every stream of this kind.
+                         * @enum {string}
+                         */
+                        event?: "message" | "problem";
                         /** @description Its position; send the last one as Last-Event-ID to go on after it. */
-                        id: string;
+                        id?: string;
                     };
                 };
             };
@@ -13577,6 +13546,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -13605,7 +13584,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -13671,6 +13650,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -13699,6 +13679,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -13719,7 +13709,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -13787,6 +13777,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -13817,6 +13808,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -13885,7 +13886,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -13947,6 +13948,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -13985,6 +13987,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -14005,7 +14017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -14078,6 +14090,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -14118,6 +14131,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -14196,7 +14219,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -14265,6 +14288,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -14305,6 +14329,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -14383,7 +14417,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -14450,6 +14484,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -14488,6 +14523,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -14508,7 +14553,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -14581,6 +14626,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -14621,6 +14667,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -14699,7 +14755,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -14771,6 +14827,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -14799,6 +14856,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -14819,7 +14886,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -14887,6 +14954,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -14917,6 +14985,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -14985,7 +15063,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -15047,6 +15125,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -15085,6 +15164,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -15105,7 +15194,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -15178,6 +15267,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -15218,6 +15308,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -15296,7 +15396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -15366,6 +15466,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -15394,6 +15495,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -15414,7 +15525,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -15479,6 +15590,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -15517,6 +15629,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -15537,7 +15659,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -15610,6 +15732,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -15650,6 +15773,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -15728,7 +15861,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -15801,6 +15934,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -15841,6 +15975,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -15919,7 +16063,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -15992,6 +16136,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -16032,6 +16177,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -16120,7 +16275,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -16193,6 +16348,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -16233,6 +16389,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -16311,7 +16477,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -16377,6 +16543,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -16405,6 +16572,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -16425,7 +16602,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -16525,6 +16702,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -16545,7 +16732,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -16632,6 +16819,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -16652,7 +16849,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -16728,6 +16925,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -16756,6 +16954,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -16776,7 +16984,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -16865,6 +17073,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -16885,7 +17103,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -16953,6 +17171,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -16981,6 +17200,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -17001,7 +17230,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -17069,6 +17298,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -17099,6 +17329,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -17167,7 +17407,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -17231,6 +17471,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -17241,6 +17482,7 @@ export interface operations {
             /** @description What If-None-Match names still stands, so it is not sent again */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -17277,6 +17519,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -17297,7 +17549,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -17370,6 +17622,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -17410,6 +17663,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -17488,7 +17751,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -17561,6 +17824,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -17601,6 +17865,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -17679,7 +17953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -17766,6 +18040,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -17786,7 +18070,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -17856,6 +18140,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -17884,6 +18169,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -17904,7 +18199,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -17972,6 +18267,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -18012,6 +18308,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -18080,7 +18386,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -18157,6 +18463,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The version, for If-Match. */
+                    ETag?: string;
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -18167,6 +18475,8 @@ export interface operations {
             /** @description What If-None-Match names still stands, so it is not sent again */
             304: {
                 headers: {
+                    /** @description The version, for If-Match. */
+                    ETag?: string;
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -18203,6 +18513,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -18223,7 +18543,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -18296,6 +18616,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -18336,6 +18657,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -18414,7 +18745,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -18511,6 +18842,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -18531,7 +18872,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -18601,6 +18942,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -18639,6 +18981,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -18659,7 +19011,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -18732,6 +19084,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -18772,6 +19125,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -18850,7 +19213,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -18902,7 +19265,7 @@ export interface operations {
                 /** @description How many items a page may hold. */
                 limit?: number;
                 /** @description Only operations that ended so. */
-                outcome?: string;
+                outcome?: "done" | "failed" | "mismatch" | "awaiting_approval";
                 /** @description Only what concerns this plane. */
                 plane?: components["schemas"]["Plane"];
             };
@@ -18921,6 +19284,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -18959,6 +19323,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -18979,7 +19353,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -19052,6 +19426,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -19092,6 +19467,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -19170,7 +19555,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -19272,6 +19657,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -19292,7 +19687,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -19365,6 +19760,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -19405,6 +19801,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -19493,7 +19899,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -19562,6 +19968,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -19602,6 +20009,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -19680,7 +20097,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -19753,6 +20170,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -19793,6 +20211,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -19881,7 +20309,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -19950,6 +20378,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -19990,6 +20419,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -20068,7 +20507,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -20141,6 +20580,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -20181,6 +20621,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -20259,7 +20709,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -20328,6 +20778,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -20368,6 +20819,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -20446,7 +20907,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -20519,6 +20980,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -20559,6 +21021,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -20637,7 +21109,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -20704,6 +21176,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -20742,6 +21215,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -20762,7 +21245,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -20835,8 +21318,13 @@ export interface operations {
                 content: {
                     "text/event-stream": {
                         data: string;
+                        /**
+                         * @description problem: the last event of a stream whose caller may not read on; it has no id. Not there: message, as in every stream of this kind.
+                         * @enum {string}
+                         */
+                        event?: "message" | "problem";
                         /** @description Its position; send the last one as Last-Event-ID to go on after it. */
-                        id: string;
+                        id?: string;
                     };
                 };
             };
@@ -20871,6 +21359,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -20891,7 +21389,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -21002,6 +21500,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The body came too slowly */
             408: {
                 headers: {
@@ -21062,7 +21570,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -21146,6 +21654,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -21174,6 +21683,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -21194,7 +21713,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -21258,6 +21777,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -21268,6 +21788,7 @@ export interface operations {
             /** @description What If-None-Match names still stands, so it is not sent again */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -21304,6 +21825,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -21324,7 +21855,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -21397,6 +21928,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -21437,6 +21969,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -21515,7 +22057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -21584,6 +22126,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -21624,6 +22167,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -21702,7 +22255,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -21806,6 +22359,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The body came too slowly */
             408: {
                 headers: {
@@ -21856,7 +22419,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -21924,6 +22487,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -21952,6 +22516,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -21972,7 +22546,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -22040,6 +22614,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -22070,6 +22645,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -22138,7 +22723,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -22188,6 +22773,8 @@ export interface operations {
             header?: {
                 /** @description The Eucora-Position of a write that the answer must show; waits up to 2 s, then 503. */
                 "Eucora-Min-Position"?: number;
+                /** @description The ETag that you have: 304 while it stands. */
+                "If-None-Match"?: string;
             };
             path: {
                 /** @description Digest of the evidence pack. */
@@ -22200,12 +22787,22 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PackBody"];
                 };
+            };
+            /** @description What If-None-Match names still stands, so it is not sent again */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No valid bearer token */
             401: {
@@ -22238,6 +22835,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -22258,7 +22865,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -22355,6 +22962,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The body came too slowly */
             408: {
                 headers: {
@@ -22395,7 +23012,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -22494,6 +23111,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description What is on record does not allow this now */
             409: {
                 headers: {
@@ -22524,7 +23151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -22626,6 +23253,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description What is on record does not allow this now */
             409: {
                 headers: {
@@ -22656,7 +23293,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -22726,6 +23363,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -22764,6 +23402,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description What is on record does not allow this now */
             409: {
                 headers: {
@@ -22794,7 +23442,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -22865,6 +23513,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -22905,6 +23554,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -22973,7 +23632,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -23039,6 +23698,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -23067,6 +23727,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -23087,7 +23757,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -23155,6 +23825,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -23185,6 +23856,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -23253,7 +23934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -23317,6 +23998,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -23327,6 +24009,7 @@ export interface operations {
             /** @description What If-None-Match names still stands, so it is not sent again */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -23363,6 +24046,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -23383,7 +24076,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -23452,6 +24145,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -23492,6 +24186,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -23560,7 +24264,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -23671,6 +24375,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The body came too slowly */
             408: {
                 headers: {
@@ -23721,7 +24435,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -23794,6 +24508,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -23834,6 +24549,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -23912,7 +24637,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -23978,6 +24703,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -24006,6 +24732,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -24026,7 +24762,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -24094,6 +24830,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -24124,6 +24861,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -24192,7 +24939,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -24256,6 +25003,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -24266,6 +25014,7 @@ export interface operations {
             /** @description What If-None-Match names still stands, so it is not sent again */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -24302,6 +25051,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -24322,7 +25081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -24391,6 +25150,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -24431,6 +25191,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -24499,7 +25269,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -24572,6 +25342,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -24612,6 +25383,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -24690,7 +25471,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -24762,6 +25543,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -24790,6 +25572,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -24810,7 +25602,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -24878,6 +25670,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -24908,6 +25701,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -24976,7 +25779,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -25038,6 +25841,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -25076,6 +25880,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -25096,7 +25910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -25169,6 +25983,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -25209,6 +26024,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -25287,7 +26112,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -25360,6 +26185,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -25400,6 +26226,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -25478,7 +26314,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -25551,6 +26387,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -25591,6 +26428,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -25669,7 +26516,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -25742,6 +26589,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -25782,6 +26630,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -25860,7 +26718,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -25933,6 +26791,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -25973,6 +26832,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -26051,7 +26920,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -26114,6 +26983,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -26142,6 +27012,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -26162,7 +27042,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -26262,6 +27142,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The body came too slowly */
             408: {
                 headers: {
@@ -26292,7 +27182,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -26376,6 +27266,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -26396,7 +27296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -26468,6 +27368,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -26496,6 +27397,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -26516,7 +27427,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -26584,6 +27495,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -26614,6 +27526,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -26682,7 +27604,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -26744,6 +27666,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -26782,6 +27705,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -26802,7 +27735,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -26875,6 +27808,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -26915,6 +27849,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -26993,7 +27937,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -27066,6 +28010,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -27106,6 +28051,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -27194,7 +28149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -27267,6 +28222,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -27307,6 +28263,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -27395,7 +28361,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -27468,6 +28434,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -27508,6 +28475,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -27586,7 +28563,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -27659,6 +28636,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -27699,6 +28677,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -27777,7 +28765,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -27841,6 +28829,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -27869,6 +28858,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -27889,7 +28888,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -27997,6 +28996,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The body came too slowly */
             408: {
                 headers: {
@@ -28047,7 +29056,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -28113,6 +29122,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -28141,6 +29151,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -28161,7 +29181,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -28229,6 +29249,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -28259,6 +29280,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -28327,7 +29358,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -28391,6 +29422,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -28401,6 +29433,7 @@ export interface operations {
             /** @description What If-None-Match names still stands, so it is not sent again */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -28437,6 +29470,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -28457,7 +29500,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -28530,6 +29573,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -28570,6 +29614,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -28658,7 +29712,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -28769,6 +29823,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The body came too slowly */
             408: {
                 headers: {
@@ -28819,7 +29883,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -28892,6 +29956,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -28932,6 +29997,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -29010,7 +30085,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -29076,6 +30151,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -29104,6 +30180,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -29124,7 +30210,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -29192,6 +30278,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -29222,6 +30309,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -29290,7 +30387,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -29354,6 +30451,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -29364,6 +30462,7 @@ export interface operations {
             /** @description What If-None-Match names still stands, so it is not sent again */
             304: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -29400,6 +30499,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -29420,7 +30529,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -29489,6 +30598,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -29529,6 +30639,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -29597,7 +30717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -29670,6 +30790,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -29710,6 +30831,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -29788,7 +30919,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -29837,6 +30968,8 @@ export interface operations {
             query?: {
                 /** @description next_cursor of the page before */
                 cursor?: string;
+                /** @description Only tokens that were issued with the token of this id. */
+                issued_with?: string;
                 /** @description How many items a page may hold. */
                 limit?: number;
             };
@@ -29852,6 +30985,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -29880,6 +31014,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -29900,7 +31044,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -29963,6 +31107,9 @@ export interface operations {
             /** @description Successful Response */
             201: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Eucora-Position": components["headers"]["Eucora-Position"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -29993,6 +31140,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -30061,7 +31218,137 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The headers are too large */
+            431: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description A fault of the service; the correlation id finds it in the log */
+            500: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Something that this needs is away; Retry-After says when to ask again */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_service_token: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The Eucora-Position of a write that the answer must show; waits up to 2 s, then 503. */
+                "Eucora-Min-Position"?: number;
+            };
+            path: {
+                /** @description Id of the service token; not the token itself. */
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenBody"];
+                };
+            };
+            /** @description No valid bearer token */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The caller's roles do not allow this */
+            403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is nothing under this id */
+            404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request contradicts itself or names what does not exist */
+            422: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -30132,6 +31419,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -30172,6 +31460,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -30240,7 +31538,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -30333,7 +31631,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -30471,7 +31769,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -30530,6 +31828,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -30558,6 +31857,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -30578,7 +31887,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -30648,6 +31957,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -30678,6 +31988,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -30766,7 +32086,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -30836,6 +32156,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -30866,6 +32187,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -30954,7 +32285,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -31005,6 +32336,8 @@ export interface operations {
                 cursor?: string;
                 /** @description How many items a page may hold. */
                 limit?: number;
+                /** @description Only trusts that were made with the service token of this id. */
+                made_with?: string;
             };
             header?: {
                 /** @description The Eucora-Position of a write that the answer must show; waits up to 2 s, then 503. */
@@ -31018,6 +32351,7 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -31046,6 +32380,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description The address is too long */
             414: {
                 headers: {
@@ -31066,7 +32410,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -31134,6 +32478,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -31164,6 +32509,16 @@ export interface operations {
             };
             /** @description The caller's roles do not allow this */
             403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -31232,7 +32587,149 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The headers are too large */
+            431: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description A fault of the service; the correlation id finds it in the log */
+            500: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Something that this needs is away; Retry-After says when to ask again */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    get_workload_trust: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The Eucora-Position of a write that the answer must show; waits up to 2 s, then 503. */
+                "Eucora-Min-Position"?: number;
+                /** @description The ETag that you have: 304 while it stands. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the workload trust. */
+                trust_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustBody"];
+                };
+            };
+            /** @description What If-None-Match names still stands, so it is not sent again */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid bearer token */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The caller's roles do not allow this */
+            403: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is nothing under this id */
+            404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The address is too long */
+            414: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request contradicts itself or names what does not exist */
+            422: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -31303,6 +32800,7 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Eucora-Position": components["headers"]["Eucora-Position"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
@@ -31343,6 +32841,16 @@ export interface operations {
             };
             /** @description There is nothing under this id */
             404: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The route does not answer in a media type that the caller takes */
+            406: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
@@ -31411,7 +32919,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -31494,7 +33002,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -31554,7 +33062,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReadyBody"];
+                    "application/json": components["schemas"]["HealthBody"];
                 };
             };
             /** @description The address is too long */
@@ -31577,7 +33085,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -31660,7 +33168,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The caller asks too often; Retry-After says when to ask again */
+            /** @description The caller asks too often, or too much at once; Retry-After says when to ask again */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];

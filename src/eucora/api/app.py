@@ -15,6 +15,7 @@ from eucora.api import (
     change_windows,
     connectors,
     deployment_intents,
+    description,
     drift,
     evidence,
     evidence_answers,
@@ -43,7 +44,8 @@ from eucora.api.auth.mapping import MappingInForce
 from eucora.api.cursors import Cursors
 from eucora.api.described import describe
 from eucora.api.house import ApiDeps, House, Lifecycle, Reads
-from eucora.api.routes import GuardedRoute, PermissionUndeclared
+from eucora.api.locations import place
+from eucora.api.routes import GuardedRoute, PermissionUndeclared, tell_literal
 from eucora.api.surroundings import streams_of, surround, throttle_of
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -123,12 +125,18 @@ def assemble(version: str, routers: Iterable[APIRouter] = ROUTERS) -> FastAPI:
         title="EUCORA",
         version=version,
         summary="Deployment governance for endpoint applications",
+        openapi_url=None,  # ours is written once
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     app.router.route_class = GuardedRoute  # also what is added to the app later declares its permission
     handlers.install(app)
+    app.add_route(description.PATH, description.Description(app.openapi).serve, include_in_schema=False)
+    guarded = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
+    place(guarded)
+    tell_literal(app, guarded)
     for router in routers:
-        app.include_router(router)
+        # As they stand, for they know their whole paths: a router included in another is searched twice a request.
+        app.router.routes.extend(router.routes)
     return app

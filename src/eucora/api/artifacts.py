@@ -5,10 +5,24 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from eucora.api.asking import HouseDep, Listing, PagingDep, ReceiptBody, Sha256, Told, UploaderDep, fresh, receipt
+from eucora.api.asking import (
+    HouseDep,
+    Listing,
+    PagingDep,
+    ReceiptBody,
+    Sha256,
+    TagDep,
+    Told,
+    UploaderDep,
+    fresh,
+    receipt,
+)
 from eucora.api.bodies import octets
+from eucora.api.idempotency import passing
+from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import Problem, Refused, Row, problem_responses
 from eucora.api.routes import Where, noun, permits, readers
+from eucora.api.words import PersonId
 from eucora.application.artifacts import register_artifact as register
 from eucora.domain.findings import ArtifactFacts
 from eucora.domain.people import Role
@@ -58,21 +72,28 @@ async def register_artifact(
     response: Response,
     house: HouseDep,
     caller: UploaderDep,
-    file_name: Annotated[str, Query(description="The installer's own name", examples=["edge-tunnel-4.2.0.msi"])],
+    file_name: Annotated[
+        str,
+        Query(
+            description="The installer's own name",
+            examples=["edge-tunnel-4.2.0.msi"],
+            json_schema_extra={"minLength": 1, "maxLength": 255},  # the use case says what a wrong one is
+        ),
+    ],
 ) -> ReceiptBody:
     """Register an installer: the body is the file itself. The id is its SHA-256.
 
-    The Idempotency-Key is held against the method, path and query alone, because the body streams by; the same bytes
-    are registered once whatever the key.
+    The same bytes are registered once whatever the Idempotency-Key. A key that was used for another file is refused
+    when the file has come in, and nothing of it is kept.
     """
-    written = await register(house.deps.world, caller, octets(request), file_name)
+    written = await register(house.deps.world, caller, passing(request, octets(request)), file_name)
     return await receipt(house, response, written)
 
 
 @router.get("", dependencies=[fresh("artifacts")])
 @readers()
 async def list_artifacts(
-    house: HouseDep, page: PagingDep, platform: Platform | None = None, registered_by: str | None = None
+    house: HouseDep, page: PagingDep, platform: Platform | None = None, registered_by: PersonId | None = None
 ) -> Listing[ArtifactBody]:
     """Registered artifacts, newest first."""
     found = await house.reads.artifacts.page(
@@ -81,11 +102,12 @@ async def list_artifacts(
     return Listing(items=[_body(view) for view in found.items], next_cursor=page.next(found.next))
 
 
-@router.get("/{sha256}", dependencies=[fresh("artifacts")], responses=problem_responses(404))
+@router.get("/{sha256}", dependencies=[fresh("artifacts")], responses=problem_responses(404) | UNCHANGED)
 @readers()
-async def get_artifact(house: HouseDep, sha256: Sha256) -> ArtifactBody:
-    """One artifact by its digest."""
+async def get_artifact(house: HouseDep, tag: TagDep, sha256: Sha256) -> ArtifactBody:
+    """One artifact by its digest. What was registered stays as it is, so its ETag does, too."""
     view = await house.reads.artifacts.get(sha256)
     if view is None:
         raise Refused(Problem(UNKNOWN, f"No artifact {sha256} is registered; register it first."))
+    tag.of(1)
     return _body(view)

@@ -1,19 +1,23 @@
 """What routes ask FastAPI for: the house, the caller, the version he saw, the page he wants, how fresh it must be."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from eucora.api.given import made_of
 from eucora.api.handlers import problem_of
 from eucora.api.house import House, house_of
 from eucora.api.idempotency import KEY_PATTERN, POSITION, Once, once
+from eucora.api.locations import next_page
+from eucora.api.places import away
 from eucora.api.preconditions import TAGS_PATTERN, etag, require_modified, version_named, version_seen
 from eucora.api.problems import correlation_id
-from eucora.api.routes import BREAK_GLASS
+from eucora.api.routes import BREAK_GLASS, still_admitted
 from eucora.application.ports import Reply
 from eucora.application.world import Caller, Receipt
 from eucora.domain.errors import RefusedOnRecord
@@ -46,23 +50,20 @@ class ReceiptBody(Told):
 class Listing(Told, Generic[T]):
     """One page; ``next_cursor`` null: the last one. A page may hold fewer items than were asked for."""
 
-    items: Sequence[T]
+    items: list[T]  # not a Sequence: that is written out by a function in Python
     next_cursor: str | None
 
 
-async def _house(request: Request) -> House:
-    return house_of(request)
-
-
-async def _person(request: Request) -> Person:
+def _admitted(request: Request) -> Person:
     person = request.state.person
     if not isinstance(person, Person):
         raise TypeError("the route admitted nobody")
     return person
 
 
-HouseDep = Annotated[House, Depends(_house)]
-PersonDep = Annotated[Person, Depends(_person)]
+# Each dependency that depends on another costs as much again, so what every command asks for asks the request itself.
+HouseDep = Annotated[House, Depends(made_of(house_of))]
+PersonDep = Annotated[Person, Depends(made_of(_admitted))]
 Key = Annotated[
     str,
     Header(
@@ -93,26 +94,34 @@ Session = Annotated[
         "a platform admin may, inside its scope, and every event carries its mark. Refused (403) unless it is yours "
         "and open now, and with a service token always.",
         examples=["0199e5a4-6f00-7000-8000-000000000001"],
+        json_schema_extra={"maxLength": 36},
     ),
 ]
 Id = Annotated[UUID, Path(examples=["0199e5a4-6f00-7000-8000-000000000001"])]
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", examples=["9f86d081884c7d65" * 4])]
 
 
-async def _acting(request: Request, person: PersonDep, session: Session = None) -> Caller:
+def _named(request: Request, session: str | None) -> Caller:
     # The route looked at the same header, and let him in with what the session lends.
-    return Caller(person, correlation_id(request), break_glass=session or "")
+    still = partial(still_admitted, request)
+    return Caller(_admitted(request), correlation_id(request), break_glass=session or "", still=still)
+
+
+async def _acting(request: Request, session: Session = None) -> Caller:
+    return _named(request, session)
 
 
 ActingDep = Annotated[Caller, Depends(_acting)]
 
 
-async def _caller(request: Request, acting: ActingDep, key: Key) -> AsyncIterator[Caller]:
+async def _caller(request: Request, key: Key, session: Session = None) -> AsyncIterator[Caller]:
+    acting = _named(request, session)
     async with once(request, acting.person.actor, key, with_body=True) as asked:
         yield _remembered(request, acting, asked)
 
 
-async def _uploader(request: Request, acting: ActingDep, key: Key) -> AsyncIterator[Caller]:
+async def _uploader(request: Request, key: Key, session: Session = None) -> AsyncIterator[Caller]:
+    acting = _named(request, session)
     async with once(request, acting.person.actor, key, with_body=False) as asked:
         yield _remembered(request, acting, asked)
 
@@ -126,7 +135,7 @@ def _remembered(request: Request, acting: Caller, asked: Once) -> Caller:
 
 CallerDep = Annotated[Caller, Depends(_caller)]
 UploaderDep = Annotated[Caller, Depends(_uploader)]
-"""As CallerDep, but the key is held against method, path and query only: the body streams by."""
+"""As CallerDep, for an upload: the body streams by, and the route hands it through ``idempotency.passing``."""
 RepeatableDep = ActingDep
 """For what needs no Idempotency-Key, or must not keep its answer."""
 
@@ -135,8 +144,13 @@ def _lines(request: Request, name: str) -> list[str]:
     return request.headers.getlist(name)
 
 
-async def _mover(request: Request, caller: CallerDep, if_match: IfMatch = None) -> Caller:
-    return caller if if_match is None else replace(caller, expected_version=version_named(_lines(request, "If-Match")))
+async def _mover(
+    request: Request, *, if_match: IfMatch = None, key: Key, session: Session = None
+) -> AsyncIterator[Caller]:
+    acting = _named(request, session)
+    async with once(request, acting.person.actor, key, with_body=True) as asked:
+        saw = None if if_match is None else version_named(_lines(request, "If-Match"))
+        yield replace(_remembered(request, acting, asked), expected_version=saw)
 
 
 async def _seen(request: Request, if_match: Saw) -> int:
@@ -198,22 +212,29 @@ class Paging:
     of: str
     house: House
     within: tuple[Scope, ...] | None
+    request: Request
+    response: Response
 
     def next(self, inner: str | None) -> str | None:
-        return None if inner is None else self.house.cursors.seal(inner, self.of)
+        """The cursor of the page that follows, which the answer names as a link, too; None: this is the last one."""
+        if inner is None:
+            return None
+        cursor = self.house.cursors.seal(inner, self.of)
+        self.response.headers["Link"] = next_page(self.request, cursor)
+        return cursor
 
 
 async def _paging(
     request: Request,
-    house: HouseDep,
-    person: PersonDep,
+    response: Response,
     cursor: Annotated[str | None, Query(max_length=1_000, description="next_cursor of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
 ) -> Paging:
     filters = sorted(pair for pair in request.query_params.multi_items() if pair[0] not in ("cursor", "limit"))
     of = f"{request.url.path}?{filters!r}"
+    house = house_of(request)
     after = None if cursor is None else house.cursors.open(cursor, of)
-    return Paging(after, limit, of, house, person.reach)
+    return Paging(after, limit, of, house, _admitted(request).reach, request, response)
 
 
 PagingDep = Annotated[Paging, Depends(_paging)]
@@ -223,8 +244,7 @@ def fresh(*projections: str) -> Any:
     """A dependency: waits up to two seconds until the projections hold what ``Eucora-Min-Position`` names."""
 
     async def wait(
-        house: HouseDep,
-        person: PersonDep,
+        request: Request,
         position: Annotated[
             int | None,
             Header(
@@ -237,8 +257,12 @@ def fresh(*projections: str) -> Any:
     ) -> None:
         if position is not None:
             # Which rows a scope covers is read off the intents.
-            for name in projections if person.reach is None else dict.fromkeys((*projections, "intents")):
-                await house.deps.runner.wait_for(name, position, WAIT_S)
+            all_shown = _admitted(request).reach is None
+            runner = house_of(request).deps.runner
+            for name in projections if all_shown else dict.fromkeys((*projections, "intents")):
+                if not await runner.holds(name, position):
+                    async with away(request):
+                        await runner.wait_for(name, position, WAIT_S)
 
     waiter: Callable[..., Coroutine[Any, Any, None]] = wait
     return Depends(waiter)

@@ -62,4 +62,4 @@ async def list_events(house: HouseDep, page: PagingDep, caller: ActingDep) -> Re
         "head": max(head, last),  # more may have come between the two reads
         "checksum": {"algorithm": ALGORITHM, "value": digest.hexdigest()},
     }
-    return Response(orjson.dumps(answer), media_type="application/json")
+    return Response(orjson.dumps(answer), media_type="application/json", headers=dict(page.response.headers))

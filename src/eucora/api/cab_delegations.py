@@ -1,10 +1,10 @@
 """Routes of delegated CAB votes."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from eucora.api.asking import (
     Asked,
@@ -22,7 +22,7 @@ from eucora.api.asking import (
 from eucora.api.intent_moves import ReasonAsked
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
-from eucora.api.words import Line, Moment, Prose
+from eucora.api.words import Line, Moment, PersonId, Prose
 from eucora.application import cab_delegations
 from eucora.domain.cab_delegation import DelegationUnknown
 from eucora.domain.people import Role
@@ -52,7 +52,7 @@ class DelegationAsked(Asked):
         }
     )
 
-    delegate: Annotated[str, Field(max_length=1_000)]  # an issuer and a subject are longer than a line may be
+    delegate: PersonId
     starts_at: Moment | None = None
     ends_at: Moment
     reason: Prose
@@ -88,7 +88,8 @@ class DelegationBody(Told):
 async def delegate_cab_vote(
     body: DelegationAsked, response: Response, house: HouseDep, caller: CallerDep
 ) -> ReceiptBody:
-    """Lend your vote for a time. It stays yours: it is cast once, by you or in your name."""
+    """Lend your vote for a time, in person: a service token lends none. It stays yours: it is cast once, by you or in
+    your name."""
     written = await cab_delegations.delegate_vote(
         house.deps.world,
         caller,
@@ -108,8 +109,8 @@ async def list_cab_delegations(
     page: PagingDep,
     status: Literal["granted", "revoked", "expired"] | None = None,
     in_force: bool = False,
-    delegator: str | None = None,
-    delegate: str | None = None,
+    delegator: PersonId | None = None,
+    delegate: PersonId | None = None,
 ) -> Listing[DelegationBody]:
     """Delegations, newest first; with ``in_force`` those only that lend a vote now."""
     now = house.deps.world.clock.now()

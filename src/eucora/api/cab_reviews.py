@@ -178,14 +178,14 @@ async def list_cab_reviews(
     house: HouseDep,
     page: PagingDep,
     state: Literal["open", "decided"] | None = None,
-    intent_id: str | None = None,
+    intent_id: UUID | None = None,
     retrospective: Literal["open", "overdue", "closed"] | None = None,
 ) -> Listing[ReviewBody]:
     """CAB reviews, newest first; ``retrospective=open``: emergency changes still to be judged, overdue or not."""
     waiting = None if state is None else state == "open"
     found = await house.reads.cab_desk.page(
         open=waiting,
-        intent_id=intent_id,
+        intent_id=None if intent_id is None else str(intent_id),
         retrospective=retrospective,
         after=page.after,
         limit=page.limit,

@@ -1,4 +1,7 @@
-"""The outermost layer, pure ASGI: a correlation id for each request, one log line, and the bare 500."""
+"""The layer that gives each request its correlation id and its log line, and makes a bare 500 of what nobody caught.
+
+What lies further out (see :mod:`eucora.api.surroundings`) adds headers, and answers a browser's question beforehand.
+"""
 
 import re
 import time

@@ -5,15 +5,16 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eucora.api.layers import Headers, adding, header
+from eucora.api.rows import METHODS
 
-METHODS: Final = b"GET, POST, PUT, PATCH, DELETE"
+ALLOWED: Final = ", ".join(one for one in METHODS if one != "OPTIONS").encode()  # a browser asks with that itself
 ASKED: Final = (
     b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Correlation-ID, Last-Event-ID, "
     b"Eucora-Min-Position, Eucora-Break-Glass"
 )
 TOLD: Final = (
     b"ETag, Retry-After, RateLimit, RateLimit-Policy, X-Correlation-ID, Eucora-Position, Idempotent-Replayed, "
-    b"WWW-Authenticate"
+    b"WWW-Authenticate, Location, Link, Deprecation, Sunset"
 )
 KEPT_S: Final = b"600"  # how long a browser may remember the answer to its question
 
@@ -37,7 +38,7 @@ class Cors:
         if listed and scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
             headers = [
                 *_allowed(origin),
-                (b"access-control-allow-methods", METHODS),
+                (b"access-control-allow-methods", ALLOWED),
                 (b"access-control-allow-headers", ASKED),
                 (b"access-control-max-age", KEPT_S),
             ]

@@ -12,6 +12,7 @@ from eucora.api.traffic import Kind
 
 PASSED: Final = Row(503, "deadline-passed", "The answer took too long")
 SLOW_BODY: Final = Row(408, "body-too-slow", "The body came too slowly")
+PIECE: Final = 512 << 10  # bytes of an upload for which the time between two pieces is given: 17 kB a second
 
 
 class SlowReader(Exception):
@@ -21,8 +22,9 @@ class SlowReader(Exception):
 class Deadlines:
     """Ends what takes longer than it may; a database statement that it waits for ends with it.
 
-    ``chunk_s``: how long the peer may take nothing of an answer, or send nothing of an upload; ``body_s``: how long a
-    body of JSON may be on its way. An event stream has no end of its own here, only the bound on a reader that stalls.
+    ``chunk_s``: how long the peer may take nothing of an answer, or may need for each PIECE of an upload; ``body_s``:
+    how long a body of JSON may be on its way. An event stream has no end of its own here, only the bound on a reader
+    that stalls.
     """
 
     def __init__(
@@ -57,26 +59,33 @@ class Deadlines:
 
 
 class _Body:
-    """Receives the body within its time; afterwards whoever waits for the end of the connection may wait."""
+    """Receives the body within its time; afterwards whoever waits for the end of the connection may wait.
+
+    Only waiting counts: what we do with a piece is not the caller's time.
+    """
 
     def __init__(self, receive: Receive, whole_s: float | None, chunk_s: float) -> None:
-        self._receive, self._whole_s, self._chunk_s = receive, whole_s, chunk_s
-        self._until: float | None = None
+        self._receive, self._chunk_s, self._in_pieces = receive, chunk_s, whole_s is None
+        self._left_s = chunk_s if whole_s is None else whole_s
+        self._piece = 0  # bytes that came in the time that runs
         self.complete = False
 
     async def receive(self) -> Message:
         """Raises Refused when it comes too slowly."""
         if self.complete:
             return await self._receive()
-        now = asyncio.get_running_loop().time()
-        if self._whole_s is not None and self._until is None:
-            self._until = now + self._whole_s
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
-            async with asyncio.timeout_at(now + self._chunk_s if self._until is None else self._until):
+            async with asyncio.timeout_at(began + self._left_s):
                 message = await self._receive()
         except TimeoutError:
             detail = "The body did not arrive in time; send it again, faster. Nothing was kept."
             raise Refused(Problem(SLOW_BODY, detail, headers={"Connection": "close"})) from None
+        self._left_s -= loop.time() - began
+        self._piece += len(message.get("body", b""))
+        if self._in_pieces and self._piece >= PIECE:
+            self._piece, self._left_s = 0, self._chunk_s
         self.complete = not message.get("more_body", False)
         return message
 

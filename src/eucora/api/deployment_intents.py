@@ -1,7 +1,7 @@
 """Routes of deployment intents: propose one, and read where it stands."""
 
 from functools import reduce
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query, Response
 from pydantic import ConfigDict, Field
@@ -164,7 +164,7 @@ async def list_deployment_intents(
     house: HouseDep,
     page: PagingDep,
     status: IntentStatus | None = None,
-    application: Annotated[str | None, Query(description="The application's id")] = None,
+    application: Annotated[Line | None, Query(description="The application's id")] = None,
     plane: Plane | None = None,
 ) -> Listing[IntentLine]:
     """Deployment intents, newest first."""
@@ -234,7 +234,7 @@ async def list_plane_operations(
     page: PagingDep,
     intent_id: Id,
     plane: Plane | None = None,
-    outcome: Annotated[str | None, Query(pattern="^(done|failed|mismatch|awaiting_approval)$")] = None,
+    outcome: Literal["done", "failed", "mismatch", "awaiting_approval"] | None = None,
 ) -> Listing[OperationBody]:
     """What was done on the planes for the intent, newest first."""
     found = await house.reads.operations.page(

@@ -1,11 +1,13 @@
 """Words of the description that belong to no single route: the nouns, and parameters that mean the same everywhere."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
 
+from eucora.api.locations import shown
 from eucora.api.problems import ProblemDocument
+from eucora.api.told_numbers import bound
 
 # A tag is a noun, as in the paths; docs/glossary.md has the words.
 NOUNS: Final[Mapping[str, str]] = {
@@ -62,8 +64,10 @@ PARAMETERS: Final[Mapping[tuple[str, str], str]] = {
     ("query", "effect"): "Only windows (allow), or only freezes (deny).",
     ("query", "in_force"): "Only what is in force now (true), or is not (false).",
     ("query", "intent_id"): "Only what concerns this deployment intent.",
+    ("query", "issued_with"): "Only tokens that were issued with the token of this id.",
     ("query", "kind"): "Only those of this kind.",
     ("query", "limit"): "How many items a page may hold.",
+    ("query", "made_with"): "Only trusts that were made with the service token of this id.",
     ("query", "outcome"): "Only operations that ended so.",
     ("query", "plane"): "Only what concerns this plane.",
     ("query", "platform"): "Only those that install on this platform.",
@@ -85,9 +89,15 @@ BEARER: Final = {
 # One server-sent event; a stream is any number of them.
 EVENT: Final[Mapping[str, Any]] = {
     "type": "object",
-    "required": ["id", "data"],
+    "required": ["data"],
     "properties": {
         "id": {"type": "string", "description": "Its position; send the last one as Last-Event-ID to go on after it."},
+        "event": {
+            "type": "string",
+            "enum": ["message", "problem"],
+            "description": "problem: the last event of a stream whose caller may not read on; it has no id. Not there: "
+            "message, as in every stream of this kind.",
+        },
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
     "examples": [{"id": "17", "data": '{"position":17}'}],
@@ -104,6 +114,25 @@ HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
     "ETag": {"description": "The version, for If-Match.", "required": True, "schema": {"type": "string"}},
+    "Link": {
+        "description": 'The page that follows, with rel="next"; not there on the last one.',
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "Where what was written can be read.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Deprecation": {
+        "description": "Since when the route should not be used any more (RFC 9745).",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^@[0-9]+$"},
+    },
+    "Sunset": {
+        "description": "When the route goes (RFC 8594); a Link with rel=deprecation leads to what comes instead.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
     "Idempotent-Replayed": {
         "description": "There on the answer to a repeat, which did nothing anew.",
         "schema": {"type": "string", "const": "true"},
@@ -111,8 +140,11 @@ HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "Retry-After": {"description": "Seconds after which the same may succeed.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "The challenge: Bearer, and what was wrong.", "schema": {"type": "string"}},
 }
+# A read in the past has no version to decide on, so there the header may be missing.
+_SOMETIMES: Final = {"ETag": {**HEADERS["ETag"], "required": False}}
 _ALWAYS: Final = ("X-Correlation-ID",)
-_OF_A_WRITE: Final = ("Eucora-Position", "ETag", "Idempotent-Replayed")
+_OF_AN_END: Final = ("Deprecation", "Sunset")
+_OF_A_RECEIPT: Final = ("Eucora-Position", "ETag", "Location")
 _OF_A_STATUS: Final[Mapping[str, tuple[str, ...]]] = {
     "401": ("WWW-Authenticate",), "429": ("Retry-After",), "503": ("Retry-After",)
 }  # fmt: skip
@@ -145,7 +177,9 @@ def describe(described: dict[str, Any]) -> None:
     described["servers"] = [{"url": "/", "description": "The installation that serves this description"}]
     _components(described)
     _with_examples(described["components"]["schemas"])
-    operations = [one for path in described["paths"].values() for one in path.values()]
+    paths = described["paths"]
+    operations = [one for path in paths.values() for one in path.values()]
+    bound(described["components"]["schemas"], operations)
     used = {tag for operation in operations for tag in operation["tags"]}
     described["tags"] = [{"name": tag, "description": NOUNS[tag]} for tag in sorted(used)]
     for operation in operations:
@@ -157,15 +191,36 @@ def describe(described: dict[str, Any]) -> None:
             parameter["schema"] = _never_null(parameter["schema"])
             if "description" not in parameter:
                 parameter["description"] = PARAMETERS[parameter["in"], parameter["name"]]
-        _name_headers(operation)
-    described["components"]["headers"] = dict(HEADERS)
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            expected = {"200" if method == "get" else "201": _of_success(paths, path, method), "304": ["ETag"]}
+            _name_headers(operation, expected)
+    named = {name for one in operations for answer in one["responses"].values() for name in answer["headers"]}
+    described["components"]["headers"] = {name: told for name, told in HEADERS.items() if name in named}
 
 
-def _name_headers(operation: dict[str, Any]) -> None:
-    writes = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+def _of_success(paths: Mapping[str, Any], path: str, method: str) -> list[str]:
+    """The headers of what a call answers when all goes well."""
+    operation = paths[path][method]
+    if method == "get":
+        moves = [one["post"] for name, one in paths.items() if name.rpartition("/")[0] == path and "post" in one]
+        versioned = _takes(operation, "If-None-Match") or any(_takes(one, "If-Match") for one in moves)
+        return [*(["ETag"] if versioned else []), *(["Link"] if _takes(operation, "cursor") else [])]
+    found = ["Idempotent-Replayed"] if _takes(operation, "Idempotency-Key") else []
+    place = shown(path, [name for name, one in paths.items() if "get" in one])
+    return [*_OF_A_RECEIPT, *found] if place else found
+
+
+def _takes(operation: Mapping[str, Any], name: str) -> bool:
+    return any(parameter["name"] == name for parameter in operation.get("parameters", ()))
+
+
+def _name_headers(operation: dict[str, Any], expected: Mapping[str, Sequence[str]]) -> None:
+    sometimes = _SOMETIMES if _takes(operation, "as_of") else {}
+    ends = _OF_AN_END if operation.get("deprecated") else ()
     for status, answer in operation["responses"].items():
-        named = [*_ALWAYS, *(_OF_A_WRITE if writes and status == "201" else ()), *_OF_A_STATUS.get(status, ())]
-        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in named}
+        named = (*_ALWAYS, *expected.get(status, ()), *_OF_A_STATUS.get(status, ()), *ends)
+        headers = {name: sometimes.get(name, {"$ref": f"#/components/headers/{name}"}) for name in named}
         answer["headers"] = headers | answer.get("headers", {})
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Path, Response
 from pydantic import ConfigDict
@@ -87,7 +88,7 @@ class DriftFindingBody(Told):
 async def list_drift_findings(
     house: HouseDep,
     page: PagingDep,
-    intent_id: str | None = None,
+    intent_id: UUID | None = None,
     status: DriftStatus | None = None,
     plane: Plane | None = None,
     kind: DriftKind | None = None,
@@ -95,7 +96,7 @@ async def list_drift_findings(
 ) -> Listing[DriftFindingBody]:
     """Drift findings, newest first; those that are gone, too."""
     found = await house.reads.drift_findings.page(
-        intent_id=intent_id,
+        intent_id=None if intent_id is None else str(intent_id),
         status=status,
         plane=plane,
         kind=kind,

@@ -2,23 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
 
 import asyncpg
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from eucora.api.problems import Problem, Refused, Row
+from eucora.api.problems import Problem, Refused, Row, document
 from eucora.projections.wake import first_of
 from eucora.store.database import CONNECTION_LOST
 
 TOO_MANY: Final = Row(429, "too-many-streams", "The caller has too many event streams open")
 PAGE: Final = 200  # events fetched at once
 BEAT_S: Final = 15.0  # silence after which a comment says that the stream is alive; proxies often cut at 60 s
-LIFE_S: Final = 300.0  # then it ends, and whoever comes back is signed in, and his roles are looked at, anew
-POLL_S: Final = 0.5
+LIFE_S: Final = 300.0  # then it ends, so that streams spread anew over the servers that there are by then
+JUDGE_S: Final = 3.0  # how long a caller is believed while nothing is sent to him
+POLL_S: Final = 5.0  # between two looks when no hint comes: a hint may be lost, and with it its connection
+GAP_S: Final = 0.25  # between two looks however many hints come: so many appends, one look
+CHASES_MAX: Final = 20  # looks after a read model that is behind, before it is left to the poll
 RETRY_MS: Final = 1_000
 _AWAY: Final = (*CONNECTION_LOST, asyncpg.PostgresError, TimeoutError)
 
@@ -26,40 +30,67 @@ Events: TypeAlias = Sequence[tuple[int, bytes]]
 """Positions in order, each with its JSON on one line."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Positions: of the log's last event, and of the last one in the read model of timelines; -1 before the first."""
+
+    log: int
+    timelines: int
+
+
+_NEVER: Final[Reached | None] = Reached(-2, -2)
+
+
+class Rights(Protocol):
+    """What the caller of a stream may now, long after he was let in."""
+
+    async def hold(self, *, sending: bool) -> None:
+        """Return when he may go on. ``sending``: something is about to be told to him. Raises Refused."""
+        ...
+
+
 class Streams:
     """What the streams of one process share: who has how many, and one look at the database for all of them.
 
-    ``mark``: something that changes whenever there may be news, such as the positions of log and read model.
-    ``draining``: whether the server is being stopped. A look that fails is made again.
+    ``look`` is made when ``hear`` has set its event, and now and then without: ``hear`` runs for as long as there are
+    streams, and None leaves the polling. ``stopping`` is set when the server is being stopped. A look that fails is
+    made again. Nothing here, and no stream that waits, holds a connection of the pool.
     """
 
     def __init__(
         self,
-        mark: Callable[[], Awaitable[object]],
-        draining: Callable[[], bool],
+        look: Callable[[], Awaitable[Reached]],
+        stopping: asyncio.Event,
         most: int,
+        hear: Callable[[asyncio.Event], Coroutine[Any, Any, None]] | None = None,
+        *,
         poll_s: float = POLL_S,
+        gap_s: float = GAP_S,
+        judge_s: float = JUDGE_S,
         life_s: float = LIFE_S,
     ) -> None:
-        self._mark, self.draining, self._most = mark, draining, most
-        self._poll_s, self.life_s = poll_s, life_s
+        self._ask, self.stopping, self._most, self._hear = look, stopping, most, hear
+        self._poll_s, self._gap_s, self.judge_s, self.life_s = poll_s, gap_s, judge_s, life_s
         self._open: dict[str, int] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self.reached: Reached | None = None
+        """As far as this process knows; None while the database is away."""
         self.news = asyncio.Event()
         """Set at the next news, and then another one takes its place: take it before you look."""
 
     @asynccontextmanager
     async def opened(self, principal: str) -> AsyncIterator[None]:
         """One more stream of the principal. Raises Refused (429) when he has too many."""
-        with self._counted(principal):
-            if self._looking is None:
-                self._looking = asyncio.create_task(self._look(), name="streams")
-            try:
+        try:
+            with self._counted(principal):
+                if self._watch is None or self._watch.done():
+                    self._watch = asyncio.create_task(self._keep_watch(), name="streams")
                 yield
-            finally:
-                if sum(self._open.values()) == 1 and self._looking is not None:
-                    self._looking.cancel()
-                    self._looking = None
+        finally:
+            if not self._open and self._watch is not None:
+                watch, self._watch = self._watch, None
+                watch.cancel()
+                await asyncio.wait([watch])  # its connection is closed then
 
     @contextmanager
     def _counted(self, principal: str) -> Iterator[None]:
@@ -74,33 +105,54 @@ class Streams:
             if not self._open[principal]:
                 del self._open[principal]
 
-    async def _look(self) -> None:
-        seen: object = None
+    async def _keep_watch(self) -> None:
+        wake = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            if self._hear is not None:
+                group.create_task(self._hear(wake))
+            group.create_task(self._look(wake))
+
+    async def _look(self, wake: asyncio.Event) -> None:
+        chases, seen = 0, _NEVER  # the first look is news, whatever it shows
         while True:
+            wake.clear()
             try:
-                mark = (await self._mark(), self.draining())
+                self.reached = await self._ask()
             except _AWAY:
-                mark = (None, self.draining())
-            if mark != seen:
-                seen, told, self.news = mark, self.news, asyncio.Event()
+                self.reached = None
+            reached, chases = self.reached, chases + 1
+            if reached != seen:
+                chases, seen, told, self.news = 0, reached, self.news, asyncio.Event()
                 told.set()
-            await asyncio.sleep(self._poll_s)
+            await asyncio.sleep(self._gap_s)
+            # No hint tells of a read model that has caught up: it is looked after for a while.
+            if reached is None or reached.timelines >= reached.log or chases >= CHASES_MAX:
+                await first_of(wake, timeout_s=self._poll_s)
 
 
 class EventStream(Response):
-    """Sends what ``fetch(after)`` finds, then what comes later, until the caller leaves, or the server stops.
+    """Sends what ``fetch(after)`` finds, then what comes later, for as long as the caller stays and may be told.
 
-    A caller that does not name text/event-stream in Accept gets one page and the end.
+    It ends when the server stops, and after a while in any case. Who may no more is told why, in an event ``problem``
+    without an id, and nothing after it. A caller that does not name text/event-stream in Accept gets one page and the
+    end.
     """
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, streams: Streams, principal: str, after: int, fetch: Callable[[int], Awaitable[Events]], *, stays: bool
+        self,
+        streams: Streams,
+        principal: str,
+        after: int,
+        fetch: Callable[[int], Awaitable[Events]],
+        rights: Rights,
+        *,
+        stays: bool,
     ) -> None:
         super().__init__()
         self._streams, self._principal, self._after, self._fetch = streams, principal, after, fetch
-        self._stays = stays
+        self._rights, self._stays = rights, stays
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._streams.opened(self._principal):
@@ -116,28 +168,39 @@ class EventStream(Response):
             leaving = asyncio.create_task(_until_gone(receive, gone))
             try:
                 await self._flow(first, news, gone, send)
+            except Refused as lost:
+                state = scope.get("state", {})
+                told = document(lost.problem, str(scope["path"]), str(state.get("correlation_id", "")))
+                await _write(send, b"event: problem\ndata: %s\n\n" % told)
+            except _AWAY:
+                pass  # the caller comes back with the last id that he saw, perhaps to another server
             finally:
                 leaving.cancel()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _flow(self, events: Events, news: asyncio.Event, gone: asyncio.Event, send: Send) -> None:
-        streams, end = self._streams, time.monotonic() + self._streams.life_s
+        streams = self._streams
+        wrote = judged = time.monotonic()
+        end = wrote + streams.life_s
         await _write(send, b"retry: %d\n\n" % RETRY_MS)
-        try:
-            while True:
-                if events:
-                    await _write(send, b"".join(_frame(position, data) for position, data in events))
-                    self._after = events[-1][0]
-                if not self._stays or gone.is_set() or streams.draining() or time.monotonic() >= end:
-                    break
-                if not events:
-                    await first_of(news, gone, timeout_s=min(BEAT_S, max(0.0, end - time.monotonic())))
-                    if not news.is_set() and not gone.is_set():
-                        await _write(send, b": beat\n\n")
-                news = streams.news
-                events = await self._fetch(self._after)
-        except _AWAY:
-            pass  # the caller comes back with the last id that he saw, perhaps to another server
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        while True:
+            now = time.monotonic()
+            if events or now - judged >= streams.judge_s:
+                # After the fetch: what was recorded before the last of these events is known by now.
+                await self._rights.hold(sending=bool(events))
+                judged = now
+            if events:
+                await _write(send, b"".join(_frame(position, data) for position, data in events))
+                self._after, wrote = events[-1][0], now
+            elif now - wrote >= BEAT_S:
+                await _write(send, b": beat\n\n")
+                wrote = now
+            if not self._stays or gone.is_set() or streams.stopping.is_set() or now >= end:
+                return
+            if not events:
+                await first_of(news, gone, streams.stopping, timeout_s=min(streams.judge_s, max(0.0, end - now)))
+            if events or news.is_set():
+                news, events = streams.news, await self._fetch(self._after)
 
 
 async def _until_gone(receive: Receive, gone: asyncio.Event) -> None:

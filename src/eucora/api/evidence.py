@@ -1,7 +1,7 @@
 """Routes of evidence: documents as they came, and the packs that they are put together to."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -17,11 +17,13 @@ from eucora.api.asking import (
     ReceiptBody,
     RepeatableDep,
     Sha256,
+    TagDep,
     Told,
     fresh,
     receipt,
 )
 from eucora.api.bodies import octets
+from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import problem_responses
 from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.words import Digest, Line, Prose
@@ -53,6 +55,7 @@ from eucora.projections.artifacts import EvidencePackView
 
 documents = noun("evidence-documents")
 packs = noun("evidence-packs")
+KIND_PATTERN: Final = "^[a-z][a-z0-9_]{0,49}$"
 
 
 class DocumentBody(Told):
@@ -96,7 +99,7 @@ class DetectionAsked(Asked):
     package id, ``value`` version. bundle (intune_macos): ``name`` bundle id of the app, ``value`` its version.
     """
 
-    kind: Annotated[str, Field(pattern="^(file|registry|msi|script|receipt|bundle)$")]
+    kind: Literal["file", "registry", "msi", "script", "receipt", "bundle"]
     path: Prose = ""
     name: Prose = ""
     value: Prose = ""
@@ -106,7 +109,7 @@ class ReturnCodeAsked(Asked):
     """What an exit code of the installer means."""
 
     code: Annotated[int, Field(ge=-(2**31), lt=2**32)]
-    meaning: Annotated[str, Field(pattern="^(success|soft_reboot|hard_reboot|retry|failed)$")]
+    meaning: Literal["success", "soft_reboot", "hard_reboot", "retry", "failed"]
 
 
 class NeedRuleAsked(Asked):
@@ -117,7 +120,7 @@ class NeedRuleAsked(Asked):
     ``output``.
     """
 
-    kind: Annotated[str, Field(pattern="^(file|registry|script)$")]
+    kind: Literal["file", "registry", "script"]
     path: Prose = ""
     name: Prose = ""
     value: Prose = ""
@@ -132,7 +135,7 @@ class NeedsAsked(Asked):
 
     release: Annotated[str, Field(max_length=40, description=f"The oldest Windows: {', '.join(WINDOWS_RELEASES)}")] = ""
     architectures: Annotated[
-        tuple[str, ...], Field(max_length=4, description=f"Of {', '.join(ARCHITECTURES)}; empty: x64 and x86")
+        tuple[Line, ...], Field(max_length=4, description=f"Of {', '.join(ARCHITECTURES)}; empty: x64 and x86")
     ] = ()
     free_disk_mb: Amount | None = None
     memory_mb: Amount | None = None
@@ -166,7 +169,7 @@ class InstallAsked(InstallWayAsked):
 class DocumentAsked(Asked):
     """An uploaded document and what it is in this pack."""
 
-    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,49}$", examples=["sbom"])]
+    kind: Annotated[str, Field(pattern=KIND_PATTERN, max_length=50, examples=["sbom"])]
     sha256: Digest
 
 
@@ -299,7 +302,8 @@ async def upload_evidence_document(
     kind: Annotated[
         str,
         Query(
-            pattern="^[a-z][a-z0-9_]{0,49}$",
+            pattern=KIND_PATTERN,
+            max_length=50,
             description="sbom, scan and vex are read at once; test_evidence, rollback_plan and others are kept as is",
             examples=["sbom"],
         ),
@@ -326,7 +330,7 @@ async def assemble_evidence_pack(
 @packs.get("", dependencies=[fresh("evidence_packs")])
 @readers()
 async def list_evidence_packs(
-    house: HouseDep, page: PagingDep, application: str | None = None, complete: bool | None = None
+    house: HouseDep, page: PagingDep, application: Line | None = None, complete: bool | None = None
 ) -> Listing[PackBody]:
     """Evidence packs, newest first."""
     found = await house.reads.evidence_packs.page(
@@ -335,11 +339,12 @@ async def list_evidence_packs(
     return Listing(items=[_body(view) for view in found.items], next_cursor=page.next(found.next))
 
 
-@packs.get("/{pack}", dependencies=[fresh("evidence_packs")], responses=problem_responses(404))
+@packs.get("/{pack}", dependencies=[fresh("evidence_packs")], responses=problem_responses(404) | UNCHANGED)
 @readers()
-async def get_evidence_pack(house: HouseDep, pack: Sha256) -> PackBody:
-    """One evidence pack by its digest, with what is missing in it."""
+async def get_evidence_pack(house: HouseDep, tag: TagDep, pack: Sha256) -> PackBody:
+    """One evidence pack by its digest, with what is missing in it; its ETag moves with each newer scan."""
     view = await house.reads.evidence_packs.get(pack)
     if view is None:
         raise PackNotAssembled
+    tag.of(1 + view.rescans)
     return _body(view)

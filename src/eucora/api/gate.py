@@ -7,13 +7,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from eucora.api.layers import refuse
 from eucora.api.limits import HEADER_COUNT_MAX, HEADERS_MAX, URL_MAX
 from eucora.api.problems import Problem, Row
+from eucora.api.rows import LARGE_HEAD, METHODS, NO_SUCH_METHOD
 from eucora.api.traffic import Traffic
 
 LONG_URL: Final = Row(414, "url-too-long", "The address is too long")
-LARGE_HEAD: Final = Row(431, "headers-too-large", "The headers are too large")
-NO_SUCH_METHOD: Final = Row(405, "method-not-allowed", "The route does not know this method")
-# Refused everywhere: they speak of the connection (TRACE would echo a token), and no route of ours has them.
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Gate:

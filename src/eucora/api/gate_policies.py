@@ -27,7 +27,7 @@ from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import problem_responses
 from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.versions import RetirementAsked, VersionBody, VersionPath, VersionStatus, one_of, page_of, told
-from eucora.api.words import Prose, Version
+from eucora.api.words import Number, Prose, Version, Whole
 from eucora.application import backtests, policies
 from eucora.domain.backtest import Skipped, Tally
 from eucora.domain.gate_backtest import GateChange
@@ -39,17 +39,14 @@ from eucora.domain.rings import Ring
 from eucora.projections.gate_policies import built_in
 
 router = noun("gate-policies")
-# Bounds of what can be recorded; whether a share or a time makes sense is the domain's to say.
-Share = Annotated[Decimal, Field(ge=-1_000, le=1_000, max_digits=12, decimal_places=8)]
-Seconds = Annotated[int, Field(ge=-(10**9), le=10**9)]
 
 
 class RingRuleAsked(Asked):
     """What a ring asks before it may be left. ``success_min``: 0..1."""
 
     ring: Ring
-    success_min: Share
-    soak_s: Seconds
+    success_min: Number
+    soak_s: Whole
     automatic: bool = False
 
 
@@ -59,8 +56,8 @@ class HaltRuleAsked(Asked):
     A ring in which nobody must install the release is not left before so many have finished, either.
     """
 
-    finished_min: Seconds = 10
-    failure_max: Share = Decimal("0.10")
+    finished_min: Whole = 10
+    failure_max: Number = Decimal("0.10")
 
 
 class GatePolicyAsked(Asked):
@@ -73,14 +70,14 @@ class GatePolicyAsked(Asked):
 
     version: Version
     rings: Annotated[list[RingRuleAsked], Field(max_length=5)]
-    time_to_compliance_s: dict[SiteClass, Seconds]
-    coverage_min: Share = Decimal("0.90")
-    reachable_within_s: Seconds = 86_400
+    time_to_compliance_s: dict[SiteClass, Whole]
+    coverage_min: Number = Decimal("0.90")
+    reachable_within_s: Whole = 86_400
     success_rule: SuccessRule = SuccessRule.POINT
     halt: HaltRuleAsked = HaltRuleAsked()
-    measure_every_s: Seconds = 300
-    rehearsal_min: Share = Decimal("0.95")
-    sample_min: Seconds = 0
+    measure_every_s: Whole = 300
+    rehearsal_min: Number = Decimal("0.95")
+    sample_min: Whole = 0
     per_plane: bool = False
     soak_needs_coverage: bool = False
     overlap: OverlapRule = OverlapRule.WARN

@@ -1,12 +1,11 @@
 """What a proposed governance policy looks like as JSON. Whether it makes sense is the domain's to say."""
 
-from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import Field
 
 from eucora.api.asking import Asked
-from eucora.api.words import Line, Prose, Version
+from eucora.api.words import Line, Number, Prose, Version, Whole
 from eucora.domain.governance_types import (
     GOVERNANCE_1_0,
     BreakGlassLimits,
@@ -22,9 +21,6 @@ from eucora.domain.governance_types import (
 from eucora.domain.rings import Ring
 from eucora.domain.risk_types import BlastRadiusClass
 
-# Bounds of what can be recorded, far around what the domain lets through.
-Number = Annotated[Decimal, Field(ge=-1_000, le=1_000, max_digits=12, decimal_places=8)]
-Whole = Annotated[int, Field(ge=-(10**9), le=10**9)]
 LIST_MAX: Final = 100
 
 

@@ -16,11 +16,13 @@ from eucora.api.idempotency import Replayed, of_race, overtaken
 from eucora.api.preconditions import NO_VERSION, NOT_A_VERSION, NotModified
 from eucora.api.problems import Problem, Refused, Row, render
 from eucora.api.refusals import REFUSALS
+from eucora.api.rows import INVALID, LARGE_BODY, METHODS, NO_SUCH_METHOD, OTHER_MEDIA, UNREADABLE
 from eucora.application.execute import VersionMismatch
 from eucora.application.planes import PlaneError, PlaneForbidden, PlaneUnavailable
 from eucora.application.ports import KeyTaken, StreamConflict
 from eucora.codec.canonical import NotCanonical
 from eucora.codec.envelope import EntryTooLarge
+from eucora.connectors.redaction import redact
 from eucora.domain.errors import DomainError
 from eucora.domain.findings import UnreadableEvidence
 from eucora.domain.reasons import ReasonMissing
@@ -29,21 +31,15 @@ from eucora.projections.paging import BadCursor
 from eucora.store.database import CONNECTION_LOST
 from eucora.store.s3_artifacts import ArtifactStoreAway
 
-FRAMEWORK: Final = {
-    400: Row(400, "bad-request", "The request cannot be read"),
-    404: Row(404, "route-unknown", "There is no such route"),
-    405: Row(405, "method-not-allowed", "The route does not know this method"),
-    413: Row(413, "body-too-large", "The body is too large"),
-    415: Row(415, "media-type-unsupported", "The body is of another media type"),
-}
+NO_ROUTE: Final = Row(404, "route-unknown", "There is no such route")
+FRAMEWORK: Final = {row.status: row for row in (UNREADABLE, NO_ROUTE, NO_SUCH_METHOD, LARGE_BODY, OTHER_MEDIA)}
+ERRORS_MAX: Final = 100  # of the fields that one refusal names
 WAYS_OUT: Final = {
     400: "send it again as /openapi.json describes it",
     404: "all routes are in /openapi.json, none with a slash at its end",
     413: "send less at once",
     415: "/openapi.json says which one the route reads",
 }
-METHOD_NOT_ALLOWED: Final = 405
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MISSING_HEADER: Final = {
     "idempotency-key": (
         Row(400, "idempotency-key-missing", "The request has no Idempotency-Key"),
@@ -54,7 +50,6 @@ MISSING_HEADER: Final = {
         "Read the resource, then send its ETag as If-Match.",
     ),
 }
-FIELDS: Final = Row(422, "request-invalid", "A field of the request is invalid")
 CURSOR: Final = Row(422, "cursor-invalid", "The cursor does not belong to this list")
 RACE: Final = Row(409, "concurrent-change", "Somebody else changed this in the same moment")
 EVIDENCE: Final = "The file is not what it claims to be"
@@ -70,7 +65,7 @@ CUT_OFF: Final = Row(400, "body-cut-off", "The body ended early")
 
 
 def install(app: FastAPI) -> None:
-    """Register a handler for each kind of exception; what is left is a 500, made by the outermost middleware."""
+    """Register a handler for each kind of exception; what is left is a 500, made by :mod:`eucora.api.correlation`."""
     for kind in (
         Refused,
         DomainError,
@@ -97,7 +92,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _told(request: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException) and error.status_code == METHOD_NOT_ALLOWED:
+    if isinstance(error, HTTPException) and error.status_code == NO_SUCH_METHOD.status:
         return render(_other_methods(request), request)
     if isinstance(error, DomainError | VersionMismatch | StreamConflict):
         # What stands in the way may be what the same request did at another replica: then that is the answer.
@@ -181,7 +176,7 @@ def _away(error: Exception) -> Problem:
                 return Problem(PLANE_FORBIDS, f"{told}; a platform admin has to look at the connection.", facts)
             return Problem(PLANE_REJECTS, told, facts)
         case ArtifactStoreAway():
-            detail = f"The artifact store does not answer ({error}); repeat the request later."
+            detail = f"The artifact store does not answer ({redact(str(error))}); repeat the request later."
             return Problem(STORE, detail, headers={"Retry-After": "10"})
         case FileNotFoundError(filename=str()):
             raise error  # a file of ours; the socket of a server that is starting again comes without a name
@@ -193,7 +188,7 @@ def _away(error: Exception) -> Problem:
             | FileNotFoundError()
             | TimeoutError()
         ):
-            detail = "The database does not answer; repeat the request with the same Idempotency-Key."
+            detail = "The database does not answer; repeat the request, a write with the same Idempotency-Key."
             return Problem(DATABASE, detail, headers={"Retry-After": "2"})
         case _:
             raise error
@@ -202,15 +197,16 @@ def _away(error: Exception) -> Problem:
 def _other_methods(request: Request) -> Problem:
     """What the path does answer to. The router looks at one route at a time, so each of them knows its own method."""
     # A scope of its own: that of the request says by now which route it came to.
-    asked = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": []}
+    asked = {"type": "http", "app": request.app, "path": request.scope["path"], "root_path": "", "headers": []}
     allowed = [
         method
         for method in METHODS
         if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in request.app.routes)
     ]
-    row = FRAMEWORK[METHOD_NOT_ALLOWED]
+    if "GET" in allowed and "HEAD" not in allowed:
+        allowed.insert(1, "HEAD")  # a layer makes a GET of it before the router sees it
     detail = f"{request.url.path} answers to {', '.join(allowed)}; repeat the request with one of these methods."
-    return Problem(row, detail, headers={"Allow": ", ".join(allowed)})
+    return Problem(NO_SUCH_METHOD, detail, headers={"Allow": ", ".join(allowed)})
 
 
 def _of_framework(error: HTTPException) -> Problem:
@@ -228,10 +224,10 @@ def _invalid(errors: Sequence[Any]) -> Problem:
         if place == "header" and error["type"] == "missing" and name in MISSING_HEADER:
             row, detail = MISSING_HEADER[name]
             return Problem(row, detail)
-    told = [_field(error) for error in errors]
+    told = [_field(error) for error in errors[:ERRORS_MAX]]
     first = told[0]
     where = first.get("pointer") or first.get("parameter") or "the body"
-    return Problem(FIELDS, f"{where}: {first['detail']}", errors=told)
+    return Problem(INVALID, f"{where}: {first['detail']}", errors=told)
 
 
 def _field(error: Any) -> dict[str, str]:

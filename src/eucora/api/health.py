@@ -1,46 +1,25 @@
-"""Probes. They tell no version and no address; who may see more asks the metrics."""
+"""Probes. They tell no version, no address and no fault in words; who may see more asks ``eucora doctor``."""
 
-import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from fastapi import APIRouter
 
 from eucora.api.asking import HouseDep, Told
 from eucora.api.house import House
 from eucora.api.problems import Problem, Refused, Row, problem_responses
 from eucora.api.routes import GuardedRoute, public
-from eucora.store.database import CONNECTION_LOST
 
 router = APIRouter(tags=["health"], route_class=GuardedRoute, generate_unique_id_function=lambda route: route.name)
-TIMEOUT_S: Final = 2.0
 NOT_READY: Final = Row(503, "not-ready", "The service is not ready")
 NOT_STARTED: Final = Row(503, "not-started", "The service is starting")
-_PRIMARY = "select not pg_is_in_recovery()"
-_REVISION = "select version_num from alembic_version"
+_STATE: Final = "select not pg_is_in_recovery() as primary, (select version_num from alembic_version) as revision"
+_log = structlog.get_logger("eucora.http")
 
 
 class HealthBody(Told):
     status: str
-
-
-class LagBody(Told):
-    """``behind``: events not folded yet; ``error``: what the last fold failed with, else empty."""
-
-    name: str
-    position: int
-    behind: int
-    updated_at: datetime | None
-    error: str
-
-
-class ReadyBody(Told):
-    """Ready, with the lag of each projection: a projection that is behind slows reads and stops nothing."""
-
-    status: str
-    head: int
-    projections: Sequence[LagBody]
 
 
 @router.get("/livez")
@@ -55,41 +34,38 @@ async def get_liveness() -> HealthBody:
 async def get_startup(house: HouseDep) -> HealthBody:
     """The start is over: the database answered once with the schema of this version. It stays over."""
     if not house.lifecycle.started:
-        if problems := await _within_time(house):
-            facts: dict[str, Any] = {"problems": problems}
-            raise Refused(Problem(NOT_STARTED, f"Not yet: {'; '.join(problems)}.", facts, headers={"Retry-After": "1"}))
+        if problems := await house.readiness.problems(lambda: _problems(house)):
+            raise _refused(NOT_STARTED, "Not yet", problems, 1)
         house.lifecycle.started = True
     return HealthBody(status="ok")
 
 
 @router.get("/readyz", responses=problem_responses(503))
 @public()
-async def get_readiness(house: HouseDep) -> ReadyBody:
-    """The database answers, takes writes and has the schema of this version; the server is not being stopped."""
-    problems = await _within_time(house)
+async def get_readiness(house: HouseDep) -> HealthBody:
+    """The database answers, takes writes and has the schema of this version; the server is not being stopped.
+
+    The database is asked once a second at the most. A projection that is behind slows reads and stops nothing.
+    """
+    problems = await house.readiness.problems(lambda: _problems(house))
     if house.lifecycle.draining:
-        problems.append("the server is being stopped")
+        problems += ("the server is being stopped",)
     if problems:
-        facts: dict[str, Any] = {"problems": problems}
-        raise Refused(Problem(NOT_READY, f"Not ready: {'; '.join(problems)}.", facts, headers={"Retry-After": "2"}))
-    lags = await house.deps.runner.lag()
-    bodies = [LagBody.model_validate(lag) for lag in lags]
-    return ReadyBody(status="ok", head=max((lag.head for lag in lags), default=-1), projections=bodies)
+        raise _refused(NOT_READY, "Not ready", problems, 2)
+    return HealthBody(status="ok")
 
 
-async def _within_time(house: House) -> list[str]:
-    """What is in the way; an answer that comes too late, or none, is a problem like any other."""
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            return await _problems(house)
-    except CONNECTION_LOST:
-        return ["the database does not answer"]
+def _refused(row: Row, begin: str, problems: Sequence[str], retry_s: int) -> Refused:
+    facts: dict[str, Any] = {"problems": list(problems)}
+    return Refused(Problem(row, f"{begin}: {'; '.join(problems)}.", facts, headers={"Retry-After": str(retry_s)}))
 
 
 async def _problems(house: House) -> list[str]:
-    primary = await house.deps.pool.fetchval(_PRIMARY)
-    revision = await house.deps.pool.fetchval(_REVISION)
-    told = [] if primary else ["the database is a standby and takes no writes"]
-    if revision != house.deps.revision:
-        told.append(f"the database has schema {revision}, and {house.deps.revision} is needed: run 'eucora migrate'")
+    found = await house.deps.pool.fetchrow(_STATE)
+    if found is None:  # a query without a table has a row
+        raise TypeError("the database gave no answer")
+    told = [] if found["primary"] else ["the database is a standby and takes no writes"]
+    if found["revision"] != house.deps.revision:
+        _log.warning("schema_differs", detail=f"found {found['revision']}, needed {house.deps.revision}")
+        told.append("the database has another schema than this version needs: run 'eucora migrate'")
     return told

@@ -1,6 +1,7 @@
 """What the API is given, and what it makes of it once. There is no other state."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -9,10 +10,11 @@ from fastapi import Request
 
 from eucora.api.auth.authenticator import Authenticator
 from eucora.api.auth.keys import OidcSettings
-from eucora.api.auth.workloads import WorkloadReaders
+from eucora.api.auth.workloads import WorkloadIssuers, WorkloadReaders
 from eucora.api.cursors import Cursors
 from eucora.api.event_stream import Streams
 from eucora.api.limits import HttpLimits
+from eucora.api.readiness import Readiness
 from eucora.api.throttling import Throttle
 from eucora.api.under_way import UnderWay
 from eucora.application.connector_health import ConnectorHealth
@@ -40,7 +42,7 @@ from eucora.projections.timeline import Timeline
 from eucora.projections.tokens import Tokens
 from eucora.projections.trust_maturity import Maturity
 from eucora.projections.workload_trusts import WorkloadTrusts
-from eucora.store.database import Pool
+from eucora.store.database import Connection, Pool
 from eucora.store.jobs import JobQueue
 from eucora.store.token_uses import TokenUses
 
@@ -86,6 +88,7 @@ class ApiDeps:
 
     ``cursor_key``: at least 16 secret bytes, the same in every replica. ``revision``: of the schema that this version
     needs. ``oidc`` None: only service tokens are accepted. ``health`` None: nobody knows how the upstreams fare.
+    ``connect`` opens a connection beside the pool, for hints of new events; None: streams look every few seconds.
     """
 
     world: World
@@ -100,6 +103,8 @@ class ApiDeps:
     version: str
     health: ConnectorHealth | None = None
     limits: HttpLimits = field(default_factory=HttpLimits)
+    connect: Callable[[], Awaitable[Connection]] | None = None
+    workload_issuers: WorkloadIssuers = field(default_factory=WorkloadIssuers)
 
 
 class Reads:
@@ -121,10 +126,24 @@ class Reads:
 
 @dataclass(slots=True)
 class Lifecycle:
-    """``draining`` is set by whoever stops the server: no new traffic should come then."""
+    """``draining`` is set by whoever stops the server: no new traffic should come then.
+
+    ``stopping`` is the same for those who wait for it.
+    """
 
     started: bool = False
-    draining: bool = False
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def draining(self) -> bool:
+        return self.stopping.is_set()
+
+    @draining.setter
+    def draining(self, yes: bool) -> None:
+        if yes:
+            self.stopping.set()
+        else:
+            self.stopping.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +159,7 @@ class House:
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     workloads: WorkloadReaders = field(default_factory=WorkloadReaders)
     under_way: UnderWay = field(default_factory=UnderWay)
+    readiness: Readiness = field(default_factory=Readiness)
 
 
 def house_of(request: Request) -> House:

@@ -11,20 +11,24 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from eucora.api.bodies import octets
 from eucora.api.house import house_of
+from eucora.api.locations import CREATED, location
+from eucora.api.places import away
 from eucora.api.problems import MEDIA_TYPE, Problem, Refused, Row, correlation_id, document
+from eucora.api.replay_rights import refuse_moved
+from eucora.application.artifacts import ARTIFACT_MAX
 from eucora.application.ports import Reply
 
 REUSED: Final = Row(422, "idempotency-key-reused", "The Idempotency-Key was used for another request")
 INVALID: Final = Row(400, "idempotency-key-invalid", "The Idempotency-Key is not one")
 TAKEN: Final = Row(409, "idempotency-key-in-use", "The same request is being answered")
-CREATED: Final = 201
 POSITION: Final = "Eucora-Position"
 _JSON: Final = "application/json"
 # Bare or quoted, 1 to 255 printable ASCII characters that do not begin with a space; bare ones not with a quote either.
@@ -40,17 +44,32 @@ class Replayed(Exception):
         self.response = response
 
 
+class Digest(Protocol):
+    """A running digest."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
 @dataclass(slots=True)
 class Once:
-    """The identity of a request: whose key it is, and the SHA-256 of what was asked.
+    """The identity of a request: whose key it is, and the SHA-256 of what was asked, as far as that has come in.
 
-    ``recorded``: an append carried the answer; False: nothing had to be recorded, or nothing was tried.
+    ``whole``: it came in to its end. ``recorded``: an append carried the answer; False: nothing had to be recorded, or
+    nothing was tried.
     """
 
     owner: str
     key: str
-    fingerprint: str
+    digest: Digest
+    whole: bool
     recorded: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """What another request with the key is compared with; of an upload to its end once it is ``whole``."""
+        return self.digest.hexdigest()
 
     def reply(self, id: str, version: int) -> Reply:
         """The record of the answer that will be given."""
@@ -71,7 +90,8 @@ class Once:
 async def once(request: Request, owner: str, key: str, *, with_body: bool) -> AsyncIterator[Once]:
     """The request's identity, held for the block: a twin that comes meanwhile waits for the answer, for a time.
 
-    ``with_body`` False: an upload, which streams by; its digest is its identity anyway.
+    ``with_body`` False: an upload, which :func:`passing` adds as it streams by. Until then it is the same request as
+    any other upload to the same place; where the key has its answer, the file is read for the comparison alone.
 
     Raises:
         Refused: no usable key, one that was used for something else, or one whose request is still being answered.
@@ -84,12 +104,32 @@ async def once(request: Request, owner: str, key: str, *, with_body: bool) -> As
     bare = key[1:-1] if key[0] == '"' else key
     query = request.scope["query_string"].decode("ascii", "backslashreplace")
     line = f"{request.method} {request.url.path}?{query}\n".encode()
-    digest = hashlib.sha256(line + (await request.body() if with_body else b"")).hexdigest()
-    asked = Once(owner, bare, digest)
+    asked = Once(owner, bare, hashlib.sha256(line + (await request.body() if with_body else b"")), with_body)
     await _come_first(request, asked)
     request.state.once = asked
-    with house_of(request).under_way.answering(owner, bare, digest):
+    with house_of(request).under_way.answering(owner, bare, asked.fingerprint):
         yield asked
+
+
+def passing(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The upload of a request that came through :func:`once`, which becomes part of what its key stands for.
+
+    The iteration raises Refused and Replayed in its end, before anybody keeps the file: another replica meanwhile
+    answered a request with the key.
+    """
+    asked = request.state.once
+    if not isinstance(asked, Once):
+        raise TypeError("the request has no key")
+    return _passing(request, asked, chunks)
+
+
+async def _passing(request: Request, asked: Once, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        asked.digest.update(chunk)
+        yield chunk
+    asked.whole = True
+    if (replayed := await _answered(request, asked)) is not None:
+        raise replayed
 
 
 async def _come_first(request: Request, asked: Once) -> None:
@@ -98,13 +138,15 @@ async def _come_first(request: Request, asked: Once) -> None:
     until = asyncio.get_running_loop().time() + under_way.patience_s
     while True:
         if (replayed := await _answered(request, asked)) is not None:
+            if replayed.response.status_code == CREATED:
+                await refuse_moved(request, bytes(replayed.response.body))
             raise replayed
         twin = under_way.twin(asked.owner, asked.key)
         if twin is None:
             return
         _same(asked, twin.fingerprint)
         try:
-            async with asyncio.timeout_at(until):
+            async with away(request), asyncio.timeout_at(until):
                 await twin.over.wait()
         except TimeoutError:
             raise _still_running() from None
@@ -145,18 +187,41 @@ async def _answered(request: Request, asked: Once) -> Replayed | None:
     stored = await deps.replies.find(asked.owner, asked.key)
     if stored is None:
         return None
+    await _read_through(request, asked)
     _same(asked, stored.fingerprint)
     # An answer from before positions were kept lies at or before the head, so who reads with that sees it.
     position = await deps.feed.head() if stored.position is None else stored.position
     headers = {"Content-Type": _JSON, **stored.headers, "Idempotent-Replayed": "true"}
     if stored.status == CREATED:
         headers[POSITION] = str(position)
+        if at := location(request, stored.body):
+            headers["Location"] = at
     return Replayed(Response(stored.body, stored.status, headers))
+
+
+async def _read_through(request: Request, asked: Once) -> None:
+    """The rest of an upload, of which nothing is kept: only its end tells whether it is the file that was answered.
+
+    Raises Refused: it is none of those, because it is larger than a file may be.
+    """
+    if asked.whole:
+        return
+    size = 0
+    async for chunk in octets(request):
+        size += len(chunk)
+        if size > ARTIFACT_MAX:
+            raise _reused()
+        asked.digest.update(chunk)
+    asked.whole = True
 
 
 def _same(asked: Once, fingerprint: str) -> None:
     if asked.fingerprint != fingerprint:
-        raise Refused(Problem(REUSED, "This Idempotency-Key belongs to another request; take a new one."))
+        raise _reused()
+
+
+def _reused() -> Refused:
+    return Refused(Problem(REUSED, "This Idempotency-Key belongs to another request; take a new one."))
 
 
 def _still_running() -> Refused:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from eucora.api.asking import (
     Asked,
@@ -141,12 +141,15 @@ class NoteBody(Told):
 
 
 class StopBody(Told):
-    """A rollout that stood still because of it; ``latency_ms``: from what called for that to the halt or pause."""
+    """A rollout that stood still because of it; ``latency_ms``: from what called for that to the halt or pause.
+
+    The clocks of two replicas may differ by more than it took; then it is 0.
+    """
 
     intent_id: str
     response: Answer
     at: datetime
-    latency_ms: int
+    latency_ms: Annotated[int, BeforeValidator(lambda ms: max(0, ms))]
 
 
 class IncidentBody(Told):
@@ -239,14 +242,14 @@ async def list_incidents(
     house: HouseDep,
     page: PagingDep,
     status: Literal["open", "resolved"] | None = None,
-    intent_id: str | None = None,
-    application: str | None = None,
+    intent_id: UUID | None = None,
+    application: Line | None = None,
     severity: IncidentSeverity | None = None,
 ) -> Listing[IncidentBody]:
     """Incidents, newest first."""
     found = await house.reads.incidents.page(
         status=status,
-        intent_id=intent_id,
+        intent_id=None if intent_id is None else str(intent_id),
         application=application,
         severity=severity,
         after=page.after,

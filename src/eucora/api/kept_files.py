@@ -22,9 +22,12 @@ class KeptFile(Response):
             "ETag": f'"{sha256}"',
             "Repr-Digest": f"sha-256=:{digest}:",  # RFC 9530
             "X-Content-Type-Options": "nosniff",
+            "Accept-Ranges": "none",
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Ranges are answered with the whole: a wrong one would be refused by no problem document.
+        scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in (b"range", b"if-range")]}
         async with self._copy as path:
             answer = FileResponse(
                 path, headers=self._told, media_type="application/octet-stream", filename=self._file_name

@@ -170,7 +170,7 @@ async def list_policy_exceptions(
     page: PagingDep,
     status: ExceptionStatus | None = None,
     kind: ExceptionKind | None = None,
-    intent_id: str | None = None,
+    intent_id: UUID | None = None,
     expiring_before: Annotated[
         Moment | None, Query(description="Approved ones that end before this time (ISO 8601 with an offset).")
     ] = None,
@@ -179,7 +179,7 @@ async def list_policy_exceptions(
     found = await house.reads.policy_exceptions.page(
         status=status,
         kind=kind,
-        intent_id=intent_id,
+        intent_id=None if intent_id is None else str(intent_id),
         expiring_before=expiring_before,
         after=page.after,
         limit=page.limit,

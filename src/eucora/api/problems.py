@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from eucora.connectors.redaction import without_secrets
+
 BASE: Final = "urn:eucora:problem:"
 MEDIA_TYPE: Final = "application/problem+json"
 # A fact of this name would overwrite a member that the standard defines.
@@ -92,22 +94,37 @@ def correlation_id(request: Request) -> str:
 
 
 def document(problem: Problem, instance: str, correlation: str) -> bytes:
-    """The body: facts first, so that nothing covers a member of the standard."""
+    """The body: facts first, so that nothing covers a member of the standard. What opens something is in none of it.
+
+    Facts and details repeat what was sent, what stands in a file, or what a vendor said: whatever it was, a problem is
+    copied into tickets and logs.
+    """
     body: dict[str, Any] = {RENAMED.get(name, name): value for name, value in problem.facts.items()}
     errors = list(problem.errors)
     if problem.row.pointer and not errors:
         errors = [{"pointer": problem.row.pointer, "detail": problem.detail}]
     if errors:
         body["errors"] = errors
-    body |= {
+    body = _shown(body | {"detail": problem.detail, "instance": instance}) | {
         "type": problem.row.type,
         "title": problem.row.title,
         "status": problem.row.status,
-        "detail": problem.detail,
-        "instance": instance,
         "correlation_id": correlation,
     }
     return orjson.dumps(body)
+
+
+def _shown(value: Any) -> Any:
+    """A value of a problem, its texts without secrets."""
+    match value:
+        case str():
+            return without_secrets(value)
+        case Mapping():
+            return {name: _shown(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_shown(one) for one in value]
+        case _:
+            return value
 
 
 def render(problem: Problem, request: Request) -> Response:
@@ -126,6 +143,7 @@ TOLD: Final = {
     401: "No valid bearer token",
     403: "The caller's roles do not allow this",
     404: "There is nothing under this id",
+    406: "The route does not answer in a media type that the caller takes",
     408: "The body came too slowly",
     409: "What is on record does not allow this now",
     412: "What the caller saw has changed since",
@@ -134,7 +152,7 @@ TOLD: Final = {
     415: "The body is of another media type",
     422: "The request contradicts itself or names what does not exist",
     428: "The request must name the version that the caller saw (If-Match)",
-    429: "The caller asks too often; Retry-After says when to ask again",
+    429: "The caller asks too often, or too much at once; Retry-After says when to ask again",
     431: "The headers are too large",
     500: "A fault of the service; the correlation id finds it in the log",
     502: "A device-management plane refused the call",

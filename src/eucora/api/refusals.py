@@ -32,6 +32,10 @@ _OF_THE_CALLER: Final[dict[type[DomainError], Row]] = {
     service_token.TokenOutlivesGranter: Row(
         403, "token-outlives-granter", "A token lends for its own time only", "#/expires_at"
     ),
+    service_token.ShownTokenOver: Row(403, "shown-token-over", "The token that was shown has ended in this moment"),
+    service_token.TokenHandsNothingOn: Row(
+        403, "token-hands-nothing-on", "What was made with a token makes nothing itself"
+    ),
     service_token.GrantNotHeld: Row(403, "grant-not-held", "Nobody grants what he does not hold", "#/grants"),
 }
 

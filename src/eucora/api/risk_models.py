@@ -1,7 +1,6 @@
 """Routes of risk models: versions of the rubric."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Response
@@ -27,7 +26,7 @@ from eucora.api.problems import problem_responses
 from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.versions import RetirementAsked, VersionBody, VersionPath, VersionStatus, one_of, page_of, told
 from eucora.api.words import Line as Text
-from eucora.api.words import Prose, Version
+from eucora.api.words import Number, Prose, Version, Whole
 from eucora.application import backtests, policies
 from eucora.domain.backtest import FactorChange, Judgement, Skipped, Tally
 from eucora.domain.people import Role
@@ -36,9 +35,6 @@ from eucora.domain.risk_model import Part, RiskModelUnknown
 from eucora.projections.risk_models import ModelApproval, built_in
 
 router = noun("risk-models")
-# Bounds of what can be recorded; whether a weight or a share makes sense is the domain's to say.
-Number = Annotated[Decimal, Field(ge=-1_000, le=1_000, max_digits=12, decimal_places=8)]
-Count = Annotated[int, Field(ge=-(10**9), le=10**9)]
 FACTORS_MAX = 50
 
 
@@ -54,7 +50,7 @@ class FactorAsked(Asked):
     """One factor with a line for every case; ``weight`` is what value 1 adds to the score."""
 
     name: Text
-    weight: Count
+    weight: Whole
     lines: Annotated[list[CaseAsked], Field(max_length=FACTORS_MAX)]
 
 
@@ -62,7 +58,7 @@ class CohortAsked(Asked):
     """The largest cohort that is a case of the blast radius."""
 
     case: Text
-    devices: Count
+    devices: Whole
 
 
 class RiskModelAsked(Asked):

@@ -1,5 +1,6 @@
 """Routes of role mappings: versions of which claims of a token give which roles."""
 
+from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import Request, Response
@@ -23,22 +24,27 @@ from eucora.api.preconditions import UNCHANGED
 from eucora.api.problems import problem_responses
 from eucora.api.routes import Where, noun, permits, readers
 from eucora.api.versions import RetirementAsked, VersionBody, VersionPath, VersionStatus, one_of, page_of, told
-from eucora.api.words import Line, Prose, Version
+from eucora.api.words import Line, Moment, Prose, Version
 from eucora.application import role_mappings
 from eucora.domain.people import Role, Scope
-from eucora.domain.role_mapping import RULES_MAX, RoleMapping, RoleMappingUnknown, RoleRule
+from eucora.domain.role_mapping import RoleMappingUnknown
+from eucora.domain.role_rules import RULES_MAX, RoleMapping, RoleRule
 from eucora.projections.role_mappings import built_in
 
 router = noun("role-mappings")
 
 
 class RoleRuleAsked(Asked):
-    """Whoever's token has exactly this value in this claim holds the role. A publisher's scope is written out."""
+    """Whoever's token has exactly this value in this claim holds the role. A publisher's scope is written out.
+
+    From ``until`` on the rule gives nothing; null: it has no end. A rule for an auditor has one, within a year.
+    """
 
     claim: Line
     value: Line
     role: Role
     scope: ScopeAsked | None = None
+    until: Moment | None = None
 
     @model_validator(mode="after")
     def _no_publisher_by_omission(self) -> Self:
@@ -48,7 +54,7 @@ class RoleRuleAsked(Asked):
 
     def to_rule(self) -> RoleRule:
         scope = Scope() if self.scope is None else Scope(**self.scope.model_dump())
-        return RoleRule(self.claim, self.value, self.role, scope)
+        return RoleRule(self.claim, self.value, self.role, scope, self.until)
 
 
 class RoleMappingAsked(Asked):
@@ -97,6 +103,8 @@ class RoleMappingBody(VersionBody):
     mapping: RoleMapping
     based_on: str
     activated_by: str
+    replaced_by: str
+    replaced_at: datetime | None
 
 
 @router.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
@@ -104,7 +112,8 @@ class RoleMappingBody(VersionBody):
 async def propose_role_mapping(
     body: RoleMappingProposalAsked, response: Response, house: HouseDep, caller: CallerDep
 ) -> ReceiptBody:
-    """Propose a version; a CAB approver activates it. You hold yourself what it gives beyond the one in force.
+    """Propose a version; a CAB approver activates it. You hold yourself what it gives beyond the one in force,
+    and for as long.
 
     A version is whole: rules of the one in force that are left out end with its activation.
     """
@@ -118,7 +127,8 @@ async def propose_role_mapping(
 async def list_role_mappings(
     house: HouseDep, page: PagingDep, status: VersionStatus | None = None
 ) -> Listing[RoleMappingBody]:
-    """Role mappings, newest first. Version 1.0 comes with the product and is in the list only once retired."""
+    """Role mappings, newest first. Version 1.0 comes with the product and is in the list only once replaced or
+    retired."""
     return await page_of(house.reads.role_mappings, RoleMappingBody, page, status)
 
 

@@ -4,20 +4,31 @@ A route without a declared permission cannot be built, so a forgotten one stops 
 """
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.applications import Starlette
 from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
+from eucora.api.accepting import refuse_unacceptable
 from eucora.api.bodies import BoundedRequest, refuse_nul
+from eucora.api.deprecation import ending_of
+from eucora.api.given import hand_over
 from eucora.api.house import house_of
 from eucora.api.idempotency import keep_answer
-from eucora.api.problems import problem_responses
+from eucora.api.layers import adding
+from eucora.api.locations import CREATED, location
+from eucora.api.places import claim
+from eucora.api.problems import Problem, Refused, Row, problem_responses
+from eucora.api.queries import refuse_unread
 from eucora.api.reach import INSTALLATION_WIDE, SCOPED, WHOLE, target_of
 from eucora.application.break_glass import effective
 from eucora.application.world import RoleMissing
@@ -27,7 +38,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK: Final = "__eucora_permission__"
 PREFIX: Final = "/api/v1"
 BREAK_GLASS: Final = "Eucora-Break-Glass"
-_LITERAL: Final[set[str]] = set()  # paths without a parameter, of every route that there is
+JUDGED_FOR: Final = timedelta(seconds=1)  # nothing is written on an older judgement of who asks
+ROLES_CHANGED: Final = Row(403, "roles-changed", "The caller was given other roles meanwhile")
 _PARAMETERS: Final = re.compile(r"\{(\w+)")
 
 
@@ -49,6 +61,14 @@ class Where(StrEnum):
     SHOWN = "shown"
     ANYWHERE = "anywhere"
     SEEN = "seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Who asked, with the grants that counted, and when that was."""
+
+    at: datetime
+    person: Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +123,11 @@ class GuardedRoute(APIRoute):
         self.permission, self.where = permission, _where(path, permission)
         # A route that describes its body itself takes it raw, as it streams in, and sets its own bound.
         self.streams = "requestBody" in (options.get("openapi_extra") or {})
+        self.ending = ending_of(endpoint, options.get("deprecated"))
+        options["deprecated"] = self.ending is not None or None
+        self.shown = ""  # the path under which what it writes can be read, once the others are known
         told: tuple[int, ...] = (414, 422, 429, 431, 500, 503)
-        told += () if permission.public else (401, 403)
+        told += () if permission.public else (401, 403, 406)
         told += () if {*(options.get("methods") or ("GET",))} <= {"GET", "HEAD"} else (408,)
         told += (404,) if self.where in (Where.TARGET, Where.SEEN) else ()
         options["responses"] = problem_responses(*told) | (options.get("responses") or {})
@@ -113,30 +136,78 @@ class GuardedRoute(APIRoute):
             extra = {"security": [{"bearer": []}], "x-roles": roles, "x-scope": self.where.value}
             options["openapi_extra"] = extra | (options.get("openapi_extra") or {})
         super().__init__(path, endpoint, **options)
-        if "{" not in path:
-            _LITERAL.add(path)
+        self.query = frozenset(_queried(self.dependant))
+        self.answers_in = _answers_in(self)
+        self.begins = path.partition("{")[0]
+
+    @property
+    def reads(self) -> bool:
+        """Whether it can be asked without changing anything."""
+        return "GET" in (self.methods or ())
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path: str = scope["path"]
+        if not path.startswith(self.begins):
+            return Match.NONE, {}  # most routes are not the one that is looked for, so this is asked first
         # What one route says literally is no id to another, or the path would answer to methods that it does not have.
-        if self.param_convertors and scope["path"] in _LITERAL:
+        if self.param_convertors and path in literal_of(scope["app"]):
             return Match.NONE, {}
         return super().matches(scope)
 
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ending = self.ending
+        await super().handle(scope, receive, send if ending is None else adding(send, lambda _: ending.headers))
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        hand_over(self.dependant)
         handle, takes_json = super().get_route_handler(), self.body_field is not None
 
         async def guarded(request: Request) -> Response:
+            asked = request if self.streams else BoundedRequest(request.scope, request.receive)
             if not self.permission.public:
-                request.state.person = await _admitted(request, self)
-            refuse_nul(request)
-            if self.streams:
-                return await keep_answer(request, await handle(request))
-            bounded = BoundedRequest(request.scope, request.receive)
-            if takes_json:
-                await bounded.check_json()
-            return await keep_answer(request, await handle(bounded))
+                asked.state.person = await _admitted(asked, self)
+            refuse_nul(asked)
+            if not self.permission.public:
+                refuse_unread(asked, self.query)
+                refuse_unacceptable(asked, self.answers_in)
+            if takes_json and isinstance(asked, BoundedRequest):
+                await asked.check_json()
+            return _placed(asked, await keep_answer(asked, await handle(asked)))
 
         return guarded
+
+
+def tell_literal(app: FastAPI, routes: Iterable[GuardedRoute]) -> None:
+    """Tell the app which paths its routes say literally. A route does not know its app: several may hold it."""
+    app.state.literal = frozenset(route.path for route in routes if "{" not in route.path)
+
+
+def literal_of(app: Starlette) -> frozenset[str]:
+    """The paths without a parameter, of all routes of the app."""
+    known = getattr(app.state, "literal", None)
+    return known if isinstance(known, frozenset) else frozenset()
+
+
+def _queried(dependant: Dependant) -> Iterator[str]:
+    """The names of all parameters of the query, also of what it depends on."""
+    yield from (field.alias for field in dependant.query_params)
+    for one in dependant.dependencies:
+        yield from _queried(one)
+
+
+def _answers_in(route: APIRoute) -> frozenset[str]:
+    """The media types of what it answers when all goes well."""
+    told = [answer for status, answer in route.responses.items() if str(status).startswith("2")]
+    kinds = {kind for answer in told for kind in answer.get("content", ())}
+    chosen = route.response_class
+    usual = (chosen.value if isinstance(chosen, DefaultPlaceholder) else chosen).media_type
+    return frozenset(kinds or {usual or "application/json"})
+
+
+def _placed(request: Request, answer: Response) -> Response:
+    if answer.status_code == CREATED and (at := location(request, bytes(answer.body))):
+        answer.headers["Location"] = at
+    return answer
 
 
 def _where(path: str, permission: Permission) -> Where:
@@ -153,11 +224,50 @@ def _where(path: str, permission: Permission) -> Where:
 
 
 async def _admitted(request: Request, route: GuardedRoute) -> Person:
-    house, roles = house_of(request), route.permission.roles
-    person = await house.authenticator.person(request.headers.get("authorization"))
+    house = house_of(request)
+    state, shown = request.scope["state"], request.headers.get("authorization")
+    person = await house.throttle.judged(state, lambda: house.authenticator.person(shown))
     # Also who is refused for his roles, or asks too often, stands in the access log.
     request.state.person = person
-    house.throttle.admit(request.scope["state"], person)
+    house.throttle.admit(state, person.actor)
+    judged_at = house.deps.world.clock.now()
+    await claim(request, person.actor)
+    person = await _permitted(request, route, person)
+    request.state.judged = Judged(judged_at, person)
+    return person
+
+
+async def still_admitted(request: Request) -> None:
+    """Return when whoever asked was judged a moment ago; else when he may still do all that he could then.
+
+    For what is about to be written after a long body, or long work. Raises what a new request would be refused with,
+    and Refused (403) where he was given other roles meanwhile: what was decided was decided with the old ones.
+    """
+    then: Judged = request.state.judged
+    now = house_of(request).deps.world.clock.now()
+    if abs(now - then.at) <= JUDGED_FOR:
+        return
+    person = await admitted_again(request)
+    if (person.grants, person.lent) != (then.person.grants, then.person.lent):
+        detail = "Your roles changed while this request was on its way, and nothing was done; send it again."
+        raise Refused(Problem(ROLES_CHANGED, detail))
+    request.state.judged = Judged(now, person)
+
+
+async def admitted_again(request: Request) -> Person:
+    """Who asked, judged as if he asked now, for an answer that goes on for long. It counts towards no quota.
+
+    Raises what a new request would be refused with: Refused, DomainError.
+    """
+    route = request.scope["route"]
+    if not isinstance(route, GuardedRoute):
+        raise TypeError("the request came to no route of ours")
+    person = await house_of(request).authenticator.person(request.headers.get("authorization"))
+    return await _permitted(request, route, person)
+
+
+async def _permitted(request: Request, route: GuardedRoute, person: Person) -> Person:
+    house, roles = house_of(request), route.permission.roles
     if session_id := request.headers.get(BREAK_GLASS, ""):
         person = await effective(house.deps.world.store, house.deps.world.clock, person, session_id)
         request.state.person = person

@@ -1,75 +1,83 @@
 """A bounded number of requests in work and in line; beyond that a refusal at once, which is kinder than a timeout."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eucora.api.layers import refuse
 from eucora.api.limits import HttpLimits
+from eucora.api.lines import Line, LineFull, Place, ShareTaken
 from eucora.api.problems import Problem, Row
+from eucora.api.throttling import address_of
 from eucora.api.traffic import Kind
+from eucora.store.reserve import goes_first
 
 SHED: Final = Row(503, "temporary-reduced-capacity", "The service has too much to do right now")
+AT_ONCE: Final = Row(429, "too-many-at-once", "The caller has too many requests under way at once")
+_UNSHARED: Final = frozenset({Kind.STREAM})  # streams have a bound for each principal of their own
 
 
-class LineFull(Exception):
-    """Nobody else may wait here."""
-
-
-class Line:
-    """``working`` at once, ``waiting`` behind them in order of arrival."""
-
-    def __init__(self, working: int, waiting: int) -> None:
-        self._free, self._waiting_max = asyncio.Semaphore(working), waiting
-        self._waiting = 0
-
-    async def enter(self) -> None:
-        """Return when it is the caller's turn. Raises LineFull."""
-        if not self._free.locked():
-            await self._free.acquire()
-            return
-        if self._waiting >= self._waiting_max:
-            raise LineFull
-        self._waiting += 1
-        try:
-            await self._free.acquire()
-        finally:
-            self._waiting -= 1
-
-    def leave(self) -> None:
-        self._free.release()
+def lines(limits: HttpLimits) -> Mapping[Kind, Line]:
+    """A line for each kind of request. Their places together bound what is under way in one process."""
+    return {
+        Kind.ORDINARY: Line(limits.working, limits.waiting),
+        Kind.URGENT: Line(max(4, limits.working // 2), limits.waiting),
+        Kind.UPLOAD: Line(max(4, limits.working // 4), max(4, limits.waiting // 16)),
+        Kind.EVIDENCE: Line(max(4, limits.working // 4), max(4, limits.waiting // 16)),
+        Kind.STREAM: Line(limits.streams_in_all, 0),
+    }
 
 
 class Shedding:
     """Each kind of request has a line of its own, so that a crowd in one keeps nobody out of another.
 
-    Event streams are counted for each principal, where they are opened, and not here.
+    Nobody waits for a place for an event stream: it might come free in five minutes. What stops harm goes first to the
+    database, too, and so do probes: a server that is only busy must not be taken from those who want to stop something.
+    Probes pass no line: they share what they learn (:mod:`eucora.api.readiness`), so a crowd of them costs little.
+
+    A place is held while we work: what a request sends is here by then, save the file of an upload (see
+    :mod:`eucora.api.reception`), and who waits for news leaves it. ``whose`` says of which caller a request is, as far
+    as that is known by its head: nobody has more than his share of a line.
     """
 
-    def __init__(self, app: ASGIApp, limits: HttpLimits) -> None:
-        self._app = app
-        self._lines: Mapping[Kind, Line] = {
-            Kind.ORDINARY: Line(limits.working, limits.waiting),
-            Kind.URGENT: Line(max(4, limits.working // 2), limits.waiting),
-            Kind.UPLOAD: Line(max(4, limits.working // 4), max(4, limits.waiting // 16)),
-            Kind.HEALTH: Line(8, 64),
-        }
+    def __init__(self, app: ASGIApp, limits: HttpLimits, whose: Callable[[Scope], str] = address_of) -> None:
+        self._app, self._lines, self._whose = app, lines(limits), whose
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        line = self._lines.get(scope["state"]["kind"]) if scope["type"] == "http" else None
-        if line is None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        kind: Kind = scope["state"]["kind"]
+        if kind is Kind.HEALTH:
+            with goes_first():
+                await self._app(scope, receive, send)
+            return
+        place = Place(self._lines[kind], self._whose(scope) if kind not in _UNSHARED else "")
         try:
-            await line.enter()
-        except LineFull:
-            detail = "As many requests as can be borne are under way; nothing was done. Repeat this one in a moment."
-            problem = Problem(SHED, detail, headers={"Retry-After": "1"})
+            await place.take()
+        except (LineFull, ShareTaken) as error:
+            problem = no_place(error, kind)
             await refuse(scope, send, problem, close=scope["method"] not in ("GET", "HEAD"))
             return
+        scope["state"]["place"] = place
         try:
-            await self._app(scope, receive, send)
+            with goes_first(kind is Kind.URGENT):
+                await self._app(scope, receive, send)
         finally:
-            line.leave()
+            place.give_up()
+
+
+def no_place(error: LineFull | ShareTaken, kind: Kind = Kind.ORDINARY) -> Problem:
+    """What whoever has no place, or may not wait for one, is told."""
+    if isinstance(error, ShareTaken):
+        detail = (
+            "You have as many requests under way here as one caller may; nothing was done. Wait for the answer to one "
+            "of them, then repeat this one."
+        )
+        return Problem(AT_ONCE, detail, headers={"Retry-After": "1"})
+    if kind is Kind.STREAM:
+        detail = "This server has as many event streams open as it bears; open yours in a moment, at whichever answers."
+        return Problem(SHED, detail, headers={"Retry-After": "5"})
+    detail = "As many requests as can be borne are under way; nothing was done. Repeat this one in a moment."
+    return Problem(SHED, detail, headers={"Retry-After": "1"})

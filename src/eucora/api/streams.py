@@ -1,5 +1,6 @@
 """Routes of live changes: the timeline of an intent, and the log."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 import orjson
@@ -7,12 +8,14 @@ from fastapi import Header, Query, Request
 
 from eucora.api.asking import ActingDep, HouseDep, Id, PersonDep, fresh
 from eucora.api.event_stream import PAGE, Events, EventStream
+from eucora.api.house import House
 from eucora.api.intent_answers import TimelineBody
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
+from eucora.api.stream_rights import StandingRights
 from eucora.application.audit_access import record_log_export
 from eucora.domain.deployment_intent.refusals import IntentUnknown
-from eucora.domain.people import Role
+from eucora.domain.people import Person, Role
 from eucora.projections.paging import encode_cursor
 
 POSITION_MAX: Final = 2**53
@@ -48,8 +51,11 @@ async def stream_timeline(
     """What happens around the intent, as it happens: server-sent events, each with its position as its id.
 
     The data of an event is an entry of the timeline. Come back with the last id, and nothing is missed or doubled. A
-    stream ends after five minutes, and when the server stops; a browser's EventSource comes back by itself. Without
-    text/event-stream in Accept the answer ends after the first 200 entries.
+    stream ends after five minutes, and when the server stops; a browser's EventSource comes back by itself. It also
+    ends, within seconds and before anything more is told, when the caller may not read it any longer: his token is
+    revoked or over, or his roles have changed. The last event is then of the type problem, has no id, and its data is
+    the problem that a new request would be answered with. Without text/event-stream in Accept the answer ends after
+    the first 200 entries.
     """
 
     if await house.reads.intents.get(str(intent_id)) is None:
@@ -59,7 +65,7 @@ async def stream_timeline(
         page = await house.reads.timeline.page(str(intent_id), after=encode_cursor(after), limit=PAGE)
         return [(one.position, TimelineBody.model_validate(one).model_dump_json().encode()) for one in page.items]
 
-    return EventStream(house.streams, person.actor, _begin(after, last), fetch, stays=_stays(request))
+    return _stream(house, request, person, _begin(after, last), fetch)
 
 
 @log.get("/events/stream", status_code=200, response_class=EventStream)
@@ -79,7 +85,17 @@ async def stream_events(
 
     begin = _begin(after, last)
     await record_log_export(house.deps.world, caller, begin)
-    return EventStream(house.streams, caller.person.actor, begin, fetch, stays=_stays(request))
+    return _stream(house, request, caller.person, begin, fetch)
+
+
+def _stream(
+    house: House, request: Request, person: Person, begin: int, fetch: Callable[[int], Awaitable[Events]]
+) -> EventStream:
+    rights, stays = (
+        StandingRights(request, house.streams),
+        "text/event-stream" in request.headers.get("accept", "").lower(),
+    )
+    return EventStream(house.streams, person.actor, begin, fetch, rights, stays=stays)
 
 
 def _begin(after: int | None, last: int | None) -> int:
@@ -87,7 +103,3 @@ def _begin(after: int | None, last: int | None) -> int:
     if last is not None:
         return last
     return -1 if after is None else after
-
-
-def _stays(request: Request) -> bool:
-    return "text/event-stream" in request.headers.get("accept", "").lower()

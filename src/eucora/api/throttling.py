@@ -2,13 +2,15 @@
 
 import hashlib
 import ipaddress
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eucora.api.layers import Headers, adding, header, refuse
 from eucora.api.limits import WINDOW_S, HttpLimits
+from eucora.api.lines import Line, LineFull
 from eucora.api.problems import Problem, Refused, Row
 from eucora.api.quotas import Policy, Quotas, Standing
 from eucora.api.traffic import Kind
@@ -17,6 +19,10 @@ from eucora.domain.people import Person
 EXCEEDED: Final = Row(429, "quota-exceeded", "The caller asks too often")
 GUESSING: Final = Row(429, "abnormal-usage-detected", "Too many sign-ins from this address were refused")
 KNOWN_MAX: Final = 10_000  # credentials that were good here a moment ago
+# Of what stops harm, from addresses that are barred: how many credentials are judged at once, and how many wait for it.
+JUDGED_AT_ONCE: Final = 4
+JUDGED_LATER: Final = 64
+_UNAUTHENTICATED: Final = 401
 
 
 class Throttle:
@@ -27,13 +33,14 @@ class Throttle:
         self._of_kind = {
             kind: Policy("urgent" if kind is Kind.URGENT else "default", limits.rate, WINDOW_S) for kind in Kind
         }
-        self._guesses = Policy("refused-sign-ins", limits.guesses, WINDOW_S)
-        self._known: dict[bytes, None] = {}
+        self._guesses = Policy("refused-sign-ins", limits.guesses, WINDOW_S, of_anybody=True)
+        self._known: dict[bytes, str] = {}  # whose it was
+        self._judging = Line(JUDGED_AT_ONCE, JUDGED_LATER)
 
-    def admit(self, state: MutableMapping[str, Any], person: Person) -> None:
+    def admit(self, state: MutableMapping[str, Any], actor: str) -> None:
         """Count a request of the principal; ``state`` is the request's. Raises Refused (429)."""
         policy = self._of_kind[state.get("kind", Kind.ORDINARY)]
-        standing = self.quotas.take(f"{policy.name}:{person.actor}", policy)
+        standing = self.quotas.take(f"{policy.name}:{actor}", policy)
         state["quota"] = standing
         if not standing.admitted:
             detail = (
@@ -41,7 +48,40 @@ class Throttle:
             )
             raise Refused(Problem(EXCEEDED, detail, _violated(policy), headers=_later(standing)))
 
-    def barred(self, address: str, credential: bytes) -> Problem | None:
+    async def judged(self, state: MutableMapping[str, Any], judge: Callable[[], Awaitable[Person]]) -> Person:
+        """Who calls, by ``judge``, also from an address that is barred.
+
+        There what stops harm is judged all the same, a few at a time: a guesser behind one address with others must
+        not keep them from stopping a rollout. Who is refused is told no more than that the address is barred.
+
+        Raises what ``judge`` raises; Refused (429): barred, and not believed or one too many.
+        """
+        problem = state.get("barred")
+        if not isinstance(problem, Problem):
+            return await judge()
+        try:
+            await self._judging.enter()
+        except LineFull:
+            raise Refused(problem) from None
+        try:
+            return await judge()
+        except Refused as refused:
+            if refused.problem.row.status == _UNAUTHENTICATED:
+                raise Refused(problem) from refused
+            raise
+        finally:
+            self._judging.leave()
+
+    def shown_in_body(self, scope: Scope) -> None:
+        """Say that the request signs in with what is in its body, before that is judged: a refusal (401) is a guess.
+
+        Whatever its headers show: whose own token is good may guess somebody else's. Raises Refused (429): barred.
+        """
+        scope["state"]["shown_in_body"] = True
+        if (problem := self.barred(address_of(scope), None)) is not None:
+            raise Refused(problem)
+
+    def barred(self, address: str, credential: bytes | None) -> Problem | None:
         """Why nobody is signed in from there now; None when there is no reason.
 
         Whoever shows what was good a moment ago is no guesser, whatever his neighbours behind one address do.
@@ -52,17 +92,24 @@ class Throttle:
         detail = f"Wait {standing.more_in_s} s, then sign in with a token that is accepted."
         return Problem(GUESSING, detail, _violated(self._guesses), headers=_later(standing))
 
-    def refused(self, address: str, credential: bytes) -> None:
+    def refused(self, address: str, credential: bytes | None) -> None:
         """A sign-in from there was refused. What was good before has expired, which is no guess."""
         if credential not in self._known:
             self.quotas.take(f"address:{address}", self._guesses)
 
-    def accepted(self, credential: bytes) -> None:
-        """A sign-in with it was good."""
+    def accepted(self, credential: bytes, actor: str) -> None:
+        """A sign-in with it was good: it is that principal's."""
         if credential not in self._known:
             while len(self._known) >= KNOWN_MAX:
                 self._known.pop(next(iter(self._known)))
-            self._known[credential] = None
+            self._known[credential] = actor
+
+    def whose(self, scope: Scope) -> str:
+        """Whose request it is, as far as its head tells: of whom its credential was a moment ago, else its address's.
+
+        Nothing is let in by this; it says only who are counted together.
+        """
+        return self._known.get(_credential(scope)) or address_of(scope)
 
 
 class Throttling:
@@ -76,12 +123,11 @@ class Throttling:
             await self._app(scope, receive, send)
             return
         state, address = scope["state"], address_of(scope)
-        shown = header(scope, b"authorization") + b"\n" + header(scope, b"cookie")
-        # Kept as a digest: a list of working tokens in memory would be a prize.
-        credential = hashlib.sha256(shown).digest()
-        if (problem := self._throttle.barred(address, credential)) is not None:
+        credential = _credential(scope)
+        if (problem := self._throttle.barred(address, credential)) is not None and state["kind"] is not Kind.URGENT:
             await refuse(scope, send, problem, close=scope["method"] not in ("GET", "HEAD"))
             return
+        state["barred"] = problem
 
         def more(_: Headers) -> Headers:
             standing = state.get("quota")
@@ -99,19 +145,34 @@ class Throttling:
 
         await self._app(scope, receive, adding(watching, more))
         if state.get("person") is not None:
-            self._throttle.accepted(credential)
-        elif status == 401 and len(shown) > 1:  # who shows nothing guesses nothing
+            self._throttle.accepted(credential, state["person"].actor)
+        elif status == _UNAUTHENTICATED and state.get("shown_in_body"):
+            self._throttle.refused(address, None)
+        elif status == _UNAUTHENTICATED and credential != _NOTHING_SHOWN:  # who shows nothing guesses nothing
             self._throttle.refused(address, credential)
+
+
+def _credential(scope: Scope) -> bytes:
+    """What the request shows, as a digest: a list of working tokens in memory would be a prize."""
+    shown = header(scope, b"authorization") + b"\n" + header(scope, b"cookie")
+    return hashlib.sha256(shown).digest()
+
+
+_NOTHING_SHOWN: Final = hashlib.sha256(b"\n").digest()
 
 
 def address_of(scope: Scope) -> str:
     """Who is counted together: an IPv4 address, or the /64 of an IPv6 one, which one customer has as a whole."""
     client = scope.get("client")
-    host = client[0] if client else ""
+    return _counted(client[0] if client else "")
+
+
+@lru_cache(maxsize=4_096)
+def _counted(host: str) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return str(host)  # a socket of this machine
+        return host  # a socket of this machine
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)

@@ -19,16 +19,34 @@ STOPS_HARM: Final = frozenset(
         "report_incident",
         "reopen_incident",
         "revoke_approval",
+        # Whoever floods us with what was stolen must not hold up its end.
+        "revoke_service_token",
+        "revoke_workload_trust",
+        "close_break_glass",
+    }
+)
+
+
+# What is derived from kept files takes seconds, and one after the other: who looks at something else must not wait.
+READS_EVIDENCE: Final = frozenset(
+    {
+        "list_evidence_findings",
+        "derive_evidence_pack",
+        "diff_evidence_packs",
+        "rescan_evidence_pack",
+        "assemble_evidence_pack",
     }
 )
 
 
 class Kind(StrEnum):
-    """``HEALTH``: probes. ``URGENT``: stops harm. ``UPLOAD``: sends a file. ``STREAM``: stays open."""
+    """``HEALTH``: probes. ``URGENT``: stops harm. ``UPLOAD``: sends a file. ``EVIDENCE``: has kept files read.
+    ``STREAM``: stays open."""
 
     HEALTH = "health"
     URGENT = "urgent"
     UPLOAD = "upload"
+    EVIDENCE = "evidence"
     STREAM = "stream"
     ORDINARY = "ordinary"
 
@@ -46,8 +64,8 @@ class Traffic:
 
     def kind(self, scope: Scope) -> Kind:
         """Of a request; ordinary, too, when no route is there for it."""
-        path = scope["path"]
-        for pattern, kind in self._special.get(scope["method"], ()):
+        path, method = scope["path"], scope["method"]
+        for pattern, kind in self._special.get("GET" if method == "HEAD" else method, ()):
             if pattern.match(path):
                 return kind
         return Kind.ORDINARY
@@ -60,4 +78,6 @@ def _kind(route: APIRoute) -> Kind:
         return Kind.URGENT
     if getattr(route, "streams", False):
         return Kind.UPLOAD
+    if route.name in READS_EVIDENCE:
+        return Kind.EVIDENCE
     return Kind.STREAM if route.path.endswith("/stream") else Kind.ORDINARY

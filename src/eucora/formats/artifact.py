@@ -63,7 +63,7 @@ def inspect(path: Path, file_name: str) -> ArtifactFacts:
 
 def _contradiction(file_name: str, named: ArtifactFormat, found: ArtifactFormat | None) -> UnreadableEvidence:
     if found is None:
-        asked = "a zip" if named is ArtifactFormat.INTUNEWIN else f"an .{named} file"
+        asked = "a zip" if named is ArtifactFormat.INTUNEWIN else f"the .{named} file that its name says"
         reason = f"is not {asked}: {_MARKS.get(named, 'its first bytes are those of no known format')}"
     else:
         reason = f"is named .{named}, but its content is that of an .{found}"

@@ -7,6 +7,8 @@ from typing import Any, Protocol, TypeAlias
 
 import asyncpg
 
+from eucora.store.reserve import ReservingPool
+
 APP = "eucora_app"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -62,8 +64,12 @@ async def connect(url: str | ChangingUrl, **options: Any) -> Connection:
 
 
 @asynccontextmanager
-async def connected(url: str | ChangingUrl, *, size: int = 8, statement_s: float | None = None) -> AsyncIterator[Pool]:
+async def connected(
+    url: str | ChangingUrl, *, size: int = 8, kept_back: int = 0, statement_s: float | None = None
+) -> AsyncIterator[Pool]:
     """A pool of connections that act as the app's role. ``statement_s``: what the server ends a statement after.
+
+    ``kept_back``: how many of them are for what goes first alone (:func:`eucora.store.reserve.goes_first`).
 
     Raises:
         UnsafeDatabase: the server does not answer, may lose commits, or knows no app role (not migrated).
@@ -76,11 +82,12 @@ async def connected(url: str | ChangingUrl, *, size: int = 8, statement_s: float
         return await connect(url, **options)
 
     try:
-        pool = await asyncpg.create_pool(
+        pool = await ReservingPool(
             url if isinstance(url, str) else url.value,
             connect=opened,
             min_size=1,
             max_size=size,
+            kept_back=kept_back,
             reset=_no_reset,
             server_settings=settings,
             command_timeout=60,
@@ -89,7 +96,10 @@ async def connected(url: str | ChangingUrl, *, size: int = 8, statement_s: float
         raise UnsafeDatabase("the database is not migrated: run 'eucora migrate'") from error
     # asyncpg.InterfaceError: the address asks for what cannot be had, such as a CA's file that is not there.
     except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise UnsafeDatabase(f"EUCORA_DATABASE_URL: no connection: {' '.join(str(error).split())}") from error
+        why = " ".join(str(error).split())
+        raise UnsafeDatabase(
+            f"EUCORA_DATABASE_URL: no connection: {why}; check host, port, user and password, and that it runs"
+        ) from error
     try:
         async with pool.acquire() as connection:
             await _refuse_forgetful(connection)

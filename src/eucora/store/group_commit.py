@@ -19,6 +19,7 @@ from asyncpg.pool import PoolConnectionProxy
 from eucora.application.ports import KeyTaken, Lease, LeaseLost, NewJob, Reply, StreamConflict
 from eucora.codec.envelope import Entry
 from eucora.store.database import CONNECTION_LOST, Pool
+from eucora.store.reserve import goes_first
 
 BATCH_MAX = 256  # appends in one call
 ATTEMPTS_MAX = 5  # connections tried for one batch before its callers are told
@@ -158,7 +159,8 @@ class GroupCommit:
 
     async def _take(self) -> "PoolConnectionProxy[asyncpg.Record]":
         """A connection, kept from batch to batch: the pool's own hand-over costs a third of a small append."""
-        self._connection = await self._pool.acquire()
+        with goes_first():  # a halt may wait behind anybody's append, which must not wait behind slow reads
+            self._connection = await self._pool.acquire()
         if self._pool.get_max_size() >= POOL_MIN:
             self._idle_timer = asyncio.get_running_loop().call_later(LINGER_S, self._look_after_it)
         return self._connection
@@ -193,7 +195,8 @@ class GroupCommit:
         while self._news.is_set():
             self._news.clear()
             try:
-                await self._pool.fetchrow(_HINT)
+                with goes_first():
+                    await self._pool.fetchrow(_HINT)
             except (*CONNECTION_LOST, asyncpg.PostgresError):
                 return  # a hint only: whoever waits polls too
             await asyncio.sleep(HINT_PAUSE_S)  # so many appends, one hint

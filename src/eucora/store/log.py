@@ -1,18 +1,22 @@
 """The event log: reads, and appends through group commit. Implements the EventStore port."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 import asyncpg
 
 from eucora.application.ports import Appended, Context, History, Ids, Lease, NewJob, Recorded, Reply, Write
 from eucora.codec.envelope import Entry, event_of, recorded, seal
 from eucora.store.database import Pool
+from eucora.store.gathered import Gathered
 from eucora.store.group_commit import Append, GroupCommit
 
 PAGE_MAX = 5_000  # events a read_all call returns at the most
 
 _STREAM = "select position, version, body from event where stream = $1 order by version"
+_STREAMS = "select stream, position, version, body from event where stream = any($1) order by stream, version"
 _STREAM_TO_POSITION = "select position, version, body from event where stream = $1 and position <= $2 order by version"
 _STREAM_TO_TIME = "select position, version, body from event where stream = $1 and at <= $2 order by version"
 _ALL = "select position, body from event where position > $1 order by position limit $2"
@@ -24,6 +28,7 @@ class EventLog:
     def __init__(self, pool: Pool, ids: Ids) -> None:
         self._pool, self._ids = pool, ids
         self._commit = GroupCommit(pool)
+        self._streams: Gathered[str, Sequence[asyncpg.Record]] = Gathered(self._whole)
 
     async def close(self) -> None:
         await self._commit.close()
@@ -39,10 +44,16 @@ class EventLog:
 
     async def _rows(self, stream: str, as_of: int | datetime | None) -> Sequence[asyncpg.Record]:
         if as_of is None:
-            return await self._pool.fetch(_STREAM, stream)
+            return await self._streams.get(stream) or ()
         if isinstance(as_of, datetime):
             return await self._pool.fetch(_STREAM_TO_TIME, stream, as_of)
         return await self._pool.fetch(_STREAM_TO_POSITION, stream, as_of)
+
+    async def _whole(self, streams: Sequence[str]) -> Mapping[str, Sequence[asyncpg.Record]]:
+        if len(streams) == 1:
+            return {streams[0]: await self._pool.fetch(_STREAM, streams[0])}
+        rows = await self._pool.fetch(_STREAMS, streams)
+        return {stream: list(its) for stream, its in groupby(rows, key=itemgetter("stream"))}
 
     async def append(
         self,

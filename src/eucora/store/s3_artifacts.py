@@ -34,7 +34,7 @@ class ArtifactStoreAway(ConnectionError):
 
     def __init__(self, bucket: str, error: Exception) -> None:
         # The client's own text goes on for pages; its first line holds what people need.
-        told = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        told = (str(error).splitlines() or [type(error).__name__])[0][:2000]
         super().__init__(f"bucket {bucket}: {told}")
         self.bucket = bucket
 

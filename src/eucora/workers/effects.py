@@ -18,7 +18,7 @@ from eucora.application.react import react
 from eucora.application.rollout import TASKS, Work
 from eucora.application.upkeep import UPKEEP
 from eucora.application.world import World
-from eucora.connectors.redaction import redact
+from eucora.connectors.redaction import said
 from eucora.domain.deployment_intent.decide import DECIDER
 from eucora.domain.deployment_intent.events import SERVICE
 from eucora.domain.errors import DomainError
@@ -128,7 +128,7 @@ class EffectsWorker:
                 _log.warning("lease_lost")  # another worker has it: whatever was missing, it will do
             except Exception as error:
                 _log.exception("job_failed")
-                await self._again(job, redact(f"{type(error).__name__}: {error}"))
+                await self._again(job, f"{type(error).__name__}: {said(error)}")
 
     async def _run(self, job: Job) -> None:
         context = Context(SERVICE, job.correlation_id, job.causation_id, job.intent_id)

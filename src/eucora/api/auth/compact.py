@@ -15,7 +15,7 @@ from joserfc.util import urlsafe_b64decode
 
 ALGORITHMS: Final = ("RS256", "ES256")
 TOKEN_MAX: Final = 16 * 1024  # characters; 200 groups of Entra take about 10,000
-HEADER_MAX: Final = 2_048  # characters, as it travels
+JOSE_HEADER_MAX: Final = 2_048  # characters, as it travels
 KID_MAX: Final = 200
 # A header that names a key, or where to get one, would let a token choose what it is verified with.
 _KEY_CHOOSERS: Final = frozenset({"jwk", "jku", "x5u", "x5c"})
@@ -39,10 +39,19 @@ class Signed:
     payload: bytes
 
 
+def refuse_long(token: str) -> None:
+    """Raises TokenRefused: it is longer than any token that is read, whoever issued it."""
+    if len(token) > TOKEN_MAX:
+        raise TokenRefused(_too_long("the token", len(token), TOKEN_MAX))
+
+
+def _too_long(what: str, length: int, most: int) -> str:
+    return f"{what} has {length:,} characters and is too long; {most:,} are the most that are read"
+
+
 def unfolded(token: str) -> Signed:
     """The parts of a compact token whose header is harmless. Raises TokenRefused."""
-    if len(token) > TOKEN_MAX:
-        raise TokenRefused("the token is too long")
+    refuse_long(token)
     if not _ALPHABET.fullmatch(token):
         raise TokenRefused("the token is no compact JSON Web Token: it has characters that none has")
     parts = token.split(".")
@@ -50,8 +59,8 @@ def unfolded(token: str) -> Signed:
         raise TokenRefused("the token is encrypted; send a signed one")
     if len(parts) != 3:
         raise TokenRefused("the token is no signed JSON Web Token: it has not three parts")
-    if len(parts[0]) > HEADER_MAX:
-        raise TokenRefused("the header of the token is too long")
+    if len(parts[0]) > JOSE_HEADER_MAX:
+        raise TokenRefused(_too_long("the header of the token", len(parts[0]), JOSE_HEADER_MAX))
     header = strict_object(_bytes(parts[0]), "header")
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:

@@ -66,6 +66,7 @@ class ProviderKeys:
         self._issuer = ""
         self._read_at: datetime | None = None
         self._failed_at: datetime | None = None
+        self._trouble = ""
         self._missing: dict[str, datetime] = {}
         self._searches, self._searched_at = float(SEARCHES), clock.now()
         self._lock = asyncio.Lock()
@@ -86,6 +87,11 @@ class ProviderKeys:
         """The issuer as its own discovery document writes it. Raises ProviderAway."""
         self._require_known()
         return self._issuer
+
+    async def read_now(self) -> str:
+        """Read the keys; empty, or why they cannot be read, in one line."""
+        await self._refresh()
+        return self._trouble
 
     def _require_known(self) -> None:
         if self._read_at is None or not self._younger(self._read_at, OUTAGE_MAX):
@@ -121,23 +127,22 @@ class ProviderKeys:
             async with asyncio.timeout(TIMEOUT_S):
                 issuer, found = await self._read()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TimeoutError, RecursionError) as error:
-            self._failed_at = self._clock.now()
-            _log.warning("oidc_keys_not_read", issuer=self._wanted, error=str(error)[:200])
+            self._failed_at, self._trouble = self._clock.now(), str(error) or type(error).__name__
+            _log.warning("oidc_keys_not_read", issuer=self._wanted, error=self._trouble)
             return
         self._issuer, self._keys = issuer, found
-        self._read_at, self._failed_at = self._clock.now(), None
+        self._read_at, self._failed_at, self._trouble = self._clock.now(), None, ""
 
     async def _read(self) -> tuple[str, dict[str, RSAKey | ECKey]]:
         # The slash is taken off before the path is added (OpenID Connect Discovery, section 4).
-        config = await self._get(f"{self._wanted}/.well-known/openid-configuration")
+        config = await self._get(f"{self._wanted}/.well-known/openid-configuration", "discovery")
         issuer = config.get("issuer")
         if not isinstance(issuer, str) or issuer.removesuffix("/") != self._wanted:
             raise ValueError("the discovery document names another issuer")
         where = config.get("jwks_uri")
-        scheme = httpx.URL(self._wanted).scheme
-        if not isinstance(where, str) or httpx.URL(where).scheme not in ("https", scheme):
+        if not isinstance(where, str) or _scheme(where) not in ("https", _scheme(self._wanted)):
             raise ValueError("the discovery document names no usable jwks_uri")
-        listed = (await self._get(where)).get("keys")
+        listed = (await self._get(where, "the jwks_uri of discovery")).get("keys")
         if not isinstance(listed, list):
             raise ValueError("the key set has no keys")
         keys = [key for data in listed if (key := _usable(data)) is not None]
@@ -145,19 +150,27 @@ class ProviderKeys:
             raise ValueError("the key set has no key that could sign a token for us")
         return issuer, {str(key.kid): key for key in KeySet(list(keys)).keys if isinstance(key, RSAKey | ECKey)}
 
-    async def _get(self, url: str) -> dict[str, Any]:
+    async def _get(self, url: str, what: str) -> dict[str, Any]:
+        """The JSON object there. What is said of a failure names ``what`` and not ``url``, which the provider wrote."""
         body = b""
         async with self._http.stream("GET", url, timeout=TIMEOUT_S, follow_redirects=False) as response:
             if response.status_code != 200:
-                raise ValueError(f"{url} answered {response.status_code}")
+                raise ValueError(f"{what} answered {response.status_code}")
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > ANSWER_MAX:
-                    raise ValueError(f"{url} answered with more than {ANSWER_MAX} bytes")
+                    raise ValueError(f"{what} answered with more than {ANSWER_MAX} bytes")
         value = orjson.loads(body)
         if not isinstance(value, dict):
-            raise ValueError(f"{url} answered no object")
+            raise ValueError(f"{what} answered no object")
         return value
+
+
+def _scheme(url: str) -> str:
+    try:
+        return httpx.URL(url).scheme
+    except httpx.InvalidURL:  # whose text repeats the address
+        return ""
 
 
 def fits(key: RSAKey | ECKey, algorithm: str) -> bool:

@@ -6,7 +6,8 @@ from typing import Final
 
 from eucora.application.role_mappings import mapping_in_force
 from eucora.application.world import World
-from eucora.domain.role_mapping import RoleMapping
+from eucora.domain.role_rules import RoleMapping
+from eucora.store.reserve import goes_first
 
 KEPT: Final = timedelta(seconds=1)
 
@@ -27,7 +28,8 @@ class MappingInForce:
             if (known := self._fresh()) is not None:  # another call may have read it meanwhile
                 return known
             began = self._world.clock.now()  # its age counts from before it was read
-            mapping = await mapping_in_force(self._world)
+            with goes_first():  # a halt may wait for this answer, too
+                mapping = await mapping_in_force(self._world)
             self._known = began, mapping
             return mapping
 

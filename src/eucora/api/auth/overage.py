@@ -15,6 +15,9 @@ from eucora.application.planes import PlaneError
 from eucora.application.ports import Clock, Ids
 
 KEPT: Final = timedelta(minutes=5)
+FAILED_KEPT: Final = timedelta(
+    seconds=10
+)  # a person's calls come many at a time, and Graph is not to be asked for each
 PEOPLE_MAX: Final = 10_000
 
 
@@ -51,6 +54,7 @@ class GroupsElsewhere:
     def __init__(self, directory: GroupDirectory | None, clock: Clock, ids: Ids) -> None:
         self._directory, self._clock, self._ids = directory, clock, ids
         self._known: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+        self._failed: dict[str, tuple[datetime, str]] = {}
         self._asking: dict[str, asyncio.Task[tuple[str, ...]]] = {}
 
     async def ids_of(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
@@ -58,9 +62,11 @@ class GroupsElsewhere:
         person = claims.get("oid")
         if not isinstance(person, str) or not person:
             raise GroupsUnavailable("the token has no claim oid, by which Microsoft Graph knows the person")
-        known = self._known.get(person)
-        if known is not None and timedelta(0) <= self._clock.now() - known[0] < KEPT:
+        known, failed, now = self._known.get(person), self._failed.get(person), self._clock.now()
+        if known is not None and timedelta(0) <= now - known[0] < KEPT:
             return known[1]
+        if failed is not None and timedelta(0) <= now - failed[0] < FAILED_KEPT:
+            raise GroupsUnavailable(failed[1])
         asking = self._asking.get(person)
         if asking is None:
             asking = self._asking[person] = asyncio.create_task(self._asked(person))
@@ -70,8 +76,12 @@ class GroupsElsewhere:
 
     def _answered(self, person: str, done: "asyncio.Task[tuple[str, ...]]") -> None:
         self._asking.pop(person, None)
-        if not done.cancelled():
-            done.exception()  # looked at, so that nothing is said of it when everybody who asked has gone
+        self._failed.pop(person, None)
+        # Looked at in any case, so that nothing is said of it when everybody who asked has gone.
+        if not done.cancelled() and isinstance(error := done.exception(), GroupsUnavailable):
+            self._failed[person] = self._clock.now(), str(error)
+            if len(self._failed) > PEOPLE_MAX:
+                self._failed.pop(next(iter(self._failed)))
 
     async def _asked(self, person: str) -> tuple[str, ...]:
         if self._directory is None:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from eucora.api.auth.compact import TokenRefused
 from eucora.application.execute import load
+from eucora.application.handing_on import credential_of, void_by
 from eucora.application.ports import Clock, EventStore
 from eucora.application.service_tokens import digest_secret, token_named, well_formed
 from eucora.domain import service_token
@@ -32,7 +33,10 @@ class Programs:
     """Who a service token speaks for.
 
     The token's own stream says whether it is good: it may be used from its commit on, and a revocation counts from its
-    commit on, in every replica. ``uses`` None: nobody notes when a token was last used.
+    commit on, in every replica. What a token rests on, the token with which it was issued or the trust under which it
+    was exchanged, is asked in the same way, so no issue that is under way in the moment of a revocation gets past it.
+
+    ``uses`` None: nobody notes when a token was last used.
     """
 
     def __init__(self, tokens: TokenLookup, store: EventStore, clock: Clock, uses: Uses | None = None) -> None:
@@ -52,9 +56,12 @@ class Programs:
         now = self._clock.now()
         if not state.valid(now):
             raise TokenRefused("the service token has expired or was revoked")
+        if why := await void_by(self._store, issued_with=issued.issued_with, trust_id=issued.trust_id, at=now):
+            raise TokenRefused(why)
         await self._note(token_id, now)
-        credential = f"eucora|{token_id}"
-        return Person(issued.by, issued.name, issued.grants, credential=credential, until=issued.expires_at)
+        return Person(
+            issued.by, issued.name, issued.grants, credential=credential_of(token_id), until=issued.expires_at
+        )
 
     async def _of_earlier_version(self, digest: str) -> str:
         view = await self._tokens.by_secret(digest)

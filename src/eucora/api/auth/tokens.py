@@ -7,7 +7,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from eucora.api.auth.claims import check
-from eucora.api.auth.compact import ALGORITHMS, HEADER_MAX, TokenRefused, strict_object, unfolded
+from eucora.api.auth.compact import ALGORITHMS, JOSE_HEADER_MAX, TokenRefused, strict_object, unfolded
 from eucora.api.auth.keys import OidcSettings, ProviderKeys, fits
 from eucora.application.ports import Clock
 
@@ -27,7 +27,7 @@ class TokenReader:
         self._audience, self._clock, self._keys = settings.audience, clock, ProviderKeys(settings, clock)
         # Members that are not known are ignored (RFC 7515 section 4): Entra adds x5t. Harmful ones were refused before.
         self._registry = jws.JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)
-        self._registry.max_header_length = HEADER_MAX
+        self._registry.max_header_length = JOSE_HEADER_MAX
 
     async def read(self, token: str) -> Believed:
         """The claims of a token that is believed. Raises TokenRefused, ProviderAway."""

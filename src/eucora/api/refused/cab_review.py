@@ -29,6 +29,7 @@ ROWS: Final[dict[type[DomainError], Row]] = {
     cab.RetrospectiveClosed: Row(409, "retrospective-closed", "The retrospective review is closed"),
     delegation.DelegationUnknown: Row(404, "cab-delegation-unknown", "There is no such delegation"),
     delegation.DelegationNotYours: Row(403, "cab-delegation-not-yours", "The delegation is between other people"),
+    delegation.DelegationNeedsPerson: Row(403, "cab-delegation-needs-person", "A service token lends no vote"),
     delegation.DelegateMissing: Row(422, "delegate-missing", "The delegation names no other person", "#/delegate"),
     delegation.DelegationTimesInvalid: Row(
         422, "cab-delegation-times-invalid", "The times of the delegation are out of bounds", "#/ends_at"

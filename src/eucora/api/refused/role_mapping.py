@@ -14,6 +14,7 @@ ROWS: Final[dict[type[DomainError], Row]] = {
     role_mapping.RoleMappingInBreakGlass: Row(
         403, "role-mapping-in-break-glass", "A break-glass session does not change role mappings"
     ),
+    role_mapping.RoleMappingByToken: Row(403, "role-mapping-by-token", "A service token puts no role mapping in force"),
     role_mapping.RoleMappingUnknown: Row(404, "role-mapping-unknown", "There is no such role mapping"),
     role_mapping.RoleMappingInvalid: Row(422, "role-mapping-invalid", "The role mapping cannot hold", "#/mapping"),
     role_mapping.RoleMappingVersionTaken: Row(

@@ -1,0 +1,165 @@
+"""Nobody has more than his share of a line: neither of the places, nor of the line behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+from layered import INTENT, answering, caller, guarded, problem_of
+from starlette.types import Receive, Scope, Send
+
+from eucora.api.limits import HttpLimits
+from eucora.api.lines import Line, LineFull, Place, ShareTaken
+from eucora.api.shedding import Shedding
+
+ALICE, BOB, CAROL = "alice", "bob", "carol"
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def queued(line: Line, holders: Iterable[str]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Each asks for a place; who has to wait for it does so until the end."""
+    tasks = [asyncio.create_task(line.enter(holder)) for holder in holders]
+    await settled()
+    yield tasks
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def served(tasks: Iterable[asyncio.Task[None]]) -> list[bool]:
+    return [task.done() for task in tasks]
+
+
+async def test_who_has_his_share_waits_though_places_are_free_and_others_do_not_wait_for_him() -> None:
+    line = Line(working=8, waiting=40)
+    async with queued(line, [ALICE] * 5 + [BOB] * 3 + [CAROL]) as tasks:
+        assert served(tasks) == [True, True, False, False, False, True, True, False, True]
+        line.leave(BOB)
+        await settled()
+        assert served(tasks)[2:5] == [False] * 3, "what another leaves is none of hers"
+        assert tasks[7].done(), "he is served next, though she stood in line before him"
+        line.leave(ALICE)
+        await settled()
+        assert served(tasks)[2:5] == [True, False, False], "in the order in which they came"
+
+
+async def test_who_has_his_share_of_the_line_is_refused_and_others_still_find_room_in_it() -> None:
+    line = Line(working=8, waiting=40)
+    async with queued(line, [ALICE] * 12):
+        with pytest.raises(ShareTaken):
+            await line.enter(ALICE)
+        async with queued(line, [BOB] * 3) as others:
+            assert served(others) == [True, True, False]
+
+
+async def test_a_line_that_is_full_is_full_for_everybody() -> None:
+    line = Line(working=8, waiting=16)
+    async with queued(line, [name for name in "abcd" for _ in range(6)]) as tasks:
+        assert served(tasks).count(True) == 8
+        with pytest.raises(LineFull):
+            await line.enter("e")
+
+
+async def test_who_does_not_say_who_he_is_may_have_all_of_it() -> None:
+    line = Line(working=8, waiting=0)
+    async with queued(line, [""] * 8) as tasks:
+        assert all(served(tasks))
+        with pytest.raises(LineFull):
+            await line.enter()
+
+
+async def test_a_place_that_comes_in_the_moment_of_giving_up_goes_to_the_next() -> None:
+    line = Line(working=1, waiting=8)
+    async with queued(line, [ALICE, BOB, CAROL]) as tasks:
+        line.leave(ALICE)
+        tasks[1].cancel()
+        await settled()
+        assert tasks[1].cancelled()
+        assert tasks[2].done()
+
+
+async def test_who_steps_out_lets_others_work_and_comes_back_in_his_turn() -> None:
+    line = Line(working=1, waiting=8)
+    waits, works = Place(line, ALICE), Place(line, BOB)
+    await waits.take()
+    waits.step_out()
+    await asyncio.wait_for(works.take(), 10)
+    back = asyncio.create_task(waits.come_back())
+    await settled()
+    assert not back.done()
+    works.give_up()
+    await back
+    async with queued(line, [CAROL]) as tasks:
+        assert served(tasks) == [False]
+        waits.give_up()
+        await settled()
+        assert served(tasks) == [True]
+
+
+async def test_those_who_stepped_out_are_bounded_for_each_and_in_all() -> None:
+    line = Line(working=8, waiting=16)
+
+    async def out(holder: str) -> Place:
+        place = Place(line, holder)
+        await place.take()
+        place.step_out()
+        return place
+
+    alice = [await out(ALICE) for _ in range(4)]
+    with pytest.raises(ShareTaken):
+        await out(ALICE)
+    for name in "bcd":
+        for _ in range(4):
+            await out(name)
+    with pytest.raises(LineFull):
+        await out("e")
+    alice[0].stay_out()
+    await out("f")
+
+
+async def test_once_it_is_known_who_asks_he_waits_for_his_own_and_an_address_has_its_place_again() -> None:
+    line, address = Line(working=8, waiting=16), "192.0.2.7"
+    for _ in range(2):
+        await line.enter(ALICE)
+    place = Place(line, address)
+    await place.take()
+    hers = asyncio.create_task(place.is_of(ALICE))
+    async with queued(line, [address] * 2) as tasks:
+        assert served(tasks) == [True, True]
+        assert not hers.done()
+        line.leave(ALICE)
+        await hers
+        place.give_up()
+        line.leave(ALICE)
+    async with queued(line, [ALICE] * 2) as tasks:
+        assert served(tasks) == [True, True], "nothing is held under her name any more"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/incidents", "/api/v1/artifacts", f"{INTENT}/halts"])
+async def test_nobody_keeps_others_out_of_a_line_and_who_asks_too_much_at_once_is_told(path: str) -> None:
+    """In the line of ordinary requests, of uploads, and of what stops harm."""
+    let_go = asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["client"][0] == "192.0.2.7":
+            await let_go.wait()
+        await answering()(scope, receive, send)
+
+    layer = guarded(Shedding(slow, HttpLimits(working=8, waiting=16)))
+    async with caller(layer) as crowd, caller(layer, "198.51.100.9") as other, asyncio.TaskGroup() as group:
+        method = "GET" if path.endswith("incidents") else "POST"
+        many = [group.create_task(crowd.request(method, path)) for _ in range(30)]
+        await settled()
+        assert (await asyncio.wait_for(other.request(method, path), 10)).status_code == 200
+        refused = [task.result() for task in many if task.done()]
+        assert len(refused) == 30 - 2 - 4
+        for answer in refused:
+            problem_of(answer, 429, "too-many-at-once")
+            assert int(answer.headers["retry-after"]) >= 1
+        let_go.set()
+    assert sum(task.result().status_code == 200 for task in many) == 2 + 4
