@@ -21,12 +21,13 @@ import asyncpg
 
 from bench import http_floor
 from bench.callers import Request, call
-from bench.processes import free_port, resident_mb, running
+from bench.processes import resident_mb, running
 from bench.report import Comparison, compare
 from bench.workload import AT, CONTEXT, Rate
 from eucora.application.ports import Write
 from eucora.application.service_tokens import digest_secret, make_secret
 from eucora.bootstrap import SystemClock
+from eucora.cli.stack import free_port
 from eucora.domain.incident import Attributable, IncidentKind, IncidentReported, IncidentSeverity
 from eucora.domain.people import Grant, Role
 from eucora.domain.service_token import ServiceTokenIssued

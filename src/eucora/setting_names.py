@@ -9,9 +9,16 @@ OURS: Final = "EUCORA_"
 VENDORS: Final = ("INTUNE_", "JAMF_", "KANDJI_")  # other programs have settings of these names too
 # The command line's own, compose.yaml's own, and those of our tests.
 ELSEWHERE: Final = re.compile(r"EUCORA_(SERVER|TOKEN|IMAGE|PUBLISHED_PORT|(TEST|FUZZ)_\w+)")
-# Kubernetes puts them into every pod beside a service that is called eucora, or eucora-something.
+# Kubernetes puts them into every pod beside a service that is called eucora, or eucora-something
+# (Kubernetes, "Service"; read 2026-11-23). The last one is an address, and may have the name of our own port.
 SERVICE_LINKS: Final = re.compile(r"EUCORA_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+LINK: Final = re.compile(r"(EUCORA_(?:\w+_)?PORT)=(tcp|udp|sctp)://.*")
 _CLOSE: Final = 0.85
+
+
+def is_link(name: str, value: str) -> bool:
+    """Whether Kubernetes says with it where a service of that name is."""
+    return LINK.fullmatch(f"{name}={value}") is not None
 
 
 def slip_in(environment: Mapping[str, str], names: Collection[str], secrets: Collection[str]) -> str | None:
@@ -29,7 +36,7 @@ def slip_in(environment: Mapping[str, str], names: Collection[str], secrets: Col
             continue
         close = get_close_matches(name, known, 1, _CLOSE)
         if name.startswith(OURS):
-            if ELSEWHERE.fullmatch(name) or SERVICE_LINKS.fullmatch(name):
+            if ELSEWHERE.fullmatch(name) or SERVICE_LINKS.fullmatch(name) or is_link(name, environment[name]):
                 continue
         elif not close:
             continue

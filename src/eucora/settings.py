@@ -26,7 +26,7 @@ from eucora.secret_settings import (
     remember,
     web_address,
 )
-from eucora.setting_names import slip_in
+from eucora.setting_names import is_link, slip_in
 from eucora.unsafe_settings import Tls, check_database
 
 __all__ = ["SECRETS", "Settings", "SettingsInvalid", "read_settings"]
@@ -357,8 +357,11 @@ def read_settings(**overrides: object) -> Settings:
         raise SettingsInvalid(slip)
     found = origins(overrides)
     read = followed(found)
+    beside = {}
+    if is_link("EUCORA_PORT", os.environ.get("EUCORA_PORT", "")):
+        beside = {"EUCORA_PORT": Settings.model_fields["port"].default}
     try:
-        settings = Settings(**read, **overrides)  # type: ignore[arg-type]  # aliases, as the environment spells them
+        settings = Settings(**{**beside, **read, **overrides})
     except ValidationError as error:
         raise one_line(error, NUMBERS) from None  # its text shows values
     settings._origins = found

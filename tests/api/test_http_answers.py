@@ -20,6 +20,7 @@ from eucora.domain.people import Role
 from eucora.domain.workload_trust import ClaimCondition, Terms, WorkloadTrustMade
 
 DESCRIBED = document()["paths"]
+EVERY_ROLE = [f"eucora-{role.value.replace('_', '-')}" for role in Role] + ["eucora-publisher@*"]
 OFFSET = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*[+-]\d\d:?\d\d")
 WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -60,8 +61,7 @@ class House:
 
 @pytest.fixture
 async def house(rig: Rig) -> House:
-    groups = [f"eucora-{role.value.replace('_', '-')}" for role in Role] + ["eucora-publisher@*"]
-    found = House(rig, {"Authorization": f"Bearer {rig.token(ADMIN, groups=groups)}"})
+    found = House(rig, {"Authorization": f"Bearer {rig.token(ADMIN, groups=EVERY_ROLE)}"})
 
     async def note(answer: httpx.Response) -> None:
         if answer.status_code == 201:
@@ -189,6 +189,24 @@ async def test_a_head_of_a_stream_does_not_stay(house: House) -> None:
     head = await house.rig.http.head("/api/v1/audit/events/stream", headers=headers)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["Content-Type"].startswith("text/event-stream")
+
+
+async def test_a_head_takes_nothing_away_so_nothing_goes_on_record(house: House) -> None:
+    """What an auditor would leave behind by the GET of the log, of its stream and of a file."""
+    pack = (await house.get("/api/v1/evidence-packs/{pack}")).json()
+    file = f"/api/v1/evidence-packs/{pack['id']}/documents/{pack['documents'][0]['sha256']}/content"
+    for path in ("/api/v1/audit/events", "/api/v1/audit/events/stream", file):
+        house.rig.later(hours=1)  # an export is recorded once an hour
+        house.everybody["Authorization"] = f"Bearer {house.rig.token(ADMIN, groups=EVERY_ROLE)}"
+        before = await house.rig.events()
+        head = await house.rig.http.head(path, headers=house.everybody | PLAIN)
+        assert (head.status_code, await house.rig.events()) == (200, before), path
+        got = await house.rig.http.get(path, headers=house.everybody | PLAIN)
+        assert await house.rig.events() == before + 1, path
+        told = {*got.headers} - {"last-modified"}  # of a file: when this copy was made
+        assert {*head.headers} == told, path
+    assert head.headers["Content-Length"] == got.headers["Content-Length"] == str(len(got.content))
+    assert head.headers["ETag"] == got.headers["ETag"]
 
 
 async def test_a_query_that_a_route_does_not_know_is_refused(house: House) -> None:

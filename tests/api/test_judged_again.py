@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import orjson
 import pytest
 from access_world import RETAIL, bearer, session_body
 from api_rig import ADMIN, CAB, OPERATOR, PACKAGER, Rig, TwinPlane, incident_body, intent_body, package, problem, sha256
+from test_api_once import LateReplies, replica_of
 from test_api_role_mappings import SELLERS, activate, body, rule
 
 from eucora.application.planes import Group
@@ -99,13 +101,61 @@ async def test_who_may_still_is_not_asked_to_begin_anew(rig: Rig) -> None:
     assert answer.status_code == 201, answer.text
 
 
-async def test_a_token_that_ends_during_an_upload_ends_the_upload(rig: Rig) -> None:
-    async def hours_pass() -> None:
-        rig.later(hours=2)
+async def five_minutes_of(rig: Rig, who: str) -> str:
+    """A token that is over in five minutes: of somebody who signed in, of a program, or of what a program issued."""
+    end = rig.clock.now() + timedelta(minutes=5)
+    if who == "person":
+        return rig.token(PACKAGER, exp=int(end.timestamp()))
+    shown = rig.token(ADMIN, groups=["eucora-platform-admin", "eucora-packaging-engineer"])
+    own = {"name": "own", "grants": [{"role": "packaging_engineer"}], "expires_at": end.isoformat()}
+    issuing = own | {"name": "issuing", "grants": [{"role": "platform_admin"}, {"role": "packaging_engineer"}]}
+    for wanted in [own] if who == "program" else [issuing, own]:
+        answer = await rig.ask("POST", "/service-tokens", headers=bearer(shown), json=wanted)
+        assert answer.status_code == 201, answer.text
+        shown = answer.json()["secret"]
+    return shown
 
-    person = {"Authorization": f"Bearer {rig.token(PACKAGER)}"}
+
+@pytest.mark.parametrize("path", ["/artifacts?file_name=notes.pkg", "/evidence-documents?kind=test_evidence"])
+@pytest.mark.parametrize("who", ["person", "program", "second program"])
+async def test_a_token_need_not_outlive_the_upload_that_it_began(rig: Rig, who: str, path: str) -> None:
+    """Tokens of people live for five minutes, as Keycloak makes them, and a file may be on its way for fifteen."""
+    headers = bearer(await five_minutes_of(rig, who))
+
+    async def minutes_pass() -> None:
+        rig.later(minutes=8)
+
+    answer = await rig.ask("POST", path, headers=headers, content=pieces(package(), minutes_pass))
+    assert answer.status_code in (200, 201), answer.text
+    # And it begins no other.
+    problem(await rig.ask("POST", path, headers=headers, content=package("2.0")), 401, "token-refused")
+
+
+async def test_no_token_is_good_for_longer_than_an_upload_may_take(rig: Rig) -> None:
+    limits = rig.app.state.house.deps.limits
+    headers = bearer(rig.token(PACKAGER))  # good for the first fifteen minutes
+
+    async def hours_pass() -> None:
+        rig.later(seconds=2 * limits.upload_s + 120)
+
     sent = pieces(package(), hours_pass)
-    problem(await rig.ask("POST", "/artifacts?file_name=notes.pkg", headers=person, content=sent), 401, "token-refused")
+    answer = await rig.ask("POST", "/artifacts?file_name=notes.pkg", headers=headers, content=sent)
+    problem(answer, 401, "token-refused")
+
+
+async def test_a_token_that_was_revoked_is_void_also_when_it_is_over_by_then(rig: Rig) -> None:
+    secret, revoke = await token_of(rig, "packaging_engineer")
+
+    async def revoked_and_over() -> None:
+        await revoke()
+        rig.later(minutes=8)
+
+    sent = package()
+    answer = await rig.ask(
+        "POST", "/artifacts?file_name=notes.pkg", headers=bearer(secret), content=pieces(sent, revoked_and_over)
+    )
+    problem(answer, 401, "token-refused")
+    assert await rig.world.artifacts.size(sha256(sent)) is None
 
 
 async def placed(rig: Rig, version: str, unit: str, role: str = "packaging_engineer") -> None:
@@ -145,6 +195,22 @@ async def test_a_repeat_is_not_answered_where_its_caller_has_no_say_any_more(rig
     await placed(rig, "3.0", "wholesale")
     refused = await rig.ask("POST", "/deployment-intents", headers=seller, json=wish, key="one")
     assert first.json()["id"] not in problem(refused, 403, "role-missing")["detail"]
+    assert "idempotent-replayed" not in refused.headers
+
+
+async def test_nor_where_the_answer_is_seen_only_when_the_request_was_refused(rig: Rig, pool: asyncpg.Pool) -> None:
+    """Its twin at another replica committed meanwhile, so the answer is looked for once more."""
+    pack = await rig.pack()
+    await placed(rig, "2.0", RETAIL.business_unit)
+    seller, wish = bearer(rig.token(OPERATOR, groups=[SELLERS])), intent_body(pack, (0, 1, 2))
+    first = await rig.ask("POST", "/deployment-intents", headers=seller, json=wish, key="one")
+    assert first.status_code == 201, first.text
+    await placed(rig, "3.0", "wholesale")
+    late = LateReplies(pool)
+    async with replica_of(rig, late) as other:
+        refused = await other.ask("POST", "/deployment-intents", headers=seller, json=wish, key="one")
+    assert late.asked == 2
+    problem(refused, 403, "role-missing")
     assert "idempotent-replayed" not in refused.headers
 
 

@@ -1,10 +1,11 @@
-"""Nobody has more than his share of a line: neither of the places, nor of the line behind them."""
+"""Nobody keeps others out of a line: neither out of the places, nor out of the line behind them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
+from api_rig import NOBODY
 from layered import INTENT, answering, caller, guarded, problem_of
 from starlette.types import Receive, Scope, Send
 
@@ -12,6 +13,7 @@ from eucora.api.limits import HttpLimits
 from eucora.api.lines import Line, LineFull, Place, ShareTaken
 from eucora.api.shedding import Shedding
 
+FINDINGS = f"/api/v1/evidence-packs/{NOBODY}/findings"
 ALICE, BOB, CAROL = "alice", "bob", "carol"
 
 
@@ -48,13 +50,23 @@ async def test_who_has_his_share_waits_though_places_are_free_and_others_do_not_
         assert served(tasks)[2:5] == [True, False, False], "in the order in which they came"
 
 
-async def test_who_has_his_share_of_the_line_is_refused_and_others_still_find_room_in_it() -> None:
+async def test_who_waits_alone_may_fill_half_of_the_line_and_others_still_find_room_in_it() -> None:
     line = Line(working=8, waiting=40)
-    async with queued(line, [ALICE] * 12):
+    async with queued(line, [ALICE] * (2 + 20)) as hers:
+        assert not any(task.done() for task in hers[2:]), "they wait, and are not refused"
         with pytest.raises(ShareTaken):
             await line.enter(ALICE)
-        async with queued(line, [BOB] * 3) as others:
-            assert served(others) == [True, True, False]
+        async with queued(line, [BOB] * (2 + 10)) as others:
+            assert served(others) == [True] * 2 + [False] * 10
+            with pytest.raises(ShareTaken):
+                await line.enter(BOB)
+            async with queued(line, [CAROL] * 3) as third:
+                assert served(third) == [True, True, False]
+        line.leave(ALICE)
+        await settled()
+        assert hers[2].done()
+        async with queued(line, [ALICE]) as more:
+            assert served(more) == [False], "half of it is free again"
 
 
 async def test_a_line_that_is_full_is_full_for_everybody() -> None:
@@ -110,10 +122,10 @@ async def test_those_who_stepped_out_are_bounded_for_each_and_in_all() -> None:
         place.step_out()
         return place
 
-    alice = [await out(ALICE) for _ in range(4)]
+    alice = [await out(ALICE) for _ in range(8)]
     with pytest.raises(ShareTaken):
         await out(ALICE)
-    for name in "bcd":
+    for name in "bc":
         for _ in range(4):
             await out(name)
     with pytest.raises(LineFull):
@@ -140,9 +152,14 @@ async def test_once_it_is_known_who_asks_he_waits_for_his_own_and_an_address_has
         assert served(tasks) == [True, True], "nothing is held under her name any more"
 
 
-@pytest.mark.parametrize("path", ["/api/v1/incidents", "/api/v1/artifacts", f"{INTENT}/halts"])
-async def test_nobody_keeps_others_out_of_a_line_and_who_asks_too_much_at_once_is_told(path: str) -> None:
-    """In the line of ordinary requests, of uploads, and of what stops harm."""
+@pytest.mark.parametrize(
+    ("path", "waiting", "retry_s"),
+    [("/api/v1/incidents", 8, 1), (f"{INTENT}/halts", 8, 1), ("/api/v1/artifacts", 32, 30), (FINDINGS, 32, 5)],
+)
+async def test_nobody_keeps_others_out_of_a_line_and_who_asks_too_much_at_once_is_told(
+    path: str, waiting: int, retry_s: int
+) -> None:
+    """In the line of ordinary requests, of what stops harm, of uploads, and of what has evidence read."""
     let_go = asyncio.Event()
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,14 +169,38 @@ async def test_nobody_keeps_others_out_of_a_line_and_who_asks_too_much_at_once_i
 
     layer = guarded(Shedding(slow, HttpLimits(working=8, waiting=16)))
     async with caller(layer) as crowd, caller(layer, "198.51.100.9") as other, asyncio.TaskGroup() as group:
-        method = "GET" if path.endswith("incidents") else "POST"
-        many = [group.create_task(crowd.request(method, path)) for _ in range(30)]
+        method = "GET" if path.endswith(("incidents", "findings")) else "POST"
+        many = [group.create_task(crowd.request(method, path)) for _ in range(60)]
         await settled()
         assert (await asyncio.wait_for(other.request(method, path), 10)).status_code == 200
         refused = [task.result() for task in many if task.done()]
-        assert len(refused) == 30 - 2 - 4
+        assert len(refused) == 60 - 2 - waiting
         for answer in refused:
             problem_of(answer, 429, "too-many-at-once")
-            assert int(answer.headers["retry-after"]) >= 1
+            assert int(answer.headers["retry-after"]) == retry_s
         let_go.set()
-    assert sum(task.result().status_code == 200 for task in many) == 2 + 4
+    assert sum(task.result().status_code == 200 for task in many) == 2 + waiting
+
+
+@pytest.mark.parametrize(
+    ("path", "often"), [("/api/v1/artifacts", 10), (FINDINGS, 10), ("/api/v1/incidents", 120), (f"{INTENT}/halts", 20)]
+)
+async def test_one_caller_may_ask_for_much_at_once_while_nobody_else_asks(path: str, often: int) -> None:
+    """A page of a console reads ten packs, a pipeline sends ten files, an office comes from one address."""
+    let_go, inside = asyncio.Event(), 0
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal inside
+        inside += 1
+        await let_go.wait()
+        await answering()(scope, receive, send)
+
+    limits = HttpLimits()
+    method = "GET" if path.endswith(("incidents", "findings")) else "POST"
+    async with caller(guarded(Shedding(slow, limits))) as one, asyncio.TaskGroup() as group:
+        asked = [group.create_task(one.request(method, path)) for _ in range(often)]
+        await settled()
+        assert 0 < inside < often
+        assert not any(task.done() for task in asked)
+        let_go.set()
+    assert [task.result().status_code for task in asked] == [200] * often

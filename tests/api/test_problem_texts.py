@@ -30,6 +30,13 @@ def test_a_secret_is_taken_out_wherever_it_stands(problem: Problem) -> None:
     assert "canary" not in rendered(PLAIN, "/api/v1/x?sig=canary-in-the-instance")
 
 
+@pytest.mark.parametrize(
+    "told", ["Basic authentication is needed.", "Name another group than eucora_platform_administrators."]
+)
+def test_our_own_words_are_no_secrets(told: str) -> None:
+    assert json.loads(rendered(replace(PLAIN, detail=told)))["detail"] == told
+
+
 def test_everything_else_stays_as_it_is() -> None:
     assert json.loads(rendered(PLAIN)) == {
         "field": "name",

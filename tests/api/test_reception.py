@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,12 +13,15 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eucora.api.bodies import BODY_MAX
+from eucora.api.deadlines import SLOW_BODY
 from eucora.api.limits import HttpLimits
-from eucora.api.reception import BEGINNING, Hall, Reception
+from eucora.api.problems import Problem, Refused
+from eucora.api.reception import BEGINNING, CROWD, Arriving, Hall, Reception
 from eucora.api.shedding import Shedding
 from eucora.api.traffic import Kind
 
 PATH = "/api/v1/evidence-packs"
+HOUR_S = 3_600.0
 
 
 class Sender:
@@ -91,8 +94,9 @@ async def counting(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(str(size))(scope, receive, send)
 
 
-def layered(places: int = 8, held_max: int = 1 << 20, app: ASGIApp = counting) -> ASGIApp:
-    halls = {Kind.ORDINARY: Hall(places, held_max), Kind.URGENT: Hall(places, held_max)}
+def layered(places: int = 8, held_max: int = 1 << 20, app: ASGIApp = counting, young_s: float = 0.0) -> ASGIApp:
+    """With halls of so many places. ``young_s`` 0: no body is young; an hour: all are, as long as the test runs."""
+    halls = {kind: Hall(places, held_max, young_s) for kind in (Kind.ORDINARY, Kind.URGENT)}
     return guarded(Reception(Shedding(app, HttpLimits(working=1, waiting=0)), halls))
 
 
@@ -115,7 +119,9 @@ async def test_where_there_are_too_many_the_oldest_gives_way_and_is_told() -> No
         await settled()
         assert [one.status for one in senders] == [408] + [None] * 8
         assert b"urn:eucora:problem:body-too-slow" in senders[0].body
-        assert (b"connection", b"close") in senders[0].told[0]["headers"], "the rest of it may still come"
+        headers = senders[0].told[0]["headers"]
+        assert (b"connection", b"close") in headers, "the rest of it may still come"
+        assert (b"retry-after", b"1") in headers
         senders[1].send(b"{}")
         await senders[1].answered()
         assert senders[1].status == 200
@@ -129,6 +135,89 @@ async def test_an_address_that_has_its_share_pushes_out_its_own_only() -> None:
         await settled()
         assert other.status is None
         assert [one.status for one in senders[1:]] == [408] * 18 + [None] * 2
+
+
+@pytest.mark.parametrize("path", [PATH, f"{INTENT}/halts"])
+@pytest.mark.parametrize("addresses", [1, 20])
+async def test_bodies_that_follow_their_heads_after_a_moment_are_all_taken_in(path: str, addresses: int) -> None:
+    """As with ``Expect: 100-continue``; of an office behind one address, or a crowd from everywhere."""
+    app = layered(places=8, young_s=HOUR_S)
+    async with ending() as senders:
+        senders += [Sender(app, path, f"192.0.2.{at % addresses}") for at in range(20)]
+        await settled()
+        assert [one.status for one in senders] == [None] * 20
+        for one in senders:
+            one.send(b"{}")
+            await one.answered()
+        assert [one.status for one in senders] == [200] * 20
+
+
+async def test_a_crowd_that_would_take_all_connections_gives_way_at_once_and_the_address_that_has_most_first() -> None:
+    app = layered(places=8, young_s=HOUR_S)
+    async with ending() as senders:
+        senders.append(other := Sender(app, address="198.51.100.9"))
+        senders += [Sender(app, address="192.0.2.7") for _ in range(40)]
+        await settled()
+        assert other.status is None
+        assert [one.status for one in senders[1:]] == [408] * (41 - 8 * CROWD) + [None] * (8 * CROWD - 1)
+
+
+async def test_who_is_one_too_many_has_until_his_body_is_not_young_any_more_and_stays_when_others_are_gone() -> None:
+    hall = Hall(places=8, young_s=2.0)
+    async with AsyncExitStack() as stack:
+        now = asyncio.get_running_loop().time() + HOUR_S  # nothing runs out while this is tried
+        timers = [await stack.enter_async_context(asyncio.timeout(None)) for _ in range(4)]
+        bodies = [Arriving("192.0.2.7", timer, now + at) for at, timer in enumerate(timers)]
+        for one in bodies[:2]:
+            hall.enter(one)
+        assert [timer.when() for timer in timers] == [None] * 4, "a quarter of eight places for one address"
+        for one in bodies[2:]:
+            hall.enter(one)
+        assert [timer.when() for timer in timers] == [now + 2, now + 3, None, None]
+        hall.arrived(bodies[3])
+        assert [timer.when() for timer in timers] == [now + 2, None, None, None]
+        hall.answered(bodies[1])
+        assert [timer.when() for timer in timers] == [None] * 4
+
+
+async def test_who_was_cut_off_for_another_reason_is_in_nobodys_way() -> None:
+    """Its deadline, while it was one too many: the next may come while it is still being told."""
+    slow = Refused(Problem(SLOW_BODY, "too slow"))
+    layer = Reception(counting, {Kind.ORDINARY: Hall(places=4, young_s=HOUR_S)})
+    told: asyncio.Queue[Message] = asyncio.Queue()
+
+    def asked(pieces: asyncio.Queue[Message | Refused], send: Send) -> asyncio.Task[None]:
+        async def receive() -> Message:
+            piece = await pieces.get()
+            if isinstance(piece, Refused):
+                raise piece
+            return piece
+
+        scope = scope_of(PATH, "POST") | {"headers": [(b"content-length", b"2")]}
+        return asyncio.create_task(guarded(layer)(scope, receive, send))
+
+    async def held_up(message: Message) -> None:
+        told.put_nowait(message)
+        await asyncio.Event().wait()
+
+    first: asyncio.Queue[Message | Refused] = asyncio.Queue()
+    others: list[asyncio.Queue[Message | Refused]] = [asyncio.Queue() for _ in range(2)]
+    answers: list[Message] = []
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    tasks = [asked(first, held_up), asked(others[0], send)]
+    await settled()
+    first.put_nowait(slow)
+    assert (await told.get())["status"] == 408
+    tasks.append(asked(others[1], send))
+    for pieces in others:
+        pieces.put_nowait({"type": "http.request", "body": b"{}", "more_body": False})
+    await asyncio.gather(*tasks[1:])
+    assert [message["status"] for message in answers if "status" in message] == [200, 200]
+    tasks[0].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_body_that_is_here_makes_no_other_give_way() -> None:

@@ -108,6 +108,7 @@ async def test_a_body_that_does_not_come_is_cut_off(path: str) -> None:
         answer = await http.post(path, content=drips())
         problem_of(answer, 408, "body-too-slow")
         assert answer.headers["connection"] == "close", "the rest of it may still come"
+        assert int(answer.headers["retry-after"]) >= 1
         assert (await http.post(path, content=b"{}")).text == "2 bytes"
 
 

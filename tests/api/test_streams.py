@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import structlog
 from api_rig import ADMIN, AUDITOR, NOBODY, PACKAGER, PUBLISHER, Rig, problem
 from layered import scope_of
 from stream_reader import Reader, reading, until
@@ -125,16 +126,24 @@ class Source:
         self.down = self.stale = False
         self.looks = self.fetches = self.judged = 0
         self.lost: Refused | None = None
+        self.fault: Exception | None = None
+        self.sleeps: list[float] = []
         self.wake, self.stopping = asyncio.Event(), asyncio.Event()
         usual = {"poll_s": 0.0, "gap_s": 0.0}
-        self.streams = Streams(self.look, self.stopping, most, self.hear, **(usual | times))
+        self.streams = Streams(self.look, self.stopping, most, self.hear, **(usual | times), sleep=self.sleep)
 
     async def hear(self, wake: asyncio.Event) -> None:
         self.wake = wake
         await asyncio.Event().wait()
 
+    async def sleep(self, pause_s: float) -> None:
+        self.sleeps.append(pause_s)
+        await asyncio.sleep(0)
+
     async def look(self) -> Reached:
         self.looks += 1
+        if self.fault is not None:
+            raise self.fault
         self._there()
         return Reached(len(self.events) - 1, -1 if self.stale else len(self.events) - 1)
 
@@ -278,3 +287,53 @@ async def test_a_server_that_stops_waits_for_no_look() -> None:
         source.stopping.set()
         assert await reader.event() is None
         assert reader.problem is None
+
+
+async def test_a_look_that_fails_of_itself_is_a_record_and_open_streams_go_on_with_the_next_good_one() -> None:
+    source = Source(poll_s=3_600.0, gap_s=450.0)  # nobody sleeps so long here
+    source.events.append(b'"first"')
+    with structlog.testing.capture_logs() as records:
+        async with reading(source.stream(), LOG, "") as reader:
+            assert await reader.event() == (0, "first")
+            await until(lambda: source.sleeps == [450.0])
+            source.fault = KeyError("unforeseen")
+            source.wake.set()
+            await until(lambda: len(source.sleeps) > 6)
+            source.fault = None
+            assert source.sleeps[1:6] == [900.0, 1_800.0, 3_600.0, 3_600.0, 3_600.0]
+            source.events.append(b'"second"')
+            assert await reader.event() == (1, "second")
+            await until(lambda: source.sleeps[-1] == 450.0)
+            failed = len(source.sleeps) - 2
+    assert [(one["event"], one["log_level"], one["exc_info"]) for one in records] == [
+        ("stream_look_failed", "error", True)
+    ] * failed
+
+
+async def test_a_listener_that_fails_of_itself_is_a_record_and_listens_anew() -> None:
+    source, heard = Source(), 0
+    broken = asyncio.Event()
+
+    async def hear(wake: asyncio.Event) -> None:
+        nonlocal heard
+        heard += 1
+        if heard == 1:
+            await broken.wait()
+            raise KeyError("unforeseen")
+        await source.hear(wake)
+
+    source.streams = Streams(
+        source.look, source.stopping, 1, hear, poll_s=3_600.0, gap_s=0.0, judge_s=3_600.0, sleep=source.sleep
+    )
+    source.events.append(b'"first"')
+    with structlog.testing.capture_logs() as records:
+        async with reading(source.stream(), LOG, "") as reader:
+            assert await reader.event() == (0, "first")
+            broken.set()
+            await until(lambda: heard == 2)
+            await until(lambda: source.looks > 0)
+            source.events.append(b'"second"')
+            source.wake.set()
+            assert await reader.event() == (1, "second")
+    assert [one["event"] for one in records] == ["stream_hints_failed"]
+    assert 3_600.0 in source.sleeps

@@ -68,8 +68,8 @@ async def test_a_stream_comes_back_after_every_end_and_asks_for_what_follows() -
 
 
 async def test_hours_of_silence_are_no_trouble() -> None:
-    """A stream that ends without a word, as they do at their longest, counts as an answer."""
-    server = Server(*[STREAM] * 20, STREAM + b'id: 7\ndata: {"n":7}\n\n')
+    """A stream that says only that it is alive, as the service's do, and then ends."""
+    server = Server(*[STREAM + b"retry: 1000\n\n: alive\n\n"] * 20, STREAM + b'id: 7\ndata: {"n":7}\n\n')
     assert [event.id for event in await followed(server, 1)] == [7]
 
 
@@ -83,13 +83,14 @@ async def test_a_replica_that_restarts_is_waited_for() -> None:
     ("answer", "raised", "asked"),
     [
         (BROKEN, Away, 5),
+        (STREAM, Away, 5),
         (refusal(503, 1), Problem, 5),
         (refusal(429, 3_000), Problem, 1),
         (refusal(401), Problem, 1),
         (JSON + b"{}", Failed, 1),
         (STREAM + b"id: 1\ndata: <html>\n\n", Failed, 1),
     ],
-    ids=["away", "stays-away", "long-quota", "no-token", "no-stream", "no-json"],
+    ids=["away", "without-a-word", "stays-away", "long-quota", "no-token", "no-stream", "no-json"],
 )
 async def test_a_stream_that_cannot_be_followed_says_so(answer: bytes, raised: type[Failed], asked: int) -> None:
     server = Server(answer)

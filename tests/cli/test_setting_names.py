@@ -50,6 +50,13 @@ def test_what_kubernetes_puts_into_a_pod_is_no_slip(name: str) -> None:
     assert slip_in({name: "10.0.0.1"}, NAMES, SECRETS) is None
 
 
+@pytest.mark.parametrize("name", ["EUCORA_PORT", "EUCORA_API_PORT"])
+def test_where_a_service_is_is_not_where_we_listen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "tcp://10.96.0.17:80")
+    assert read_settings().port == 8080
+    assert read_settings(EUCORA_PORT=9000).port == 9000
+
+
 def test_a_process_does_not_start_on_a_slip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EUCORA_DATABSE_TLS", "verify-full")
     with pytest.raises(SettingsInvalid, match="did you mean EUCORA_DATABASE_TLS"):

@@ -17,7 +17,7 @@ from intune_lab import CORRELATION, IntuneWorld, Killed, package_file, publicati
 
 from eucora.application.planes import PlaneForbidden, PlaneRejected, PlaneUnavailable, Publication
 from eucora.connectors.http import NO_RETRY, Upstream, upstream_client
-from eucora.connectors.intune.blocks import BLOCK_BYTES, PARALLEL, BlockUpload, SignedAddress
+from eucora.connectors.intune.blocks import BLOCK_BYTES, PARALLEL, REMEMBERED, BlockUpload, SignedAddress
 from eucora.connectors.intune.content import ContentUpload, Patience
 from eucora.connectors.intune.graph import Graph
 from eucora.formats.intunewin import IntunewinPackage
@@ -193,6 +193,30 @@ async def test_blocks_that_storage_dropped_meanwhile_are_sent_again_once(tmp_pat
     with pytest.raises(PlaneRejected):
         await upload.put(address, lambda: path.open("rb"))
     assert len(lists) == 3, "a list that is refused although all of it was sent is refused"
+
+
+async def test_an_upload_that_nobody_goes_on_with_is_forgotten_after_a_hundred_others(tmp_path: Path) -> None:
+    storage = Storage()
+    path = _numbered(tmp_path / "content", 5, 64)
+    upload = BlockUpload(_client(storage), block_bytes=64)
+
+    async def tried(name: str) -> int:
+        """How many blocks an upload sends that never gets to its end."""
+        address = SignedAddress(
+            {"azureStorageUri": f"https://blob.test/c/{name}?sig=0"}, renew=Renewals(HandClock()).renew,
+            now=HandClock().now, https=True,
+        )  # fmt: skip
+        storage.blocks.clear()
+        storage.refuses = lambda request: 503 if request.url.params["comp"] == "blocklist" else None
+        with pytest.raises(PlaneUnavailable):
+            await upload.put(address, lambda: path.open("rb"))
+        return len(storage.blocks)
+
+    assert [await tried("first"), await tried("second"), await tried("first")] == [5, 5, 0]
+    for number in range(REMEMBERED - 1):
+        await tried(f"other-{number}")
+    assert await tried("first") == 0, "it was tried after the second one"
+    assert await tried("second") == 5
 
 
 async def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

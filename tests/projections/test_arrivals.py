@@ -7,20 +7,21 @@ from datetime import UTC, datetime
 
 import pytest
 
-from eucora.projections.cursors import Arrivals, CursorRow, ProjectionBehind
+from eucora.projections.cursors import PAUSE_S, PAUSES_MAX, Arrivals, CursorRow, ProjectionBehind
 
 AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
 first = ContextVar("first", default=False)
 
 
 class Cursors:
-    """Positions of "intents" and "timeline"; counts how often they are looked at, and lets the test say when next."""
+    """Positions of "intents" and "timeline"; counts how often they are looked at, and lets time pass for the test."""
 
     def __init__(self) -> None:
         self.positions = {"intents": 0, "timeline": 0}
         self.looks = 0
         self.failure: Exception | None = None
         self.seen_first: list[bool] = []
+        self.passed: list[int] = []
         self._again = asyncio.Event()
 
     async def look(self) -> list[CursorRow]:
@@ -30,14 +31,24 @@ class Cursors:
             raise self.failure
         return [CursorRow(name, 1, position, AT) for name, position in self.positions.items()]
 
-    async def sleep(self, _: float) -> None:
+    async def sleep(self, pause_s: float) -> None:
+        assert pause_s == PAUSE_S
         await self._again.wait()
         self._again.clear()
 
-    async def another(self) -> None:
-        """One more look."""
+    async def pass_by(self) -> None:
+        """The shortest time between two looks."""
         self._again.set()
         await settled()
+
+    async def another(self) -> None:
+        """One more look; how long it was to it, in the shortest time between two."""
+        before, passed = self.looks, 0
+        while self.looks == before:
+            await self.pass_by()
+            passed += 1
+            assert passed <= PAUSES_MAX, "nobody looks any more"
+        self.passed.append(passed)
 
 
 async def settled() -> None:
@@ -80,7 +91,8 @@ async def test_nobody_looks_when_nobody_waits(cursors: Cursors, arrivals: Arriva
     impatient.cancel()
     await settled()
     looks = cursors.looks
-    await cursors.another()
+    for _ in range(2 * PAUSES_MAX):
+        await cursors.pass_by()
     assert cursors.looks == looks == 2
     cursors.positions["intents"] = 9
     await arrivals.wait("intents", 1, 9, 0)
@@ -113,9 +125,9 @@ async def test_a_look_that_fails_is_everybodys_failure_and_the_next_one_looks_an
 ) -> None:
     cursors.failure = ConnectionError("away")
     waiting = [asyncio.create_task(arrivals.wait("intents", 1, 0, 60)) for _ in range(3)]
-    for task in waiting:
-        with pytest.raises(ConnectionError):
-            await task
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [(type(one), str(one)) for one in told] == [(ConnectionError, "away")] * 3
+    assert len({id(one) for one in told}) == 3, "each has his own, to be raised where he stands"
     cursors.failure = None
     await arrivals.wait("intents", 1, 0, 60)
 
@@ -127,3 +139,42 @@ async def test_nothing_of_whoever_came_first_sticks_to_the_looks_for_others(
     first.set(True)
     await arrivals.wait("intents", 1, 0, 60)
     assert cursors.seen_first == [False]
+
+
+async def test_what_does_not_move_is_looked_at_ever_less_until_it_moves(cursors: Cursors, arrivals: Arrivals) -> None:
+    """As while a read model is made anew: whoever waits for it costs the database little."""
+    waiting = asyncio.create_task(arrivals.wait("intents", 1, 9, 60))
+    await settled()
+    for _ in range(6):
+        await cursors.another()
+    assert cursors.passed == [1, 2, 4, 8, PAUSES_MAX, PAUSES_MAX]
+    cursors.positions["timeline"] = 1
+    cursors.passed.clear()
+    for _ in range(3):
+        await cursors.another()
+    assert cursors.passed == [PAUSES_MAX, 1, 2], "what moves moves on soon"
+    cursors.positions["intents"] = 9
+    await cursors.another()
+    await waiting
+
+
+async def test_who_comes_anew_waits_no_longer_because_others_wait_long(cursors: Cursors, arrivals: Arrivals) -> None:
+    stuck = asyncio.create_task(arrivals.wait("intents", 1, 9, 60))
+    await settled()
+    for _ in range(6):
+        await cursors.another()
+    await cursors.pass_by()
+    new = asyncio.create_task(arrivals.wait("timeline", 1, 1, 60))
+    await settled()
+    cursors.passed.clear()
+    for _ in range(3):
+        await cursors.another()
+    assert cursors.passed == [1, 1, 2], "as if he were the first"
+    cursors.positions["timeline"] = 1
+    await cursors.another()
+    await new
+    assert not stuck.done()
+    stuck.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stuck
+    await cursors.pass_by()

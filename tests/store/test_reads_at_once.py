@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime
 
+import asyncpg
+
 from eucora.application.ports import Context, Reply, Write
 from eucora.domain.incident import IncidentResolved
 from eucora.store.database import Pool
@@ -39,4 +41,14 @@ async def test_answers_that_are_looked_up_at_once_are_each_their_owners(pool: Po
     alone = [await replies.find(*one) for one in asked]
     assert [None if one is None else one.body for one in alone] == [b"bob k-1", b"ada k-1", None, b"ada k-2"]
     assert await asyncio.gather(*(replies.find(*one) for one in asked)) == alone
+    await log.close()
+
+
+async def test_a_name_that_postgres_cannot_hold_takes_no_other_read_with_it(pool: Pool) -> None:
+    log = EventLog(pool, RandomIds())
+    await log.append([Write("incident-1", 0, [IncidentResolved("cable", "ada", NOW)])], context=ADA, at=NOW)
+    names = ["incident-1", "incident-\0", "incident-none", "incident-\ud800"]
+    found = await asyncio.gather(*map(log.read, names), return_exceptions=True)
+    assert [one if isinstance(one, BaseException) else one.version for one in (found[0], found[2])] == [1, 0]
+    assert all(isinstance(one, asyncpg.DataError | ValueError) for one in (found[1], found[3]))
     await log.close()

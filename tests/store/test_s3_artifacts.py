@@ -71,7 +71,7 @@ async def test_the_server_of_these_tests_enforces_the_condition(bucket: BucketOf
 async def test_a_file_is_answered_out_of_the_bucket_and_its_copy_goes(bucket: BucketOfTest, tmp_path: Path) -> None:
     store = bucket.store
     await put(store, stream(LARGE), size_max=len(LARGE))
-    answer = KeptFile(store.local_copy(LARGE_DIGEST), LARGE_DIGEST, "scan")
+    answer = KeptFile(store, LARGE_DIGEST, "scan")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(answer), base_url="http://eucora.test") as http:
         told = await http.get("/")
     assert told.content == LARGE

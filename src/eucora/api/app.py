@@ -44,7 +44,7 @@ from eucora.api.auth.mapping import MappingInForce
 from eucora.api.cursors import Cursors
 from eucora.api.described import describe
 from eucora.api.house import ApiDeps, House, Lifecycle, Reads
-from eucora.api.locations import place
+from eucora.api.locations import tell_locations
 from eucora.api.routes import GuardedRoute, PermissionUndeclared, tell_literal
 from eucora.api.surroundings import streams_of, surround, throttle_of
 
@@ -134,7 +134,7 @@ def assemble(version: str, routers: Iterable[APIRouter] = ROUTERS) -> FastAPI:
     handlers.install(app)
     app.add_route(description.PATH, description.Description(app.openapi).serve, include_in_schema=False)
     guarded = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
-    place(guarded)
+    tell_locations(guarded)
     tell_literal(app, guarded)
     for router in routers:
         # As they stand, for they know their whole paths: a router included in another is searched twice a request.

@@ -81,7 +81,7 @@ class _Body:
                 message = await self._receive()
         except TimeoutError:
             detail = "The body did not arrive in time; send it again, faster. Nothing was kept."
-            raise Refused(Problem(SLOW_BODY, detail, headers={"Connection": "close"})) from None
+            raise Refused(Problem(SLOW_BODY, detail, headers={"Connection": "close", "Retry-After": "1"})) from None
         self._left_s -= loop.time() - began
         self._piece += len(message.get("body", b""))
         if self._in_pieces and self._piece >= PIECE:

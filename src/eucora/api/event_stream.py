@@ -4,13 +4,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 import asyncpg
+import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from eucora.api.heads import only_head
 from eucora.api.problems import Problem, Refused, Row, document
 from eucora.projections.wake import first_of
 from eucora.store.database import CONNECTION_LOST
@@ -24,7 +27,13 @@ POLL_S: Final = 5.0  # between two looks when no hint comes: a hint may be lost,
 GAP_S: Final = 0.25  # between two looks however many hints come: so many appends, one look
 CHASES_MAX: Final = 20  # looks after a read model that is behind, before it is left to the poll
 RETRY_MS: Final = 1_000
+_HEADERS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # proxies that know it pass each event on at once
+)
 _AWAY: Final = (*CONNECTION_LOST, asyncpg.PostgresError, TimeoutError)
+_log = structlog.get_logger(__name__)
 
 Events: TypeAlias = Sequence[tuple[int, bytes]]
 """Positions in order, each with its JSON on one line."""
@@ -54,7 +63,9 @@ class Streams:
 
     ``look`` is made when ``hear`` has set its event, and now and then without: ``hear`` runs for as long as there are
     streams, and None leaves the polling. ``stopping`` is set when the server is being stopped. A look that fails is
-    made again. Nothing here, and no stream that waits, holds a connection of the pool.
+    made again; one that fails of anything but the database is a record ``stream_look_failed``, and the next one comes
+    ever later, ``poll_s`` at the most. ``hear`` that fails is ``stream_hints_failed``, and runs again after ``poll_s``.
+    Nothing here, and no stream that waits, holds a connection of the pool.
     """
 
     def __init__(
@@ -68,13 +79,15 @@ class Streams:
         gap_s: float = GAP_S,
         judge_s: float = JUDGE_S,
         life_s: float = LIFE_S,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ask, self.stopping, self._most, self._hear = look, stopping, most, hear
         self._poll_s, self._gap_s, self.judge_s, self.life_s = poll_s, gap_s, judge_s, life_s
+        self._sleep = sleep
         self._open: dict[str, int] = {}
         self._watch: asyncio.Task[None] | None = None
         self.reached: Reached | None = None
-        """As far as this process knows; None while the database is away."""
+        """As far as this process knows; None while no look succeeds."""
         self.news = asyncio.Event()
         """Set at the next news, and then another one takes its place: take it before you look."""
 
@@ -84,7 +97,8 @@ class Streams:
         try:
             with self._counted(principal):
                 if self._watch is None or self._watch.done():
-                    self._watch = asyncio.create_task(self._keep_watch(), name="streams")
+                    # In a context of its own: its records and queries are not those of whoever came first.
+                    self._watch = asyncio.create_task(self._keep_watch(), name="streams", context=Context())
                 yield
         finally:
             if not self._open and self._watch is not None:
@@ -109,22 +123,38 @@ class Streams:
         wake = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             if self._hear is not None:
-                group.create_task(self._hear(wake))
+                group.create_task(self._hear_on(self._hear, wake))
             group.create_task(self._look(wake))
+
+    async def _hear_on(self, hear: Callable[[asyncio.Event], Awaitable[None]], wake: asyncio.Event) -> None:
+        while True:
+            try:
+                return await hear(wake)
+            except Exception:  # the polling goes on meanwhile
+                _log.exception("stream_hints_failed")
+                await self._sleep(self._poll_s)
 
     async def _look(self, wake: asyncio.Event) -> None:
         chases, seen = 0, _NEVER  # the first look is news, whatever it shows
+        pause_s = self._gap_s
         while True:
             wake.clear()
+            unforeseen = False
             try:
                 self.reached = await self._ask()
             except _AWAY:
                 self.reached = None
+            except Exception:
+                _log.exception("stream_look_failed")
+                self.reached, unforeseen = None, True
             reached, chases = self.reached, chases + 1
             if reached != seen:
                 chases, seen, told, self.news = 0, reached, self.news, asyncio.Event()
                 told.set()
-            await asyncio.sleep(self._gap_s)
+            pause_s = min(2 * pause_s, self._poll_s) if unforeseen else self._gap_s
+            await self._sleep(pause_s)
+            if unforeseen:
+                continue
             # No hint tells of a read model that has caught up: it is looked after for a while.
             if reached is None or reached.timelines >= reached.log or chases >= CHASES_MAX:
                 await first_of(wake, timeout_s=self._poll_s)
@@ -135,7 +165,7 @@ class EventStream(Response):
 
     It ends when the server stops, and after a while in any case. Who may no more is told why, in an event ``problem``
     without an id, and nothing after it. A caller that does not name text/event-stream in Accept gets one page and the
-    end.
+    end. For a HEAD nothing is opened, counted or fetched.
     """
 
     media_type = "text/event-stream"
@@ -155,15 +185,14 @@ class EventStream(Response):
         self._rights, self._stays = rights, stays
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if only_head(scope):
+            await _begin(send)
+            await _end(send)
+            return
         async with self._streams.opened(self._principal):
             news = self._streams.news
             first = await self._fetch(self._after)  # what goes wrong here is still told as a problem
-            headers = [
-                (b"content-type", b"text/event-stream; charset=utf-8"),
-                (b"cache-control", b"no-store"),
-                (b"x-accel-buffering", b"no"),  # proxies that know it pass each event on at once
-            ]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await _begin(send)
             gone = asyncio.Event()
             leaving = asyncio.create_task(_until_gone(receive, gone))
             try:
@@ -176,7 +205,7 @@ class EventStream(Response):
                 pass  # the caller comes back with the last id that he saw, perhaps to another server
             finally:
                 leaving.cancel()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await _end(send)
 
     async def _flow(self, events: Events, news: asyncio.Event, gone: asyncio.Event, send: Send) -> None:
         streams = self._streams
@@ -207,6 +236,14 @@ async def _until_gone(receive: Receive, gone: asyncio.Event) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     gone.set()
+
+
+async def _begin(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
+
+
+async def _end(send: Send) -> None:
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _write(send: Send, body: bytes) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Query, Request, Response
 
 from eucora.api.asking import (
     ActingDep,
@@ -19,6 +19,7 @@ from eucora.api.asking import (
     Told,
     receipt,
 )
+from eucora.api.heads import only_head
 from eucora.api.kept_files import KeptFile
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
@@ -208,11 +209,14 @@ async def rescan_evidence_pack(
 
 @router.get("/{pack}/documents/{sha256}/content", response_class=Response, responses=ANSWERS | CONTENT)
 @readers()
-async def get_evidence_content(house: HouseDep, caller: ActingDep, pack: Sha256, sha256: Sha256) -> Response:
+async def get_evidence_content(
+    request: Request, house: HouseDep, caller: ActingDep, pack: Sha256, sha256: Sha256
+) -> Response:
     """A document of the pack, or of a newer scan of it, as it was handed in. That an auditor fetched it is recorded."""
     document = await answers.document_of(house.deps.world, pack, sha256)
-    await record_evidence_read(house.deps.world, caller, pack, sha256)
-    return KeptFile(house.deps.world.artifacts.local_copy(sha256), sha256, f"{document.kind}-{sha256[:12]}")
+    if not only_head(request.scope):
+        await record_evidence_read(house.deps.world, caller, pack, sha256)
+    return KeptFile(house.deps.world.artifacts, sha256, f"{document.kind}-{sha256[:12]}")
 
 
 @router.get("/{pack}/diff/{other}", responses=ANSWERS)

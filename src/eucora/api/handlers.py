@@ -99,7 +99,7 @@ async def _told(request: Request, error: Exception) -> Response:
         try:
             if (replayed := await overtaken(request)) is not None:
                 return replayed.response
-        except Refused as refused:
+        except (Refused, DomainError) as refused:
             error = refused
     return render(problem_of(error), request)
 
@@ -119,8 +119,8 @@ async def _replayed(request: Request, error: Exception) -> Response:
 async def _key_taken(request: Request, error: Exception) -> Response:
     try:
         return (await of_race(request)).response
-    except Refused as refused:
-        return render(refused.problem, request)
+    except (Refused, DomainError) as refused:
+        return render(problem_of(refused), request)
 
 
 def problem_of(error: Exception) -> Problem:

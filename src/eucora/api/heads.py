@@ -2,13 +2,12 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eucora.api.layers import Headers, header
-
-_STAYS = b"text/event-stream"
-
 
 class Heads:
-    """The innermost layer: a route is asked as by GET, and only the head of its answer goes out."""
+    """The innermost layer: a route is asked as by GET, and only the head of its answer goes out.
+
+    What would read much, stay open or go on record for the sake of a body asks :func:`only_head`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -24,13 +23,13 @@ class Heads:
             elif not message.get("more_body", False):
                 await send({"type": "http.response.body", "body": b""})
 
-        asked = {**scope, "method": "GET", "headers": _ending(scope)}
+        scope.setdefault("state", {})["head"] = True
+        asked = {**scope, "method": "GET"}
         await self._app(asked, receive, head)
         # The access log names the route that the router found.
         scope.update({name: asked[name] for name in ("route", "endpoint") if name in asked})
 
 
-def _ending(scope: Scope) -> Headers:
-    """The headers, save an Accept of event streams: a stream that nobody reads would stay open for its whole life."""
-    stays = _STAYS in header(scope, b"accept").lower()
-    return [(name, b"*/*" if stays and name == b"accept" else value) for name, value in scope["headers"]]
+def only_head(scope: Scope) -> bool:
+    """Whether nothing of the body will go out, though the route is asked as by GET."""
+    return scope.get("state", {}).get("head") is True

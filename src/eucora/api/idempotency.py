@@ -27,7 +27,7 @@ from eucora.application.artifacts import ARTIFACT_MAX
 from eucora.application.ports import Reply
 
 REUSED: Final = Row(422, "idempotency-key-reused", "The Idempotency-Key was used for another request")
-INVALID: Final = Row(400, "idempotency-key-invalid", "The Idempotency-Key is not one")
+KEY_INVALID: Final = Row(400, "idempotency-key-invalid", "The Idempotency-Key is not one")
 TAKEN: Final = Row(409, "idempotency-key-in-use", "The same request is being answered")
 POSITION: Final = "Eucora-Position"
 _JSON: Final = "application/json"
@@ -95,12 +95,13 @@ async def once(request: Request, owner: str, key: str, *, with_body: bool) -> As
 
     Raises:
         Refused: no usable key, one that was used for something else, or one whose request is still being answered.
+        RoleMissing: it was answered before, to somebody who has no role any more where that stands.
         Replayed: it was answered before.
     """
     # The IETF draft writes the key as a quoted string, others send it bare; both mean the same key.
     if not _KEY.fullmatch(key):
         detail = "An Idempotency-Key is 1 to 255 printable ASCII characters, bare or in double quotes."
-        raise Refused(Problem(INVALID, detail))
+        raise Refused(Problem(KEY_INVALID, detail))
     bare = key[1:-1] if key[0] == '"' else key
     query = request.scope["query_string"].decode("ascii", "backslashreplace")
     line = f"{request.method} {request.url.path}?{query}\n".encode()
@@ -114,8 +115,8 @@ async def once(request: Request, owner: str, key: str, *, with_body: bool) -> As
 def passing(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The upload of a request that came through :func:`once`, which becomes part of what its key stands for.
 
-    The iteration raises Refused and Replayed in its end, before anybody keeps the file: another replica meanwhile
-    answered a request with the key.
+    The iteration raises Refused, RoleMissing and Replayed in its end, before anybody keeps the file: another replica
+    meanwhile answered a request with the key.
     """
     asked = request.state.once
     if not isinstance(asked, Once):
@@ -138,8 +139,6 @@ async def _come_first(request: Request, asked: Once) -> None:
     until = asyncio.get_running_loop().time() + under_way.patience_s
     while True:
         if (replayed := await _answered(request, asked)) is not None:
-            if replayed.response.status_code == CREATED:
-                await refuse_moved(request, bytes(replayed.response.body))
             raise replayed
         twin = under_way.twin(asked.owner, asked.key)
         if twin is None:
@@ -153,7 +152,7 @@ async def _come_first(request: Request, asked: Once) -> None:
 
 
 async def of_race(request: Request) -> Replayed:
-    """The answer that a twin of this request got while this one was being decided. Raises Refused."""
+    """The answer that a twin of this request got while this one was being decided. Raises Refused, RoleMissing."""
     replayed = await _answered(request, request.state.once)
     if replayed is None:
         raise _still_running()
@@ -161,7 +160,10 @@ async def of_race(request: Request) -> Replayed:
 
 
 async def overtaken(request: Request) -> Replayed | None:
-    """The same for a request that is about to be refused: its twin at another replica may have done what it asks."""
+    """The same for a request that is about to be refused: its twin at another replica may have done what it asks.
+
+    Raises Refused, RoleMissing.
+    """
     asked = getattr(request.state, "once", None)
     return await _answered(request, asked) if isinstance(asked, Once) else None
 
@@ -183,6 +185,7 @@ async def keep_answer(request: Request, answer: Response) -> Response:
 
 
 async def _answered(request: Request, asked: Once) -> Replayed | None:
+    """The answer that the request got, judged anew for who asks. Raises Refused, RoleMissing."""
     deps = house_of(request).deps
     stored = await deps.replies.find(asked.owner, asked.key)
     if stored is None:
@@ -193,6 +196,7 @@ async def _answered(request: Request, asked: Once) -> Replayed | None:
     position = await deps.feed.head() if stored.position is None else stored.position
     headers = {"Content-Type": _JSON, **stored.headers, "Idempotent-Replayed": "true"}
     if stored.status == CREATED:
+        await refuse_moved(request, stored.body)
         headers[POSITION] = str(position)
         if at := location(request, stored.body):
             headers["Location"] = at

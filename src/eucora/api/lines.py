@@ -1,10 +1,10 @@
-"""Places for requests in work, and a line behind them of which nobody holds more than a share."""
+"""Places for requests in work, and a line behind them that nobody fills alone."""
 
 import asyncio
 from collections import Counter
 from typing import Final
 
-SHARE: Final = 4  # nobody holds more than one in four, of the places and of the line behind them
+SHARE: Final = 4  # nobody holds more than one in four of the places, nor, once it is half full, of the line behind them
 WORKING_LEAST: Final = 2  # so many each may have of a small line, too
 WAITING_LEAST: Final = 4
 
@@ -20,14 +20,15 @@ class ShareTaken(Exception):
 class Line:
     """``working`` at once, ``waiting`` behind them in order of arrival.
 
-    Who names himself as holder is overtaken by others while he has his share in work. Who does not is told from nobody,
-    and may have all of it.
+    Who names himself as holder is overtaken by others while he has his share in work, and waits with as many as he
+    likes while half of the line is free, beyond that with his share of it. Who does not is told from nobody, and may
+    have all of it.
     """
 
     def __init__(self, working: int, waiting: int) -> None:
         self._working_max, self._waiting_max, self.places = working, waiting, working + waiting
         self._each_working = max(WORKING_LEAST, working // SHARE)
-        self._each_waiting = max(WAITING_LEAST, waiting // SHARE)
+        self._each_waiting, self._free = max(WAITING_LEAST, waiting // SHARE), waiting // 2
         self._at_work, self._behind = Holders(), Holders()  # behind: in line, or out for a while
         self._line: dict[asyncio.Future[None], str] = {}
 
@@ -87,7 +88,7 @@ class Line:
         return not holder or self._at_work.of(holder) < self._each_working
 
     def _join(self, holder: str) -> None:
-        if holder and self._behind.of(holder) >= self._each_waiting:
+        if holder and self._behind.in_all >= self._free and self._behind.of(holder) >= self._each_waiting:
             raise ShareTaken
         if self._behind.in_all >= self._waiting_max:
             raise LineFull

@@ -30,7 +30,7 @@ class Placed(Protocol):
     def reads(self) -> bool: ...
 
 
-def place(routes: Iterable[Placed]) -> None:
+def tell_locations(routes: Iterable[Placed]) -> None:
     """Tell every route that answers 201 where that can be read."""
     routes = tuple(routes)
     readable = {route.path for route in routes if route.reads}

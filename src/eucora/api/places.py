@@ -18,7 +18,7 @@ async def claim(request: Request, actor: str) -> None:
     try:
         await _place(request).is_of(actor)
     except (LineFull, ShareTaken) as error:
-        raise Refused(no_place(error)) from error
+        raise Refused(no_place(error, request.state.kind)) from error
 
 
 @asynccontextmanager
@@ -28,7 +28,7 @@ async def away(request: Request) -> AsyncIterator[None]:
     try:
         place.step_out()
     except (LineFull, ShareTaken) as error:
-        raise Refused(no_place(error)) from error
+        raise Refused(no_place(error, request.state.kind)) from error
     try:
         yield
     except BaseException:

@@ -1,10 +1,12 @@
 """Bodies are taken in before their request has a place in a line: nobody waits for us because a caller is slow.
 
 So many may be on their way at once, and so much of them be held. Where that is not enough, whoever has been at it for
-longest gives way: an honest body is here in a moment, and one that never ends only gets older.
+longest gives way: an honest body is here in a moment, and one that never ends only gets older. So nobody gives way for
+the sake of places before he had that moment, save to a crowd that would take all connections.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,9 +21,11 @@ from eucora.api.throttling import address_of
 from eucora.api.traffic import Kind
 
 HELD_MAX: Final = 64 << 20  # bytes of the bodies of all requests under way, without the beginning of each
-BEGINNING: Final = 16 << 10  # bytes of each body that are always borne: the lines bound how many there are
-COMING: Final = 64  # bodies on their way at once
+BEGINNING: Final = 16 << 10  # bytes of each body that are always borne: there are as many as connections at most
+COMING: Final = 64  # bodies on their way at once, save those that are young
 COMING_URGENT: Final = 32
+YOUNG_S: Final = 2.0  # a body that was announced is here after a round trip or two, or is a slow one
+CROWD: Final = 3  # times as many with the young ones: with all lines full, still fewer than there are connections
 
 
 class GaveWay(Exception):
@@ -29,38 +33,41 @@ class GaveWay(Exception):
 
 
 class Arriving:
-    """One body. ``size``: bytes of it that are here."""
+    """One body. ``began``: on the clock of the loop, in seconds; ``size``: bytes of it that are here."""
 
-    def __init__(self, address: str, timer: asyncio.Timeout) -> None:
-        self.address, self.size, self._timer = address, 0, timer
+    def __init__(self, address: str, timer: asyncio.Timeout, began: float) -> None:
+        self.address, self.began, self.size, self._timer = address, began, 0, timer
 
     @property
     def counted(self) -> int:
         return max(0, self.size - BEGINNING)
 
-    def give_way(self) -> None:
-        self._timer.reschedule(asyncio.get_running_loop().time())
+    def give_way(self, at: float | None) -> None:
+        """Not later than then, on the clock of the loop, unless it is here by then; None: it may stay."""
+        if not self._timer.expired() and self._timer.when() != at:
+            self._timer.reschedule(at)
 
 
 class Hall:
     """Bodies on their way, at most ``places`` at once and a share of them from each address, and what is held of them.
 
-    ``held_max``: bytes of all bodies together, from their beginning until their requests are answered.
+    ``held_max``: bytes of all bodies together, from their beginning until their requests are answered. ``young_s``: how
+    long a body has its place whoever else comes, as long as there is no crowd of them.
     """
 
-    def __init__(self, places: int, held_max: int = HELD_MAX) -> None:
-        self.places, self._held_max = places, held_max
+    def __init__(self, places: int, held_max: int = HELD_MAX, young_s: float = YOUNG_S) -> None:
+        self.places, self._held_max, self._young_s = places, held_max, young_s
+        self._share, self._crowd = max(1, places // SHARE), places * CROWD
         self._coming: dict[Arriving, None] = {}  # in the order in which they came
         self._held = 0
 
     def enter(self, one: Arriving) -> None:
-        """Somebody's body begins; the oldest that is in its way gives way."""
-        same = [other for other in self._coming if other.address == one.address]
-        if len(same) >= max(1, self.places // SHARE):
-            self._send_off(same[0])
-        elif len(self._coming) >= self.places:
-            self._send_off(next(iter(self._coming)))
+        """Somebody's body begins. The oldest that are too many give way once they are not young any more."""
+        if len(self._coming) >= self._crowd:
+            most = Counter(other.address for other in self._coming).most_common(1)[0][0]
+            self._send_off(next(other for other in self._coming if other.address == most))
         self._coming[one] = None
+        self._seat()
 
     def grow(self, one: Arriving, size: int) -> None:
         """So many bytes more are here. Raises GaveWay: nobody else is here whom they could replace."""
@@ -70,23 +77,40 @@ class Hall:
         while self._held > self._held_max and one.counted:
             oldest = next((other for other in self._coming if other is not one and other.counted), None)
             if oldest is None:
-                self._coming.pop(one, None)
+                self.arrived(one)
                 raise GaveWay
             self._send_off(oldest)
 
     def arrived(self, one: Arriving) -> None:
-        """It is here as a whole, or as much of it as will be looked at."""
-        self._coming.pop(one, None)
+        """It is here as a whole, or as much of it as will be looked at, or nobody waits for it any more."""
+        if one in self._coming:
+            full = len(self._coming) > self._share  # else nobody was one too many
+            del self._coming[one]
+            one.give_way(None)
+            if full:
+                self._seat()
 
     def answered(self, one: Arriving) -> None:
         """Nothing of it is needed any more."""
-        self._coming.pop(one, None)
+        self.arrived(one)
         self._held -= one.counted
         one.size = 0
 
+    def _seat(self) -> None:
+        """The newest of each address, and of all, have a place; the others until they are not young any more."""
+        seated: Counter[str] = Counter()
+        in_all = 0
+        for one in reversed(self._coming):
+            if in_all < self.places and seated[one.address] < self._share:
+                seated[one.address] += 1
+                in_all += 1
+                one.give_way(None)
+            else:
+                one.give_way(one.began + self._young_s)
+
     def _send_off(self, one: Arriving) -> None:
-        one.give_way()
         self.answered(one)
+        one.give_way(one.began)
 
 
 class Reception:
@@ -104,13 +128,13 @@ class Reception:
             return
         hall = self._halls[Kind.URGENT if scope["state"]["kind"] is Kind.URGENT else Kind.ORDINARY]
         timer = asyncio.timeout(None)
-        one = Arriving(address_of(scope), timer)
+        one = Arriving(address_of(scope), timer, asyncio.get_running_loop().time())
         try:
             try:
                 async with timer:
-                    hall.enter(one)
                     here = await _taken_in(hall, one, receive)
             except (GaveWay, TimeoutError):
+                hall.answered(one)
                 await refuse(scope, send, _gave_way(), close=True)
                 return
             except Refused as slow:
@@ -138,13 +162,16 @@ def _comes(scope: Scope) -> bool:
 async def _taken_in(hall: Hall, one: Arriving, receive: Receive) -> list[Message]:
     """The messages of the body, as far as it will be looked at. Raises Refused (too slow), GaveWay."""
     here: list[Message] = []
-    while True:
-        message = await receive()
-        here.append(message)
-        hall.grow(one, len(message.get("body", b"")))
-        if not message.get("more_body", False) or one.size > BODY_MAX:
-            hall.arrived(one)
-            return here
+    hall.enter(one)
+    try:
+        while True:
+            message = await receive()
+            here.append(message)
+            hall.grow(one, len(message.get("body", b"")))
+            if not message.get("more_body", False) or one.size > BODY_MAX:
+                return here
+    finally:
+        hall.arrived(one)  # as long as its timer runs
 
 
 def _replayed(here: list[Message], receive: Receive) -> Receive:
@@ -160,4 +187,4 @@ def _replayed(here: list[Message], receive: Receive) -> Receive:
 
 def _gave_way() -> Problem:
     detail = "Others came while the body of this request was still on its way; nothing was done. Send it again, faster."
-    return Problem(SLOW_BODY, detail)
+    return Problem(SLOW_BODY, detail, headers={"Retry-After": "1"})

@@ -30,6 +30,7 @@ from eucora.api.places import claim
 from eucora.api.problems import Problem, Refused, Row, problem_responses
 from eucora.api.queries import refuse_unread
 from eucora.api.reach import INSTALLATION_WIDE, SCOPED, WHOLE, target_of
+from eucora.api.traffic import Kind
 from eucora.application.break_glass import effective
 from eucora.application.world import RoleMissing
 from eucora.domain.people import Person, Role
@@ -65,10 +66,11 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Who asked, with the grants that counted, and when that was."""
+    """Who asked, with the grants that counted, when that was, and when it was for the first time in the request."""
 
     at: datetime
     person: Person
+    first: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,36 +235,47 @@ async def _admitted(request: Request, route: GuardedRoute) -> Person:
     judged_at = house.deps.world.clock.now()
     await claim(request, person.actor)
     person = await _permitted(request, route, person)
-    request.state.judged = Judged(judged_at, person)
+    request.state.judged = Judged(judged_at, person, judged_at)
     return person
 
 
 async def still_admitted(request: Request) -> None:
     """Return when whoever asked was judged a moment ago; else when he may still do all that he could then.
 
-    For what is about to be written after a long body, or long work. Raises what a new request would be refused with,
-    and Refused (403) where he was given other roles meanwhile: what was decided was decided with the old ones.
+    For what is about to be written after a long body, or long work. A token that only ran out meanwhile was good for
+    the request that it began, as long as a request may last: a large file takes longer than a token of minutes lives.
+    One that was revoked is void. Raises what a new request would be refused with, and Refused (403) where he was given
+    other roles meanwhile: what was decided was decided with the old ones.
     """
     then: Judged = request.state.judged
     now = house_of(request).deps.world.clock.now()
     if abs(now - then.at) <= JUDGED_FOR:
         return
-    person = await admitted_again(request)
+    person = await admitted_again(request, in_time_at=max(then.first, now - _lasts(request)))
     if (person.grants, person.lent) != (then.person.grants, then.person.lent):
         detail = "Your roles changed while this request was on its way, and nothing was done; send it again."
         raise Refused(Problem(ROLES_CHANGED, detail))
-    request.state.judged = Judged(now, person)
+    request.state.judged = Judged(now, person, then.first)
 
 
-async def admitted_again(request: Request) -> Person:
+def _lasts(request: Request) -> timedelta:
+    """How long it may be under way (see :mod:`eucora.api.deadlines`)."""
+    limits = house_of(request).deps.limits
+    return timedelta(seconds=limits.upload_s if request.state.kind is Kind.UPLOAD else limits.request_s)
+
+
+async def admitted_again(request: Request, *, in_time_at: datetime | None = None) -> Person:
     """Who asked, judged as if he asked now, for an answer that goes on for long. It counts towards no quota.
+
+    ``in_time_at``: when his token must not have been over; None: now.
 
     Raises what a new request would be refused with: Refused, DomainError.
     """
     route = request.scope["route"]
     if not isinstance(route, GuardedRoute):
         raise TypeError("the request came to no route of ours")
-    person = await house_of(request).authenticator.person(request.headers.get("authorization"))
+    shown = request.headers.get("authorization")
+    person = await house_of(request).authenticator.person(shown, in_time_at=in_time_at)
     return await _permitted(request, route, person)
 
 

@@ -15,6 +15,9 @@ from eucora.store.reserve import goes_first
 
 SHED: Final = Row(503, "temporary-reduced-capacity", "The service has too much to do right now")
 AT_ONCE: Final = Row(429, "too-many-at-once", "The caller has too many requests under way at once")
+LONG_WAITING: Final = 64  # who waits here waits for minutes or for seconds, and has sent no file yet
+# Seconds after which a place may be free: a file is minutes on its way, what is derived from evidence takes seconds.
+RETRY_S: Final = {Kind.UPLOAD: 30, Kind.EVIDENCE: 5, Kind.STREAM: 5}
 _UNSHARED: Final = frozenset({Kind.STREAM})  # streams have a bound for each principal of their own
 
 
@@ -23,8 +26,8 @@ def lines(limits: HttpLimits) -> Mapping[Kind, Line]:
     return {
         Kind.ORDINARY: Line(limits.working, limits.waiting),
         Kind.URGENT: Line(max(4, limits.working // 2), limits.waiting),
-        Kind.UPLOAD: Line(max(4, limits.working // 4), max(4, limits.waiting // 16)),
-        Kind.EVIDENCE: Line(max(4, limits.working // 4), max(4, limits.waiting // 16)),
+        Kind.UPLOAD: Line(max(4, limits.working // 4), LONG_WAITING),
+        Kind.EVIDENCE: Line(max(4, limits.working // 4), LONG_WAITING),
         Kind.STREAM: Line(limits.streams_in_all, 0),
     }
 
@@ -38,7 +41,7 @@ class Shedding:
 
     A place is held while we work: what a request sends is here by then, save the file of an upload (see
     :mod:`eucora.api.reception`), and who waits for news leaves it. ``whose`` says of which caller a request is, as far
-    as that is known by its head: nobody has more than his share of a line.
+    as that is known by its head: nobody keeps others out of a line.
     """
 
     def __init__(self, app: ASGIApp, limits: HttpLimits, whose: Callable[[Scope], str] = address_of) -> None:
@@ -68,16 +71,17 @@ class Shedding:
             place.give_up()
 
 
-def no_place(error: LineFull | ShareTaken, kind: Kind = Kind.ORDINARY) -> Problem:
+def no_place(error: LineFull | ShareTaken, kind: Kind) -> Problem:
     """What whoever has no place, or may not wait for one, is told."""
+    headers = {"Retry-After": str(RETRY_S.get(kind, 1))}
     if isinstance(error, ShareTaken):
         detail = (
             "You have as many requests under way here as one caller may; nothing was done. Wait for the answer to one "
             "of them, then repeat this one."
         )
-        return Problem(AT_ONCE, detail, headers={"Retry-After": "1"})
+        return Problem(AT_ONCE, detail, headers=headers)
     if kind is Kind.STREAM:
         detail = "This server has as many event streams open as it bears; open yours in a moment, at whichever answers."
-        return Problem(SHED, detail, headers={"Retry-After": "5"})
+        return Problem(SHED, detail, headers=headers)
     detail = "As many requests as can be borne are under way; nothing was done. Repeat this one in a moment."
-    return Problem(SHED, detail, headers={"Retry-After": "1"})
+    return Problem(SHED, detail, headers=headers)

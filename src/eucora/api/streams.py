@@ -8,6 +8,7 @@ from fastapi import Header, Query, Request
 
 from eucora.api.asking import ActingDep, HouseDep, Id, PersonDep, fresh
 from eucora.api.event_stream import PAGE, Events, EventStream
+from eucora.api.heads import only_head
 from eucora.api.house import House
 from eucora.api.intent_answers import TimelineBody
 from eucora.api.problems import problem_responses
@@ -84,17 +85,16 @@ async def stream_events(
         return [(at, orjson.dumps({"position": at, "entry": orjson.Fragment(body)})) for at, body in rows]
 
     begin = _begin(after, last)
-    await record_log_export(house.deps.world, caller, begin)
+    if not only_head(request.scope):
+        await record_log_export(house.deps.world, caller, begin)
     return _stream(house, request, caller.person, begin, fetch)
 
 
 def _stream(
     house: House, request: Request, person: Person, begin: int, fetch: Callable[[int], Awaitable[Events]]
 ) -> EventStream:
-    rights, stays = (
-        StandingRights(request, house.streams),
-        "text/event-stream" in request.headers.get("accept", "").lower(),
-    )
+    rights = StandingRights(request, house.streams)
+    stays = "text/event-stream" in request.headers.get("accept", "").lower()
     return EventStream(house.streams, person.actor, begin, fetch, rights, stays=stays)
 
 

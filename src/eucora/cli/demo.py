@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings
-from eucora.cli.stack import Stack
+from eucora.cli.stack import Stack, free_port
 from eucora.settings import Settings
 from eucora.store.embedded import EmbeddedPostgres
 
@@ -76,9 +75,7 @@ def _lab_port(home: Path) -> int:
     noted = home / "lab.port"
     if noted.exists() and (text := noted.read_text().strip()).isdecimal():
         return int(text)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     noted.write_text(f"{port}\n")
     return port
 

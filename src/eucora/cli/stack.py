@@ -73,7 +73,7 @@ class Stack:
         if self._pace is not None:
             self.lab = self._start_lab(self._pace, environment)
             environment |= lab_environment(self.lab)
-        port = settings.port or _free_port()
+        port = settings.port or free_port()
         host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # only to reach ourselves
         self.api_url = f"http://{host}:{port}"
         self._spawn("serve", ["serve", "--host", settings.host, "--port", str(port)], environment)
@@ -188,7 +188,8 @@ def lab_environment(lab: LabAddresses) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

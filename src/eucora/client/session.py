@@ -88,12 +88,14 @@ class Session:
             if known is not None:
                 headers["Last-Event-ID"] = str(known)
             wait_s, trouble = 0.2, None
+            heard = Heard()
             try:
                 async with self._api.stream(path, headers) as answer:
-                    tries = 0
-                    async for event in events_in(answer.aiter_bytes()):
+                    async for event in events_in(heard.all_of(answer.aiter_bytes())):
                         known = event.id
                         yield event
+                if not heard.anything:
+                    trouble = Away("serve", f"GET {path}: the stream ends at once, without a word")
             except httpx.UnsupportedProtocol:
                 raise
             except httpx.TransportError as error:
@@ -103,6 +105,8 @@ class Session:
                 if told_s is None or told_s > WAIT_MAX_S:
                     raise
                 wait_s, trouble = max(wait_s, told_s), problem
+            if heard.anything:
+                tries = 0
             if trouble is not None:
                 tries += 1
                 if tries >= TRIES_MAX:
@@ -153,6 +157,17 @@ class Session:
 
     async def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {await self._sign_in.token()}"}
+
+
+class Heard:
+    """Whether a stream has said anything yet, if only that it is alive."""
+
+    anything = False
+
+    async def all_of(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            self.anything = True
+            yield chunk
 
 
 async def _chunks(file: Path) -> AsyncIterator[bytes]:

@@ -18,9 +18,10 @@ _SECRETS: Final = (
         "[redacted]",
     ),
     (re.compile(r"(?i)\b((?:set-)?cookie)(\\?[\"']?\s*[=:]\s*\\?[\"']?)[^\r\n\"'<>]+"), r"\1\2[redacted]"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 [redacted]"),
+    # Plain words behind it are those of a sentence ("Basic authentication is needed") or of a group's name.
+    (re.compile(r"\b((?i:bearer|basic))\s+(?![a-z]{8,19}\b(?![._~+/=-]))[A-Za-z0-9._~+/=-]{8,}"), r"\1 [redacted]"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?"), "[redacted]"),
-    (re.compile(r"\beucora_[A-Za-z0-9_-]{16,}"), "[redacted]"),
+    (re.compile(r"\beucora_(?![a-z_]+(?![A-Za-z0-9_-]))[A-Za-z0-9_-]{16,}"), "[redacted]"),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^/\s:@\"'<>]*:[^/\s@\"'<>]+@"), r"\1[redacted]@"),
     (
         re.compile(

@@ -23,7 +23,7 @@ class Documents(Generic[V]):
         self.pool, self.shape, self.table = pool, shape, shape.live
         wanted = bindparam("ids", type_=ARRAY(Text))
         self._many = compiled(select(self.table.c.id, self.table.c.doc).where(self.table.c.id == any_(wanted)))
-        self._docs: Gathered[str, str] = Gathered(self._there)
+        self._docs: Gathered[str, str] = Gathered(self._there, pool.get_max_size())
         self._pages: dict[tuple[tuple[str, ...], frozenset[str], bool, bool], Statement] = {}
 
     async def get(self, id: str) -> V | None:

@@ -28,7 +28,7 @@ class EventLog:
     def __init__(self, pool: Pool, ids: Ids) -> None:
         self._pool, self._ids = pool, ids
         self._commit = GroupCommit(pool)
-        self._streams: Gathered[str, Sequence[asyncpg.Record]] = Gathered(self._whole)
+        self._streams: Gathered[str, Sequence[asyncpg.Record]] = Gathered(self._whole, pool.get_max_size())
 
     async def close(self) -> None:
         await self._commit.close()

@@ -44,7 +44,7 @@ class Replies:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._rows: Gathered[tuple[str, str], asyncpg.Record] = Gathered(self._found)
+        self._rows: Gathered[tuple[str, str], asyncpg.Record] = Gathered(self._found, pool.get_max_size())
 
     async def find(self, owner: str, key: str) -> StoredReply | None:
         row = await self._rows.get((owner, key))

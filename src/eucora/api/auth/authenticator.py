@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final, Protocol
 
 from eucora.api.auth.claims import name_of
@@ -51,16 +52,21 @@ class Authenticator:
         self._groups_claim = "groups" if oidc is None else oidc.groups_claim
         self._elsewhere = GroupsElsewhere(None if oidc is None else oidc.directory, clock, ids or RandomIds())
 
-    async def person(self, authorization: str | None, *, under: RoleMapping | None = None) -> Person:
+    async def person(
+        self, authorization: str | None, *, under: RoleMapping | None = None, in_time_at: datetime | None = None
+    ) -> Person:
         """Who calls; ``under`` another mapping than the one in force where one is given.
+
+        ``in_time_at``: when the token must have been neither early nor over, for who asked then and is judged again;
+        None: now. That is all that it says: revocations and roles are those of now.
 
         Raises Refused: 401 for no token or one that is not accepted, 503 when it cannot be judged now.
         """
         with _refusals():
             token = _shown(authorization)
             if token.startswith(TOKEN_PREFIX):
-                return await self._programs.person(token)
-            return await self._somebody(token, under)
+                return await self._programs.person(token, in_time_at)
+            return await self._somebody(token, under, in_time_at)
 
     async def still_believed(self, authorization: str | None) -> None:
         """Return when a token of the provider is as good as ever, by its keys and its times; no database is asked.
@@ -70,13 +76,13 @@ class Authenticator:
         with _refusals():
             await self._believed(_shown(authorization))
 
-    async def _believed(self, token: str) -> Believed:
+    async def _believed(self, token: str, in_time_at: datetime | None = None) -> Believed:
         if self._reader is None:
             raise TokenRefused("this installation has no identity provider; use a service token")
-        return await self._reader.read(token)
+        return await self._reader.read(token, in_time_at)
 
-    async def _somebody(self, token: str, under: RoleMapping | None) -> Person:
-        believed = await self._believed(token)
+    async def _somebody(self, token: str, under: RoleMapping | None, in_time_at: datetime | None) -> Person:
+        believed = await self._believed(token, in_time_at)
         mapping = under
         if mapping is None:
             mapping = ROLE_MAPPING_1_0 if self._mappings is None else await self._mappings.get()

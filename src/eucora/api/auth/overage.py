@@ -15,9 +15,7 @@ from eucora.application.planes import PlaneError
 from eucora.application.ports import Clock, Ids
 
 KEPT: Final = timedelta(minutes=5)
-FAILED_KEPT: Final = timedelta(
-    seconds=10
-)  # a person's calls come many at a time, and Graph is not to be asked for each
+FAILED_KEPT: Final = timedelta(seconds=10)  # so that Graph is not asked for each of the many calls of a person
 PEOPLE_MAX: Final = 10_000
 
 

@@ -43,8 +43,11 @@ class Programs:
         self._tokens, self._store, self._clock, self._uses = tokens, store, clock, uses
         self._touched: dict[str, datetime] = {}
 
-    async def person(self, secret: str) -> Person:
-        """The issuer, with the grants and the name of the token. Raises TokenRefused."""
+    async def person(self, secret: str, in_time_at: datetime | None = None) -> Person:
+        """The issuer, with the grants and the name of the token. Raises TokenRefused.
+
+        ``in_time_at``: when it, and what it rests on, must not have been over; None: now. A revocation counts always.
+        """
         if not secret.isascii() or not well_formed(secret):
             raise TokenRefused("the service token is cut off or mistyped")
         digest = digest_secret(secret)
@@ -54,9 +57,10 @@ class Programs:
         if issued is None or not hmac.compare_digest(issued.secret_sha256, digest):
             raise TokenRefused("no such service token was issued")
         now = self._clock.now()
-        if not state.valid(now):
+        in_time_at = in_time_at or now
+        if not state.valid(in_time_at):
             raise TokenRefused("the service token has expired or was revoked")
-        if why := await void_by(self._store, issued_with=issued.issued_with, trust_id=issued.trust_id, at=now):
+        if why := await void_by(self._store, issued_with=issued.issued_with, trust_id=issued.trust_id, at=in_time_at):
             raise TokenRefused(why)
         await self._note(token_id, now)
         return Person(

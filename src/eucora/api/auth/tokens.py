@@ -1,6 +1,7 @@
 """JSON Web Tokens of the identity provider: which ones are believed."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from joserfc import jws
@@ -29,8 +30,11 @@ class TokenReader:
         self._registry = jws.JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)
         self._registry.max_header_length = JOSE_HEADER_MAX
 
-    async def read(self, token: str) -> Believed:
-        """The claims of a token that is believed. Raises TokenRefused, ProviderAway."""
+    async def read(self, token: str, in_time_at: datetime | None = None) -> Believed:
+        """The claims of a token that is believed; ``in_time_at``: when by its times, None: now.
+
+        Raises TokenRefused, ProviderAway.
+        """
         signed = unfolded(token)
         key = await self._keys.key(signed.kid)
         if key is None:
@@ -42,5 +46,5 @@ class TokenReader:
         except (JoseError, ValueError) as error:
             raise TokenRefused("the signature of the token does not fit") from error
         claims = strict_object(signed.payload, "body")
-        check(claims, issuer=await self._keys.issuer(), audience=self._audience, now=self._clock.now())
+        check(claims, issuer=await self._keys.issuer(), audience=self._audience, now=in_time_at or self._clock.now())
         return Believed(f"{claims['iss']}|{claims['sub']}", claims)

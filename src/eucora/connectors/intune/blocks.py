@@ -24,6 +24,7 @@ from eucora.domain.planes import Plane
 
 BLOCK_BYTES: Final = 6 * 1024 * 1024  # as in Microsoft's own uploader; 50,000 blocks of it hold any app
 PARALLEL: Final = 4  # blocks on their way at once
+REMEMBERED: Final = 100  # files; one that nobody goes on with is forgotten, and would be sent whole again
 RENEW_BEFORE: Final = timedelta(minutes=3)  # a block has this long to arrive
 _OPERATION: Final = "publish"
 
@@ -97,14 +98,14 @@ class _Body:
 class BlockUpload:
     """``storage`` is a client without credentials.
 
-    Remembers, as long as the process lives, which blocks of an unfinished file it sent: the signature lets us write,
-    not look what is there. Where renewing an address takes an approval, an upload that is longer than one address lives
-    gets on by that.
+    Remembers which blocks it sent of the unfinished files that were tried last: the signature lets us write, not look
+    what is there. Where renewing an address takes an approval, an upload that is longer than one address lives gets on
+    by that.
     """
 
     def __init__(self, storage: httpx.AsyncClient, *, block_bytes: int = BLOCK_BYTES, parallel: int = PARALLEL) -> None:
         self._storage, self._block_bytes, self._parallel = storage, block_bytes, parallel
-        self._sent: dict[str, set[str]] = {}  # ids of blocks, by blob
+        self._sent: dict[str, set[str]] = {}  # ids of blocks, by blob; the one tried last at the end
 
     async def put(self, address: SignedAddress, opened: Opener) -> None:
         """Every block that is not there yet, and then their list. ``opened`` gives the same bytes for the same blob.
@@ -115,7 +116,7 @@ class BlockUpload:
             PlaneUnavailable: storage does not answer.
         """
         blob = address.blob
-        sent = self._sent.setdefault(blob, set())
+        sent = self._remembered(blob)
         went_on = bool(sent)
         try:
             with opened() as content:
@@ -134,6 +135,12 @@ class BlockUpload:
             await self.put(address, opened)
         else:
             self._sent.pop(blob, None)
+
+    def _remembered(self, blob: str) -> set[str]:
+        sent = self._sent[blob] = self._sent.pop(blob, set())
+        if len(self._sent) > REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+        return sent
 
     async def _put_blocks(self, address: SignedAddress, content: BinaryIO, sent: set[str]) -> list[str]:
         block_ids: list[str] = []
