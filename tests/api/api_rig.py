@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from described_statuses import undescribed
 from fastapi import FastAPI
 
 from eucora.application.deployment_intents import measure_now
@@ -144,7 +145,12 @@ class Rig:
         if method == "GET" and caught_up:
             await self.runner.catch_up_all()
         at = path if path.startswith("/api") or path in ("/livez", "/readyz", "/startupz") else API + path
-        return await self.http.request(method, at, headers=sent, **request)
+        answer = await self.http.request(method, at, headers=sent, **request)
+        asked = answer.request.url.path
+        assert not undescribed(method, asked, answer.status_code), (
+            f"{method} {asked}: {answer.status_code} is undescribed"
+        )
+        return answer
 
     async def post(self, path: str, person: str, body: object = None, **options: Any) -> httpx.Response:
         return await self.ask("POST", path, person, json={} if body is None else body, **options)

@@ -107,6 +107,11 @@ async def test_a_vote_is_lent_cast_in_its_owners_name_and_taken_back(rig: Rig) -
     assert (ended["status"], ended["in_force"], ended["ended_by"]) == ("revoked", False, id_of(ADMIN))
 
 
+async def test_a_delegation_names_a_policy_that_stands(rig: Rig) -> None:
+    asked = lent(SANA, governance_policy="9.9")
+    problem(await rig.post("/cab-delegations", CAB, asked), 404, "governance-policy-unknown")
+
+
 @pytest.mark.parametrize(
     ("changes", "slug"),
     [

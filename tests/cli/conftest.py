@@ -26,6 +26,9 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
         assert written.isascii()
         return [json.loads(line) for line in written.split("\n")[:-1]]
 
+    servers = logging.getLogger("uvicorn.error")
+    loudness = servers.level
+    servers.setLevel(logging.NOTSET)  # a server that ran in this process may have made it quieter
     configure_logs("debug")
     yield records
     structlog.reset_defaults()
@@ -34,3 +37,4 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
     sys.excepthook, threading.excepthook = hooks
     logging.root.handlers[:] = before
     logging.root.setLevel(level)
+    servers.setLevel(loudness)

@@ -22,7 +22,7 @@ from eucora.api.asking import (
 from eucora.api.intent_moves import ReasonAsked
 from eucora.api.problems import problem_responses
 from eucora.api.routes import noun, permits, readers
-from eucora.api.words import Line, Moment, PersonId, Prose
+from eucora.api.words import Moment, PersonId, Prose, Version
 from eucora.application import cab_delegations
 from eucora.domain.cab_delegation import DelegationUnknown
 from eucora.domain.people import Role
@@ -56,7 +56,7 @@ class DelegationAsked(Asked):
     starts_at: Moment | None = None
     ends_at: Moment
     reason: Prose
-    governance_policy: Line | None = None
+    governance_policy: Version | None = None
 
 
 class DelegationBody(Told):
@@ -83,7 +83,7 @@ class DelegationBody(Told):
         return cls(in_force=view.in_force(now), **told)
 
 
-@router.post("", status_code=201, responses=problem_responses(400, 409, 413, 415))
+@router.post("", status_code=201, responses=problem_responses(400, 404, 409, 413, 415))
 @permits(Role.CAB_APPROVER)
 async def delegate_cab_vote(
     body: DelegationAsked, response: Response, house: HouseDep, caller: CallerDep
