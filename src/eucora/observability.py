@@ -1,12 +1,13 @@
 """Logs as one JSON object a line, and traces and metrics where an exporter is configured."""
 
+import contextlib
 import json
 import logging
 import os
 import sys
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 from opentelemetry import metrics, trace
@@ -65,13 +66,27 @@ class _StandardError(logging.StreamHandler[Any]):
         return sys.stderr
 
 
+class _Bearing:
+    """Standard error as above, for structlog. A closed terminal or a full disk ends a record and nothing else.
+
+    Whoever logs is about to do something that matters more, such as to stop.
+    """
+
+    def write(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def configure_logs(level: str) -> None:
     """One JSON object a line on standard error, whoever writes it. Libraries' own records stay at warning and above."""
     structlog.configure(
         processors=[*_CHAIN, _line],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        # Looked up at each record, as above.
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(cast("TextIO", _Bearing())),
         cache_logger_on_first_use=False,
     )
     handler = _StandardError()

@@ -15,6 +15,7 @@ from token_forge import AUDIENCE, ISSUER, SUBJECT, Keys, Provider, Signer, b64, 
 from eucora.api.auth.claims import LIFETIME_MAX_S, check, texts_of
 from eucora.api.auth.compact import TokenRefused, unfolded
 from eucora.api.auth.tokens import TokenReader
+from eucora.connectors.redaction import redact
 from eucora.lab.clock import ManualClock
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -295,6 +296,7 @@ async def test_a_forged_or_stale_token_is_refused_for_its_reason(at_noon: Clocke
         await at_noon.reader.read(forge(at_noon.idp))
     told = str(refused.value)
     assert reason in told
+    assert redact(told) == told, "our own words are no secret"
     assert told.isascii(), "it stands in a header"
     assert '"' not in told
     assert len(at_noon.idp.calls) <= 4, "nothing but discovery and keys was asked for, twice at the most"

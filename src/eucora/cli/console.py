@@ -45,8 +45,9 @@ def one_line_errors() -> Iterator[None]:
         fail(str(error))
     except OSError as error:
         fail(_about_a_file(error))
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as stopped:
+        number = stopped.number if isinstance(stopped, Stopped) else signal.SIGINT
+        raise typer.Exit(128 + number) from None
 
 
 def _about_a_file(error: OSError) -> str:
@@ -87,12 +88,25 @@ def _plain(value: object) -> str:
 
 @contextmanager
 def stopped_in_order() -> Iterator[None]:
-    """Told to stop is like Ctrl-C: what was started is stopped in order, and nothing is left running."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Told to stop, or left by its terminal, is like Ctrl-C: what was started is stopped, and nothing stays behind."""
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Stopped(KeyboardInterrupt):
+    """``number``: the signal that it was, for the exit code."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _stop(number: int, _: object) -> None:
+    raise Stopped(number)
 
 
 def keep_generated(path: Path, text: str, *, check: bool) -> None:

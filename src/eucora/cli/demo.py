@@ -1,14 +1,13 @@
 """``eucora demo``: everything up on this machine, and the story told over it."""
 
 import shutil
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings
+from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings, stopped_in_order
 from eucora.cli.stack import Stack, free_port
 from eucora.settings import Settings
 from eucora.store.embedded import EmbeddedPostgres
@@ -29,9 +28,7 @@ def demo(
 
     Example: eucora demo --once --json
     """
-    with one_line_errors():
-        # Told to stop is like Ctrl-C: what was started is stopped in order, and nothing is left running.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with one_line_errors(), stopped_in_order():
         try:
             # Not at the top: they need the extra 'lab', and whoever only serves does not have that.
             from eucora.cli.story import narration, report, teller

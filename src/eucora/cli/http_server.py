@@ -305,8 +305,8 @@ class DrainingServer(uvicorn.Server):
         """What a signal does."""
         wait_s = 0.0 if self._lifecycle.draining or number == signal.SIGINT else self._drain_s
         self._lifecycle.draining = True
-        _log.info("api_stops", wait_s=wait_s)
         asyncio.get_running_loop().call_later(wait_s, self._close_the_door)
+        _log.info("api_stops", wait_s=wait_s)
 
     def _close_the_door(self) -> None:
         self.should_exit = True

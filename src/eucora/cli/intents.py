@@ -4,7 +4,6 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
-from rich.table import Column, Table
 
 from eucora.cli.console import MISUSED, fail, out, print_json
 from eucora.cli.remote import LOCAL, Json, Server, Token, ask
@@ -49,14 +48,11 @@ def list_intents(
     if not rows:
         out.print("No deployment intents.")
         return
-    table = Table(
-        Column("id", no_wrap=True, min_width=36), "application", "version", "status", "ring", "verdict", "devices"
-    )
     for row in rows:
-        ring = "" if row["ring"] is None else str(row["ring"])
-        shown = (row["id"], row["application"], row["app_version"], row["status"], ring, row["verdict"] or "")
-        table.add_row(*shown, str(row["devices"]))
-    out.print(table)
+        at = "" if row["ring"] is None else f", ring {row['ring']}"
+        verdict = f", {row['verdict']}" if row["verdict"] else ""
+        release = f"{row['application']} {row['app_version']}"
+        _say(f"{row['id']}  {row['status']:12} {release}{at}, {row['devices']} devices{verdict}")
 
 
 @intents.command("show")

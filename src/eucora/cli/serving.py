@@ -14,7 +14,7 @@ import typer
 from eucora import bootstrap
 from eucora.background import beside
 from eucora.cli.connections import bearable
-from eucora.cli.console import MISUSED, fail, one_line_errors, run, settings
+from eucora.cli.console import MISUSED, fail, one_line_errors, run, settings, stopped_in_order
 from eucora.cli.listening import listener
 from eucora.cli.stack import Stack
 from eucora.lab import server as lab_server
@@ -131,8 +131,7 @@ def up(
 
     Example: eucora up --lab
     """
-    with one_line_errors():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that whoever stops us stops what we started
+    with one_line_errors(), stopped_in_order():
         found = settings(**_given(host, port))
         refuse_unsafe(found, lab=with_lab)
         with Stack(found, lab_pace=pace if with_lab else None) as stack:

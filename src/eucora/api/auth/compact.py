@@ -53,12 +53,14 @@ def unfolded(token: str) -> Signed:
     """The parts of a compact token whose header is harmless. Raises TokenRefused."""
     refuse_long(token)
     if not _ALPHABET.fullmatch(token):
-        raise TokenRefused("the token is no compact JSON Web Token: it has characters that none has")
+        raise TokenRefused("the token has characters that none has")
     parts = token.split(".")
     if len(parts) == 5:
         raise TokenRefused("the token is encrypted; send a signed one")
     if len(parts) != 3:
-        raise TokenRefused("the token is no signed JSON Web Token: it has not three parts")
+        raise TokenRefused(
+            "the token has not three parts, as a signed JSON Web Token does, nor begins with eucora_, as one of ours"
+        )
     if len(parts[0]) > JOSE_HEADER_MAX:
         raise TokenRefused(_too_long("the header of the token", len(parts[0]), JOSE_HEADER_MAX))
     header = strict_object(_bytes(parts[0]), "header")
