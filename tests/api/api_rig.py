@@ -12,6 +12,9 @@ import httpx
 from described_statuses import undescribed
 from fastapi import FastAPI
 
+from eucora.api.auth.authenticator import Authenticator
+from eucora.api.auth.keys import OidcSettings
+from eucora.api.auth.mapping import MappingInForce
 from eucora.application.deployment_intents import measure_now
 from eucora.application.devices import CohortDevice
 from eucora.application.execute import execute, load
@@ -335,6 +338,12 @@ def id_of(username: str) -> str:
     return f"{ISSUER}|{subject_of(username)}"
 
 
+def sign_in_of(rig: Rig, oidc: OidcSettings | None) -> Authenticator:
+    """That of another replica, which shares the database and nothing else."""
+    reads, world = rig.app.state.house.reads, rig.world
+    return Authenticator(reads.tokens, world.store, rig.clock, oidc, MappingInForce(world), world.ids, reads.token_uses)
+
+
 def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
     """The problem document, after what every one of them owes."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
@@ -345,6 +354,7 @@ def problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
     assert body["detail"].strip()
     assert body["correlation_id"] == answer.headers["X-Correlation-ID"]
     assert body["instance"].startswith("/")
+    assert status != 401 or answer.headers["WWW-Authenticate"].startswith("Bearer")  # RFC 9110, section 15.5.2
     return body
 
 

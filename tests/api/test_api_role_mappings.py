@@ -5,10 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from api_rig import ADMIN, CAB, CAB_2, OPERATOR, Rig, id_of, problem
+from api_rig import ADMIN, CAB, CAB_2, OPERATOR, Rig, id_of, problem, sign_in_of
 
-from eucora.api.auth.authenticator import Authenticator
-from eucora.api.auth.mapping import MappingInForce
 from eucora.domain.people import Grant, Role, Scope
 
 ADMINS, BOARD, SELLERS = (f"5ab3c2de-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
@@ -70,8 +68,7 @@ async def test_what_a_mapping_no_longer_gives_is_gone_within_a_second_on_every_r
     await rig.made("/role-mappings", ADMIN, body("2.0", rule(ADMINS, "platform_admin")))
     await activate(rig, "2.0")
     rig.later(seconds=1)
-    house = rig.app.state.house
-    other = Authenticator(house.reads.tokens, rig.world.store, rig.clock, house.deps.oidc, MappingInForce(rig.world))
+    other = sign_in_of(rig, rig.app.state.house.deps.oidc)
     token = rig.token(OPERATOR, groups=[ADMINS], exp=int(rig.clock.now().timestamp()) + 3600)
     held = (Grant(Role.PLATFORM_ADMIN, Scope()),)
     assert (await other.person(f"Bearer {token}")).grants == held

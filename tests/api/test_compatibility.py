@@ -29,6 +29,7 @@ def older(*changes: tuple[str, Any]) -> dict[str, Any]:
 
 ASKED, TOLD = "components|schemas|IncidentAsked", "components|schemas|IncidentBody"
 GET, POST = f"paths|{PATH}|get", f"paths|{PATH}|post"
+UPLOAD = "paths|/api/v1/artifacts|post"
 
 
 def test_a_description_does_not_break_itself() -> None:
@@ -50,6 +51,14 @@ def test_a_description_does_not_break_itself() -> None:
         ([(f"{ASKED}|properties|description|pattern", "^a")], "its pattern was none and is ^a"),
         ([(f"{ASKED}|properties|description|type", "integer")], "it may be no string any more"),
         ([("components|schemas|IncidentSeverity|enum", ["p1"])], "IncidentSeverity: it may not be 'p2' any more"),
+        (
+            [("components|schemas|IncidentSeverity", {"type": "string", "const": "p1"})],
+            "IncidentSeverity: it may not be 'p2' any more",
+        ),
+        ([(f"{ASKED}|properties|description|const", "down")], "it may only be one of down now"),
+        ([(f"{UPLOAD}|requestBody|content", {"multipart/form-data": {}})], "it takes no application/octet-stream any"),
+        ([(f"{POST}|requestBody", None)], "POST /api/v1/incidents, body: it takes no application/json any more"),
+        ([(f"{GET}|responses|200|content", {"text/csv": {}})], "answer 200: it tells no application/json any more"),
         ([(f"{TOLD}|properties|severity", None)], "IncidentBody: the field severity is gone"),
         ([(f"{TOLD}|required", ["id"])], "IncidentBody: the field version may be missing now"),
         ([(f"{TOLD}|properties|version|type", "string")], "IncidentBody.version: it may be string now"),
@@ -58,6 +67,12 @@ def test_a_description_does_not_break_itself() -> None:
 def test_what_is_taken_away_is_named(changes: list[tuple[str, Any]], told: str) -> None:
     found = breaks(NOW, older(*changes))
     assert any(told in one for one in found), found
+
+
+def test_a_body_that_could_be_left_out_and_is_needed_now_is_named() -> None:
+    found = breaks(older((f"{POST}|requestBody|required", False)), NOW)
+    assert found == ["POST /api/v1/incidents: it asks for a body now"]
+    assert breaks(older((f"{POST}|requestBody", None)), NOW) == found
 
 
 def test_what_is_only_added_is_not() -> None:

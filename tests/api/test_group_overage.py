@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from token_forge import Keys, Provider
+from token_forge import Keys, Provider, door
 
-from eucora.api.auth.authenticator import Authenticator
 from eucora.api.auth.grants import held_under
 from eucora.api.auth.overage import GroupsElsewhere, GroupsUnavailable
 from eucora.api.problems import Refused
 from eucora.application.planes import PlaneForbidden, PlaneUnavailable
-from eucora.application.ports import EventStore
 from eucora.domain.people import Grant, Role
 from eucora.domain.planes import Plane
 from eucora.domain.role_rules import ROLE_MAPPING_1_0, RoleMapping, RoleRule
@@ -155,16 +153,6 @@ async def test_only_groups_can_be_looked_up(desk: Desk) -> None:
     assert desk.directory.asked == []
 
 
-class Fixed:
-    async def get(self) -> RoleMapping:
-        return MAPPING
-
-
-class Nothing:
-    async def by_secret(self, sha256: str) -> None:
-        return None
-
-
 @pytest.fixture
 async def idp() -> AsyncIterator[Provider]:
     idp = Provider(Keys(), ManualClock(NOON))
@@ -175,15 +163,12 @@ async def idp() -> AsyncIterator[Provider]:
 async def test_the_caller_is_told_503_and_what_helps(idp: Provider) -> None:
     token = idp.token({"typ": "JWT"}, groups=..., **POINTER)
     for directory, told in ((None, "connect Microsoft Graph"), (Directory(), "")):
-        settings = idp.settings(directory=directory)
-        door = Authenticator(
-            Nothing(), cast("EventStore", None), idp.clock, settings, Fixed()
-        )  # no service token comes
+        people = door(idp, MAPPING, directory=directory)
         if not told:
-            assert (await door.person(f"Bearer {token}")).grants == (Grant(Role.AUDITOR),)
+            assert (await people.person(f"Bearer {token}")).grants == (Grant(Role.AUDITOR),)
             continue
         with pytest.raises(Refused) as refused:
-            await door.person(f"Bearer {token}")
+            await people.person(f"Bearer {token}")
         problem = refused.value.problem
         assert (problem.row.status, problem.row.slug) == (503, "groups-unavailable")
         assert told in problem.detail

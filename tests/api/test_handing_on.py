@@ -173,7 +173,8 @@ async def test_only_a_token_that_rests_on_another_costs_a_reading_more(rig: Rig)
 
     for shown, streams in ((parent, [parent["id"]]), (child, [child["id"], parent["id"]])):
         counting = Counting(rig.world.store)
-        programs = Programs(rig.app.state.house.reads.tokens, counting, rig.clock)  # type: ignore[arg-type]  # by __getattr__
+        reads = rig.app.state.house.reads
+        programs = Programs(reads.tokens, counting, rig.clock, reads.token_uses)
         assert (await programs.person(shown["secret"])).id == COMMAND_LINE
         assert counting.streams == [f"service_token-{one}" for one in streams]
 

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.types import ASGIApp
+from layered import answering, guarded, nothing_more, scope_of
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from eucora.api.event_stream import Events, EventStream, Reached, Streams
 from eucora.api.heads import Heads
 from eucora.api.kept_files import KeptFile
 from eucora.store.artifacts import LocalArtifacts
+
+INCIDENTS = "/api/v1/incidents"
 
 
 class Counted(LocalArtifacts):
@@ -74,3 +79,20 @@ async def test_of_a_stream_nothing_is_opened_counted_or_fetched() -> None:
     assert (head.status_code, head.content, fetched) == (200, b"", [])
     assert head.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert head.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_fault_behind_a_head_has_no_body_either_and_its_route_is_in_the_log() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = Route(INCIDENTS, answering())
+        raise RuntimeError("a fault")
+
+    with capture_logs() as logs:
+        await guarded(Heads(faulty))(scope_of(INCIDENTS, "HEAD"), nothing_more, send)
+    assert [message.get("status", message.get("body")) for message in sent] == [500, b""]
+    (line,) = (one for one in logs if one["event"] == "request")
+    assert (line["method"], line["route"], line["status"]) == ("HEAD", INCIDENTS, 500)

@@ -79,10 +79,12 @@ async def test_a_line_that_is_full_is_full_for_everybody() -> None:
 
 async def test_who_does_not_say_who_he_is_may_have_all_of_it() -> None:
     line = Line(working=8, waiting=0)
-    async with queued(line, [""] * 8) as tasks:
-        assert all(served(tasks))
-        with pytest.raises(LineFull):
-            await line.enter()
+    for _ in range(8):
+        place = Place(line, "")
+        await place.take()
+        await place.is_of(ALICE)  # and that it is known later changes nothing
+    with pytest.raises(LineFull):
+        await line.enter()
 
 
 async def test_a_place_that_comes_in_the_moment_of_giving_up_goes_to_the_next() -> None:
@@ -150,6 +152,27 @@ async def test_once_it_is_known_who_asks_he_waits_for_his_own_and_an_address_has
         line.leave(ALICE)
     async with queued(line, [ALICE] * 2) as tasks:
         assert served(tasks) == [True, True], "nothing is held under her name any more"
+
+
+async def test_whatever_became_of_places_a_line_has_neither_more_nor_fewer_of_them() -> None:
+    line, address, held = Line(working=8, waiting=8), "192.0.2.7", list[Place]()
+    for _ in range(3):
+        held.append(Place(line, address))
+        await held[-1].take()
+        if len(held) < 3:
+            await held[-1].is_of(ALICE)
+            held[-1].step_out()
+            await held[-1].come_back()
+    third = asyncio.create_task(held[2].is_of(ALICE))
+    await settled()
+    assert not third.done(), "she has two, also after she was out"
+    held[0].give_up()
+    await third
+    for place in held[1:]:
+        place.give_up()
+    async with queued(line, [""] * 17) as tasks:
+        assert served(tasks) == [True] * 8 + [False] * 8 + [True]
+        assert isinstance(tasks[16].exception(), LineFull)
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from token_forge import Keys, Provider, public
+from token_forge import Keys, Provider, door, public
 
-from eucora.api.auth.authenticator import Authenticator
 from eucora.api.auth.compact import TokenRefused
 from eucora.api.auth.keys import OUTAGE_MAX, SEARCHES, OidcSettings, ProviderAway, ProviderKeys
 from eucora.api.auth.tokens import TokenReader
 from eucora.api.problems import Refused
-from eucora.application.ports import EventStore
 from eucora.lab.clock import ManualClock
 from eucora.lab.oidc import PEOPLE, create_issuer
 from eucora.lab.oidc.issuer import new_key
@@ -119,25 +117,18 @@ async def test_known_keys_live_on_for_a_day_without_their_provider_and_then_nobo
     assert await cache.key("rsa-1") is not None
 
 
-class Nothing:
-    """No service tokens."""
-
-    async def by_secret(self, sha256: str) -> None:
-        return None
-
-
 async def test_while_nobody_can_be_judged_people_are_told_503_and_when_to_come_back(idp: Provider) -> None:
-    door = Authenticator(Nothing(), cast("EventStore", None), idp.clock, idp.settings())  # no service token comes
+    people = door(idp)
     idp.status = 500
     token = idp.token()
     with pytest.raises(Refused) as refused:
-        await door.person(f"Bearer {token}")
+        await people.person(f"Bearer {token}")
     problem = refused.value.problem
     assert (problem.row.status, problem.row.slug) == (503, "identity-provider-away")
     assert problem.headers["Retry-After"] == "10"
     idp.status = 200
     idp.clock.advance(10)
-    assert (await door.person(f"Bearer {token}")).name == "Ada"
+    assert (await people.person(f"Bearer {token}")).name == "Ada"
 
 
 async def test_a_provider_that_is_away_is_asked_once_in_ten_seconds(idp: Provider, cache: ProviderKeys) -> None:

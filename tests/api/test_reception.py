@@ -16,7 +16,7 @@ from eucora.api.bodies import BODY_MAX
 from eucora.api.deadlines import SLOW_BODY
 from eucora.api.limits import HttpLimits
 from eucora.api.problems import Problem, Refused
-from eucora.api.reception import BEGINNING, CROWD, Arriving, Hall, Reception
+from eucora.api.reception import BEGINNING, CROWD, Arriving, GaveWay, Hall, Reception
 from eucora.api.shedding import Shedding
 from eucora.api.traffic import Kind
 
@@ -178,6 +178,17 @@ async def test_who_is_one_too_many_has_until_his_body_is_not_young_any_more_and_
         assert [timer.when() for timer in timers] == [now + 2, None, None, None]
         hall.answered(bodies[1])
         assert [timer.when() for timer in timers] == [None] * 4
+
+
+async def test_the_beginning_of_each_body_is_borne_however_much_is_held() -> None:
+    hall = Hall(places=8, held_max=0)
+    bodies = [Arriving("192.0.2.7", asyncio.timeout(None), 0.0) for _ in range(2)]
+    for one in bodies:
+        hall.enter(one)
+        hall.grow(one, BEGINNING)
+    hall.arrived(bodies[0])
+    with pytest.raises(GaveWay):
+        hall.grow(bodies[1], 1)
 
 
 async def test_who_was_cut_off_for_another_reason_is_in_nobodys_way() -> None:

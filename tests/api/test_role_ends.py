@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 from access_world import bearer, token
-from api_rig import ADMIN, AUDITOR, CAB, START, Rig, problem
+from api_rig import ADMIN, AUDITOR, CAB, START, Rig, problem, sign_in_of
 
-from eucora.api.auth.authenticator import Authenticator
 from eucora.api.auth.grants import Held, held_at, named_by
-from eucora.api.auth.mapping import MappingInForce
 from eucora.application.service_tokens import COMMAND_LINE
 from eucora.domain.people import Grant, Role, Scope
 
@@ -39,8 +37,8 @@ async def test_a_rule_gives_nothing_from_its_end_on_in_every_replica_and_without
     until = START + timedelta(hours=1)
     await in_force(rig, mapped(until))
     assert (await rig.get("/role-mappings/2.0")).json()["mapping"]["rules"][0]["until"] == f"{until:%Y-%m-%dT%H:%M:%SZ}"
-    house, now = rig.app.state.house, rig.clock.now()
-    other = Authenticator(house.reads.tokens, rig.world.store, rig.clock, house.deps.oidc, MappingInForce(rig.world))
+    now = rig.clock.now()
+    other = sign_in_of(rig, rig.app.state.house.deps.oidc)
     reviewer = rig.token(AUDITOR, groups=[REVIEWERS], exp=int(now.timestamp()) + 7_200)
     before = await rig.events()
     rig.clock.advance((until - now).total_seconds() - 0.001)

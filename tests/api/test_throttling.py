@@ -357,6 +357,17 @@ async def test_a_token_that_has_expired_and_no_token_at_all_are_no_guesses() -> 
         assert (await http.get("/", headers={"Authorization": "good, and new here"})).status_code == 200
 
 
+async def test_one_token_is_one_credential_however_it_is_spelt_and_whatever_comes_with_it() -> None:
+    """Or one caller could fill with it what the throttle remembers of all others."""
+    throttle = Throttle(HttpLimits(guesses=1), Quotas(now=Watch()))
+    async with caller(guarded(Throttling(Door(throttle), throttle))) as http:
+        assert (await http.get("/", headers={"Authorization": "good one"})).status_code == 200
+        assert (await http.get("/", headers={"Authorization": "guess"})).status_code == 401
+        assert (await http.get("/", headers={"Authorization": "good two"})).status_code == 429
+        for spelt in ({"Authorization": "good   one"}, {"Authorization": "good one", "Cookie": "theme=dark"}):
+            assert (await http.get("/", headers=spelt)).status_code == 200, spelt
+
+
 @pytest.mark.parametrize(
     ("client", "counted"),
     [

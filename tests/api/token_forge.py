@@ -12,8 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
+from eucora.api.auth.authenticator import Authenticator
 from eucora.api.auth.keys import OidcSettings
+from eucora.domain.role_rules import ROLE_MAPPING_1_0, RoleMapping
 from eucora.lab.clock import ManualClock
+from eucora.store.ids import RandomIds
 
 ISSUER = "https://idp.test/realms/staff"
 AUDIENCE = "eucora"
@@ -127,3 +130,19 @@ class Provider:
             algorithm = str(header.get("alg", "RS256"))
         body = f"{b64(text(header))}.{b64(text(payload))}"
         return f"{body}.{b64(signature(algorithm, key or self.made.first, body.encode()))}"
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A role mapping that nobody replaces."""
+
+    mapping: RoleMapping
+
+    async def get(self) -> RoleMapping:
+        return self.mapping
+
+
+def door(idp: Provider, mapping: RoleMapping = ROLE_MAPPING_1_0, **changes: Any) -> Authenticator:
+    """Where people sign in with the provider's tokens; no service token comes. ``changes``: of the settings."""
+    none: Any = None
+    return Authenticator(none, none, idp.clock, idp.settings(**changes), InForce(mapping), RandomIds(), none)

@@ -21,7 +21,7 @@ class BoundedRequest(Request):
     """A request whose body is read once, and only up to ``BODY_MAX``; its JSON by :meth:`check_json`."""
 
     _read: bytes | None = None
-    _value: Any = None
+    _value: object = None
 
     async def body(self) -> bytes:
         """Raises Refused when it is too large, also when its size was not announced."""
@@ -66,12 +66,12 @@ class BoundedRequest(Request):
         return b"".join(chunks)
 
 
-def _check(value: Any) -> None:
+def _check(value: object) -> None:
     """Raises Refused. Where something stands is written down for a refusal alone: written for each of many values, one
     long name above them would take its length times their number, of anybody who may send a body.
     """
     way: list[str | int] = []  # to the innermost container that is open; its first step leads to the value itself
-    inside: list[Iterator[tuple[str | int, Any]]] = [iter([("", value)])]  # what is left of each open container
+    inside: list[Iterator[tuple[str | int, object]]] = [iter([("", value)])]  # what is left of each open container
     count = 0
     while inside:
         for step, item in inside[-1]:
@@ -93,7 +93,7 @@ def _check(value: Any) -> None:
             del way[-1:]
 
 
-def _pairs(item: Any) -> Iterator[tuple[str | int, Any]]:
+def _pairs(item: dict[str, object] | list[object]) -> Iterator[tuple[str | int, object]]:
     return iter(item.items() if isinstance(item, dict) else enumerate(item))
 
 

@@ -121,7 +121,7 @@ async def request_break_glass(
     body: BreakGlassAsked, response: Response, house: HouseDep, caller: CallerDep
 ) -> ReceiptBody:
     """The first activation. Nothing is lent before a different person confirms it, until ``confirm_by``."""
-    request = cases.BreakGlassRequest(body.reason_code, body.text, Scope(**body.scope.model_dump()), body.duration_s)
+    request = cases.BreakGlassRequest(body.reason_code, body.text, body.scope.to_scope(), body.duration_s)
     return await receipt(house, response, await cases.request_break_glass(house.deps.world, caller, request))
 
 

@@ -163,7 +163,7 @@ async def create_change_window(
         name=body.name,
         reason=body.reason,
         times=body.to_times(),
-        scope=Scope(body.scope.business_unit, body.scope.boundary, body.scope.site),
+        scope=body.scope.to_scope(),
         applications=body.applications,
         exempt=body.exempt,
     )

@@ -4,7 +4,7 @@ By the promise of docs/api.md, section 9: requests that were understood still ar
 held. What only adds (routes, optional fields, values that answers may have) is none of it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -13,7 +13,6 @@ METHODS: Final = ("get", "post", "put", "patch", "delete")
 # What a value must at least be, and what it may at most be.
 LEAST: Final = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 MOST: Final = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
-JSON: Final = "application/json"
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
@@ -40,11 +39,10 @@ class _Pair:
         if old.get("operationId") != new.get("operationId"):
             yield f"{where}: its operationId was {old.get('operationId')} and is {new.get('operationId')}"
         yield from self._parameters(where, old, new)
-        asked, asks = _body(old.get("requestBody", {})), _body(new.get("requestBody", {}))
-        if asked is None and asks is not None and new["requestBody"].get("required"):
+        asked, asks = old.get("requestBody", {}), new.get("requestBody", {})
+        if asks.get("required") and not asked.get("required"):
             yield f"{where}: it asks for a body now"
-        if asked is not None and asks is not None:
-            yield from self._schema(f"{where}, body", asked, asks, told=False)
+        yield from self._content(f"{where}, body", asked, asks, told=False)
         for status, answer in old["responses"].items():
             if status >= "300":
                 continue
@@ -54,9 +52,15 @@ class _Pair:
                 continue
             for header in sorted(answer.get("headers", {}).keys() - now.get("headers", {}).keys()):
                 yield f"{where}: the header {header} of {status} is gone"
-            told, tells = _body(answer), _body(now)
-            if told is not None:
-                yield from self._schema(f"{where}, answer {status}", told, tells or {}, told=True)
+            yield from self._content(f"{where}, answer {status}", answer, now, told=True)
+
+    def _content(self, where: str, old: Schema, new: Schema, *, told: bool) -> Iterator[str]:
+        now = new.get("content", {})
+        for kind, before in old.get("content", {}).items():
+            if kind in now:
+                yield from self._schema(where, before.get("schema", {}), now[kind].get("schema", {}), told=told)
+            else:
+                yield f"{where}: it {'tells' if told else 'takes'} no {kind} any more"
 
     def _parameters(self, where: str, old: Schema, new: Schema) -> Iterator[str]:
         before, now = (
@@ -116,25 +120,25 @@ class _Pair:
         return kinds or {str(schema.get("type", "anything")): schema}
 
 
-def _body(content: Schema) -> Schema | None:
-    schema: Schema | None = content.get("content", {}).get(JSON, {}).get("schema")
-    return schema
-
-
 def _narrowed(where: str, old: Schema, new: Schema) -> Iterator[str]:
     """What a request could say, and cannot any more."""
-    if "enum" in new:
-        for value in old.get("enum", ()):
-            if value not in new["enum"]:
-                yield f"{where}: it may not be {value!r} any more"
-        if "enum" not in old and "const" not in old:
-            yield f"{where}: it may only be one of {', '.join(map(str, new['enum']))} now"
+    could, can = _values(old), _values(new)
+    if can is not None:
+        yield from (f"{where}: it may not be {value!r} any more" for value in could or () if value not in can)
+        if could is None:
+            yield f"{where}: it may only be one of {', '.join(map(str, can))} now"
     for keyword in (*LEAST, *MOST):
         before, now = old.get(keyword), new.get(keyword)
-        if now is None or "enum" in new:
+        if now is None or can is not None:
             continue
         if before is None or (now > before if keyword in LEAST else now < before):
             yield f"{where}: its {keyword} was {'none' if before is None else before} and is {now}"
     for keyword in ("pattern", "format"):
         if new.get(keyword) not in (None, old.get(keyword)):
             yield f"{where}: its {keyword} was {old.get(keyword, 'none')} and is {new[keyword]}"
+
+
+def _values(schema: Schema) -> Sequence[object] | None:
+    """All that it may be; None: there is no list of it."""
+    listed: Sequence[object] | None = [schema["const"]] if "const" in schema else schema.get("enum")
+    return listed

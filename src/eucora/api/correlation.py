@@ -11,11 +11,16 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eucora.api.problems import MEDIA_TYPE, Problem, Row, document
+from eucora.api.layers import refuse
+from eucora.api.problems import Problem, Row
 
 HEADER: Final = b"x-correlation-id"
 _ACCEPTED: Final = re.compile(rb"[\x20-\x7e]{1,128}")
-FAULT: Final = Row(500, "internal-fault", "The service has a fault")
+# It says how to find the fault, and nothing of its cause.
+FAULT: Final = Problem(
+    Row(500, "internal-fault", "The service has a fault"),
+    "This is a fault of the service and not of the request; give the correlation id to its operators.",
+)
 _log = structlog.get_logger("eucora.api.access")
 _faults = structlog.get_logger("eucora.api.fault")
 
@@ -51,7 +56,7 @@ class Correlation:
                 _faults.exception("request_failed")
                 if status:
                     raise  # the answer has begun: only a broken connection tells the caller
-                await _bare_500(scope, correlation, echo)
+                await refuse(scope, echo, FAULT)
             finally:
                 _log.info("request", **_line(scope, status, time.perf_counter() - started))
 
@@ -72,12 +77,3 @@ def _line(scope: Scope, status: int, elapsed_s: float) -> dict[str, Any]:
         "duration_ms": round(elapsed_s * 1000, 2),
         "actor": None if person is None else person.actor,
     }
-
-
-async def _bare_500(scope: Scope, correlation: str, send: Send) -> None:
-    """Says that there is a fault and how to find it, and nothing of the cause."""
-    detail = "This is a fault of the service and not of the request; give the correlation id to its operators."
-    body = document(Problem(FAULT, detail), scope["path"], correlation)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": FAULT.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

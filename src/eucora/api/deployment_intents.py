@@ -94,6 +94,9 @@ class ScopeAsked(Asked):
     boundary: Line = ANY
     site: Line = ANY
 
+    def to_scope(self) -> Scope:
+        return Scope(self.business_unit, self.boundary, self.site)
+
 
 class RolloutAsked(Asked):
     """To whom a release shall be rolled out, why, and under which policies."""
@@ -139,13 +142,13 @@ class IntentAsked(RolloutAsked):
         return IntentRequest(
             evidence_pack=self.evidence_pack,
             rings=rings,
-            scope=Scope(**self.scope.model_dump()),
+            scope=self.scope.to_scope(),
             gate_policy=self.gate_policy,
             change_kind=self.change_kind,
             purpose=self.purpose,
             risk_model=self.risk_model,
             governance_policy=self.governance_policy,
-            application_scope=None if home is None else Scope(**home.model_dump()),
+            application_scope=None if home is None else home.to_scope(),
         )
 
 

@@ -25,9 +25,11 @@ class Heads:
 
         scope.setdefault("state", {})["head"] = True
         asked = {**scope, "method": "GET"}
-        await self._app(asked, receive, head)
-        # The access log names the route that the router found.
-        scope.update({name: asked[name] for name in ("route", "endpoint") if name in asked})
+        try:
+            await self._app(asked, receive, head)
+        finally:
+            # The access log names the route that the router found.
+            scope.update({name: asked[name] for name in ("route", "endpoint") if name in asked})
 
 
 def only_head(scope: Scope) -> bool:

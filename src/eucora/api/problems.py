@@ -13,6 +13,7 @@ from eucora.connectors.redaction import without_secrets
 
 BASE: Final = "urn:eucora:problem:"
 MEDIA_TYPE: Final = "application/problem+json"
+CHALLENGE: Final = 'Bearer realm="eucora"'  # every 401 owes one (RFC 9110, section 15.5.2)
 # A fact of this name would overwrite a member that the standard defines.
 RENAMED: Final = {"status": "intent_status", "type": "fact_type", "title": "fact_title", "detail": "fact_detail"}
 
@@ -99,13 +100,14 @@ def document(problem: Problem, instance: str, correlation: str) -> bytes:
     Facts and details repeat what was sent, what stands in a file, or what a vendor said: whatever it was, a problem is
     copied into tickets and logs.
     """
-    body: dict[str, Any] = {RENAMED.get(name, name): value for name, value in problem.facts.items()}
+    told: dict[str, object] = {RENAMED.get(name, name): value for name, value in problem.facts.items()}
     errors = list(problem.errors)
     if problem.row.pointer and not errors:
         errors = [{"pointer": problem.row.pointer, "detail": problem.detail}]
     if errors:
-        body["errors"] = errors
-    body = _shown(body | {"detail": problem.detail, "instance": instance}) | {
+        told["errors"] = errors
+    told |= {"detail": problem.detail, "instance": instance}
+    body = {name: _shown(value) for name, value in told.items()} | {
         "type": problem.row.type,
         "title": problem.row.title,
         "status": problem.row.status,
@@ -114,7 +116,7 @@ def document(problem: Problem, instance: str, correlation: str) -> bytes:
     return orjson.dumps(body)
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> object:
     """A value of a problem, its texts without secrets."""
     match value:
         case str():
@@ -129,7 +131,8 @@ def _shown(value: Any) -> Any:
 
 def render(problem: Problem, request: Request) -> Response:
     body = document(problem, request.url.path, correlation_id(request))
-    return Response(body, problem.row.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)
+    owed = {"WWW-Authenticate": CHALLENGE} if problem.row.status == 401 else {}
+    return Response(body, problem.row.status, headers=owed | dict(problem.headers), media_type=MEDIA_TYPE)
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -134,6 +134,6 @@ SCOPED: Final[Mapping[str, Callable[[EventStore, str], Awaitable[Target]]]] = {
 """Path parameters that name something which stands in a scope."""
 
 INSTALLATION_WIDE: Final = frozenset(
-    {"sha256", "pack", "other", "version", "delegation_id", "token_id", "job_id", "mapping_id", "trust_id"}
+    {"sha256", "pack", "other", "version", "delegation_id", "token_id", "job_id", "trust_id"}
 )
 """Path parameters that name something of the whole installation. A route with any other parameter does not start."""

@@ -77,7 +77,6 @@ class Hall:
         while self._held > self._held_max and one.counted:
             oldest = next((other for other in self._coming if other is not one and other.counted), None)
             if oldest is None:
-                self.arrived(one)
                 raise GaveWay
             self._send_off(oldest)
 
@@ -86,7 +85,6 @@ class Hall:
         if one in self._coming:
             full = len(self._coming) > self._share  # else nobody was one too many
             del self._coming[one]
-            one.give_way(None)
             if full:
                 self._seat()
 
@@ -171,7 +169,7 @@ async def _taken_in(hall: Hall, one: Arriving, receive: Receive) -> list[Message
             if not message.get("more_body", False) or one.size > BODY_MAX:
                 return here
     finally:
-        hall.arrived(one)  # as long as its timer runs
+        hall.arrived(one)  # while its timer runs, which the next newcomer would set
 
 
 def _replayed(here: list[Message], receive: Receive) -> Receive:

@@ -53,7 +53,7 @@ class RoleRuleAsked(Asked):
         return self
 
     def to_rule(self) -> RoleRule:
-        scope = Scope() if self.scope is None else Scope(**self.scope.model_dump())
+        scope = Scope() if self.scope is None else self.scope.to_scope()
         return RoleRule(self.claim, self.value, self.role, scope, self.until)
 
 

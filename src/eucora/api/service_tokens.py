@@ -29,7 +29,7 @@ from eucora.api.routes import noun, permits
 from eucora.api.words import Line, Moment
 from eucora.application import service_tokens
 from eucora.application.handing_on import void_by
-from eucora.domain.people import Grant, Role, Scope
+from eucora.domain.people import Grant, Role
 from eucora.domain.service_token import TokenUnknown
 from eucora.projections.tokens import TokenView
 
@@ -42,6 +42,9 @@ class GrantAsked(Asked):
 
     role: Role
     scope: ScopeAsked = ScopeAsked()
+
+    def to_grant(self) -> Grant:
+        return Grant(self.role, self.scope.to_scope())
 
 
 class TokenAsked(Asked):
@@ -101,7 +104,7 @@ async def issue_service_token(
         house.deps.world,
         caller,
         name=body.name,
-        grants=tuple(Grant(one.role, Scope(**one.scope.model_dump())) for one in body.grants),
+        grants=tuple(one.to_grant() for one in body.grants),
         expires_at=body.expires_at,
     )
     written = await receipt(house, response, issued.receipt)

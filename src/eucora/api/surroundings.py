@@ -1,7 +1,7 @@
 """The layers around the app, in one place, because their order matters."""
 
-import asyncio
 from collections.abc import Iterable
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 
@@ -38,10 +38,7 @@ def streams_of(deps: ApiDeps, lifecycle: Lifecycle) -> Streams:
         timelines = await read_position(deps.pool, TimelineProjection.name, TimelineProjection.version)
         return Reached(await deps.feed.head(), timelines)
 
-    async def hear(wake: asyncio.Event) -> None:
-        if deps.connect is not None:
-            await listen(deps.connect, wake, lifecycle.stopping)
-
+    hear = None if deps.connect is None else partial(listen, deps.connect, stop=lifecycle.stopping)
     return Streams(look, lifecycle.stopping, deps.limits.streams, hear)
 
 

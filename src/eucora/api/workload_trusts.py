@@ -1,6 +1,5 @@
 """Routes of workload identity: trusts, and the exchange of a CI job's token for a short-lived one of ours."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -34,7 +33,7 @@ from eucora.api.words import Line
 from eucora.application import workload_trusts as use
 from eucora.application.handing_on import standing_trust
 from eucora.domain import workload_trust
-from eucora.domain.people import Grant, Role, Scope
+from eucora.domain.people import Role
 from eucora.domain.workload_trust import CONDITIONS_MAX, VALID_FOR_MAX_S, ClaimCondition, Match, Terms, TrustUnknown
 
 trusts = noun("workload-trusts")
@@ -94,7 +93,7 @@ class TrustAsked(Asked):
             issuer=self.issuer,
             audience=self.audience,
             conditions=tuple(ClaimCondition(one.claim, one.value, one.match) for one in self.conditions),
-            grants=tuple(Grant(one.role, Scope(**one.scope.model_dump())) for one in self.grants),
+            grants=tuple(one.to_grant() for one in self.grants),
             valid_s=self.valid_s,
         )
 
@@ -156,7 +155,7 @@ async def list_workload_trusts(house: HouseDep, page: PagingDep, made_with: UUID
     found = await house.reads.workload_trusts.page(
         made_with=None if made_with is None else str(made_with), after=page.after, limit=page.limit
     )
-    items: Sequence[TrustBody] = [TrustBody.model_validate(view) for view in found.items]
+    items = [TrustBody.model_validate(view) for view in found.items]
     return Listing(items=items, next_cursor=page.next(found.next))
 
 

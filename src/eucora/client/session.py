@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from eucora.client.api import TRIES_MAX, WAIT_MAX_S, Api, document_of
+from eucora.client.api import API, TRIES_MAX, WAIT_MAX_S, Api, document_of
 from eucora.client.events import Event, events_in
 from eucora.client.problems import Away, Failed, Problem
 
@@ -45,6 +45,16 @@ class ServiceToken:
         return self.secret
 
 
+class _Page(BaseModel):
+    items: list[Json]
+    next_cursor: str | None
+
+
+class _Receipt(BaseModel):
+    id: str | int = ""  # a job has a number
+    version: int = 0
+
+
 class Session:
     """The API as one person uses it. Every method raises Problem and Failed."""
 
@@ -57,22 +67,16 @@ class Session:
 
     async def read(self, shape: type[Read], path: str, **params: Any) -> Read:
         """The answer as ``shape``. Raises Failed too when it has another one."""
-        answer = await self._get(path, params)
-        try:
-            return shape.model_validate_json(answer.content)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise Failed(f"GET {path}: the answer has no usable {place}: {first['msg']}") from error
+        return _shaped(shape, await self._get(path, params))
 
     async def items(self, path: str, **params: Any) -> AsyncIterator[Json]:
         """Every item of a list, page after page; ``limit`` says how many a page may hold."""
         cursor: str | None = None
         while True:
-            page = await self.get(path, **params, cursor=cursor)
-            for item in page["items"]:
+            page = await self.read(_Page, path, **params, cursor=cursor)
+            for item in page.items:
                 yield item
-            if (cursor := page["next_cursor"]) is None:
+            if (cursor := page.next_cursor) is None:
                 return
 
     async def events(self, path: str, after: int | None = None) -> AsyncIterator[Event]:
@@ -121,7 +125,10 @@ class Session:
     async def post(
         self, path: str, body: Mapping[str, Any] | None = None, *, if_match: str = "", key: str = ""
     ) -> Written:
-        """Write once, however often it has to be sent; ``key``: an idempotency key of the caller's own."""
+        """Write once, however often it has to be sent; ``key``: an idempotency key of the caller's own.
+
+        A key has no meaning where the answer holds a new secret (``/service-tokens``, ``/token-exchanges``).
+        """
         headers = await self._headers() | {"Idempotency-Key": key or str(uuid4())}
         if if_match:
             headers["If-Match"] = if_match
@@ -177,5 +184,16 @@ async def _chunks(file: Path) -> AsyncIterator[bytes]:
 
 
 def _written(answer: httpx.Response) -> Written:
-    body = document_of(answer)
-    return Written(str(body.get("id", "")), int(body.get("version", 0)), body)
+    body, receipt = document_of(answer), _shaped(_Receipt, answer)
+    return Written(str(receipt.id), receipt.version, body)
+
+
+def _shaped(shape: type[Read], answer: httpx.Response) -> Read:
+    """Raises Failed: the answer has another shape."""
+    try:
+        return shape.model_validate_json(answer.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place, asked = ".".join(str(part) for part in first["loc"]), answer.request
+        told = f"{asked.method} {asked.url.path.removeprefix(API)}: the answer has no usable {place}: {first['msg']}"
+        raise Failed(told) from error

@@ -12,12 +12,11 @@ from eucora.api.auth.keys import OidcSettings, ProviderAway
 from eucora.api.auth.overage import GroupsElsewhere, GroupsUnavailable
 from eucora.api.auth.programs import Programs, TokenLookup, Uses
 from eucora.api.auth.tokens import Believed, TokenReader
-from eucora.api.problems import Problem, Refused, Row
+from eucora.api.problems import CHALLENGE, Problem, Refused, Row
 from eucora.application.ports import Clock, EventStore, Ids
 from eucora.application.service_tokens import TOKEN_PREFIX
 from eucora.domain.people import Person
-from eucora.domain.role_rules import ROLE_MAPPING_1_0, RoleMapping
-from eucora.store.ids import RandomIds
+from eucora.domain.role_rules import RoleMapping
 
 MISSING: Final = Row(401, "unauthenticated", "The request has no bearer token")
 REFUSED: Final = Row(401, "token-refused", "The bearer token is not accepted")
@@ -32,10 +31,7 @@ class Mappings(Protocol):
 
 
 class Authenticator:
-    """Bearer tokens only: ours by their prefix, everything else as a JWT of the provider.
-
-    ``mappings`` None: everybody is judged by the mapping that comes with the product.
-    """
+    """Bearer tokens only: ours by their prefix, everything else as a JWT of the provider."""
 
     def __init__(
         self,
@@ -43,14 +39,14 @@ class Authenticator:
         store: EventStore,
         clock: Clock,
         oidc: OidcSettings | None,
-        mappings: Mappings | None = None,
-        ids: Ids | None = None,
-        uses: Uses | None = None,
+        mappings: Mappings,
+        ids: Ids,
+        uses: Uses,
     ) -> None:
         self._clock, self._mappings, self._programs = clock, mappings, Programs(tokens, store, clock, uses)
         self._reader = None if oidc is None else TokenReader(oidc, clock)
         self._groups_claim = "groups" if oidc is None else oidc.groups_claim
-        self._elsewhere = GroupsElsewhere(None if oidc is None else oidc.directory, clock, ids or RandomIds())
+        self._elsewhere = GroupsElsewhere(None if oidc is None else oidc.directory, clock, ids)
 
     async def person(
         self, authorization: str | None, *, under: RoleMapping | None = None, in_time_at: datetime | None = None
@@ -83,9 +79,7 @@ class Authenticator:
 
     async def _somebody(self, token: str, under: RoleMapping | None, in_time_at: datetime | None) -> Person:
         believed = await self._believed(token, in_time_at)
-        mapping = under
-        if mapping is None:
-            mapping = ROLE_MAPPING_1_0 if self._mappings is None else await self._mappings.get()
+        mapping = await self._mappings.get() if under is None else under
         held = await held_under(mapping, believed.claims, self._groups_claim, self._elsewhere, now=self._clock.now())
         return Person(believed.subject, name_of(believed.claims), held.grants, ends=held.ends)
 
@@ -95,7 +89,7 @@ def _shown(authorization: str | None) -> str:
     token = token.strip(" ")
     if scheme.lower() != "bearer" or not token:
         detail = "Send an Authorization header: Bearer, then a token of the identity provider or a service token."
-        raise Refused(Problem(MISSING, detail, headers={"WWW-Authenticate": 'Bearer realm="eucora"'}))
+        raise Refused(Problem(MISSING, detail))
     refuse_long(token)
     return token
 
@@ -115,5 +109,5 @@ def _refusals() -> Iterator[None]:
 
 
 def _refused(why: str) -> Refused:
-    challenge = f'Bearer realm="eucora", error="invalid_token", error_description="{why}"'
+    challenge = f'{CHALLENGE}, error="invalid_token", error_description="{why}"'
     return Refused(Problem(REFUSED, f"{why[0].upper()}{why[1:]}.", headers={"WWW-Authenticate": challenge}))

@@ -86,7 +86,7 @@ def texts_of(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
     A name with dots leads into objects (``realm_access.roles``) where no claim has the whole name.
     """
-    value: Any = claims.get(name)
+    value: object = claims.get(name)
     if name not in claims and "." in name:
         value = claims
         for part in name.split("."):

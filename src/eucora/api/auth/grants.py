@@ -78,11 +78,9 @@ async def _ids(
     return await elsewhere.ids_of(claims)
 
 
-def named_by(groups: Iterable[object]) -> Iterator[Timed]:
+def named_by(groups: Iterable[str]) -> Iterator[Timed]:
     """What groups give by convention. A scope or a day that cannot be read grants nothing."""
-    for group in groups:
-        if isinstance(group, str) and (named := _named_by(group)) is not None:
-            yield named
+    return (named for group in groups if (named := _named_by(group)) is not None)
 
 
 def _named_by(group: str) -> Timed | None:

@@ -35,11 +35,9 @@ class Programs:
     The token's own stream says whether it is good: it may be used from its commit on, and a revocation counts from its
     commit on, in every replica. What a token rests on, the token with which it was issued or the trust under which it
     was exchanged, is asked in the same way, so no issue that is under way in the moment of a revocation gets past it.
-
-    ``uses`` None: nobody notes when a token was last used.
     """
 
-    def __init__(self, tokens: TokenLookup, store: EventStore, clock: Clock, uses: Uses | None = None) -> None:
+    def __init__(self, tokens: TokenLookup, store: EventStore, clock: Clock, uses: Uses) -> None:
         self._tokens, self._store, self._clock, self._uses = tokens, store, clock, uses
         self._touched: dict[str, datetime] = {}
 
@@ -75,7 +73,7 @@ class Programs:
 
     async def _note(self, token_id: str, now: datetime) -> None:
         before = self._touched.get(token_id)
-        if self._uses is None or (before is not None and timedelta(0) <= now - before < TOUCHED_EVERY):
+        if before is not None and timedelta(0) <= now - before < TOUCHED_EVERY:
             return
         if len(self._touched) >= REMEMBERED_MAX:
             self._touched.clear()
