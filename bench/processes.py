@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
+from eucora.cli.stack import end
+
 START_LIMIT_S: Final = 60.0
-STOP_LIMIT_S: Final = 30.0
 
 
 @contextmanager
@@ -27,12 +28,7 @@ def running(
             time.sleep(0.05)
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 def _listens(port: int) -> bool:

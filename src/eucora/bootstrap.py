@@ -51,7 +51,7 @@ from eucora.store.budget import SharedBudget
 from eucora.store.circuits import SharedCircuits
 from eucora.store.database import Connection, Pool, UnsafeDatabase, connect, connected, read_cursor_key
 from eucora.store.devices import PostgresDevices
-from eucora.store.embedded import OWNER, EmbeddedPostgres
+from eucora.store.embedded import OWNER, EmbeddedPostgres, EmbeddedPostgresFailed
 from eucora.store.held_requests import PostgresHeldRequests
 from eucora.store.ids import RandomIds
 from eucora.store.jobs import JobQueue
@@ -98,18 +98,25 @@ class Runtime:
 
 
 @contextmanager
-def database(settings: Settings, *, migrated: bool) -> Iterator[str]:
+def database(settings: Settings, *, migrated: bool, new: bool = False) -> Iterator[str]:
     """The app's way into the database, migrated on the way in where ``migrated`` asks for it.
 
     The one named in the settings, or the embedded one, which every process of this data folder shares and the last one
-    stops. Raises EmbeddedPostgresFailed, UnsafeDatabase.
+    stops. ``new``, or ``migrated``: that is made where there is none; whoever else comes to a folder without one has
+    named the wrong folder, or no database. Raises EmbeddedPostgresFailed, UnsafeDatabase.
     """
     if settings.database is not None:
         if migrated and settings.migration_database is not None:
             _upgrade(settings.migration_database)
         yield settings.database
         return
-    with EmbeddedPostgres(settings.data_dir / "postgres", binaries=settings.pg_bin) as server:
+    home = settings.data_dir / "postgres"
+    if not (new or migrated or (home / "data").exists()):
+        raise EmbeddedPostgresFailed(
+            f"EUCORA_DATA_DIR={settings.data_dir}: no database is there: make one with 'eucora up', name another"
+            " folder, or set EUCORA_DATABASE_URL"
+        )
+    with EmbeddedPostgres(home, binaries=settings.pg_bin) as server:
         asyncio.run(_create_database(server.dsn("postgres")))
         migrate.upgrade(server.dsn())  # the embedded one is ours alone: it is always brought up to date
         yield server.dsn(user="eucora_app")

@@ -276,13 +276,19 @@ def _near(name: str, url: str) -> str:
     """The address of an identity service, which the platform keeps beside us. Raises SecretUnavailable."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-        near = host in LOOPBACK or ip_address(host).is_private  # 169.254.0.0/16 is private, too
+        host, _ = parts.hostname or "", parts.port  # asking for the port is what checks it
     except ValueError:
-        near = False
-    if not near and not url.startswith("https://"):
+        raise SecretUnavailable(f"{name} is not a web address") from None
+    if not (parts.scheme == "https" or host in LOOPBACK or _is_private(host)):
         raise SecretUnavailable(f"{name} is neither an https:// address nor one of this machine's own network")
     return url
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return ip_address(host).is_private  # 169.254.0.0/16, too
+    except ValueError:
+        return False
 
 
 def _current(name: str, at_start: SecretStr | None) -> str:

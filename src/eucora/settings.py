@@ -27,7 +27,7 @@ from eucora.secret_settings import (
     web_address,
 )
 from eucora.setting_names import is_link, slip_in
-from eucora.unsafe_settings import Tls, check_database
+from eucora.unsafe_settings import Tls, check_database, hosts_of
 
 __all__ = ["SECRETS", "Settings", "SettingsInvalid", "read_settings"]
 
@@ -57,14 +57,6 @@ NUMBERS: Final[Mapping[str, str]] = {
     "EUCORA_SECRETS_REFRESH_S": "must be a number of seconds from 1 to 86400",
     "EUCORA_DATABASE_TLS": "must be verify-full, verify-ca, require or off",
 }
-
-
-def hosts_of(url: str) -> str:
-    """``host:port`` of a database's address, several separated by commas, without user and password.
-
-    Cut by hand: ``urlsplit`` takes several hosts with brackets among them for one that is wrong.
-    """
-    return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
 def _listed(value: str) -> list[str]:

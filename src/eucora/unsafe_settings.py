@@ -1,6 +1,7 @@
 """What no installation may start with: settings that are each well formed and together open a door."""
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
@@ -54,9 +55,17 @@ def check_database(name: str, url: str, least: Tls) -> None:
         )
 
 
+def hosts_of(url: str) -> str:
+    """``host:port`` of a database's address, several separated by commas, without user and password.
+
+    Cut by hand: ``urlsplit`` takes several hosts with brackets among them for one that is wrong.
+    """
+    return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+
+
 def _database_hosts(url: str) -> list[str]:
     """Where asyncpg would connect to; a path is a Unix socket, and without any it is this machine's."""
-    listed = urlsplit(url).netloc.rpartition("@")[2] or _last(url, "host") or os.environ.get("PGHOST") or ""
+    listed = hosts_of(url) or _last(url, "host") or os.environ.get("PGHOST") or ""
     if not listed and (_last(url, "service") or os.environ.get("PGSERVICE")):
         return ["what a service file names"]
     hosts = [unquote(one) for one in listed.split(",") if one]

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ import httpx
 
 from eucora.application.ports import Context, Write
 from eucora.application.service_tokens import digest_secret, make_secret
-from eucora.cli.stack import lab_environment
+from eucora.cli.stack import free_port, lab_environment
 from eucora.domain.people import Grant, Role
 from eucora.domain.service_token import ServiceTokenIssued
 from eucora.lab.server import LabAddresses
@@ -39,7 +38,7 @@ class KilledHouse:
     database_url: str
     data_dir: Path
     lab: LabAddresses
-    port: int = field(default_factory=lambda: free_port())
+    port: int = field(default_factory=free_port)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     kills: int = 0
     position: int = -1  # of the latest write that was acknowledged to anybody
@@ -129,12 +128,6 @@ class Refused(Exception):
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         super().__init__(f"{status} {problem.get('type')}: {problem.get('detail')}")
         self.status, self.problem = status, problem
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def tokens(pool: Pool, **roles: Role) -> dict[str, str]:

@@ -15,7 +15,8 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from killed_house import free_port
+
+from eucora.cli.stack import free_port
 
 LOOK_S = 0.1  # how often the balancer asks whether a replica is ready
 PATIENCE_S = 120.0

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-from killed_house import command, free_port, tokens
+from killed_house import command, tokens
 
-from eucora.cli.stack import lab_environment
+from eucora.cli.stack import free_port, lab_environment
 from eucora.domain.people import Role
 from eucora.lab.clock import SystemClock
 from eucora.lab.fleet import Fleet

@@ -105,6 +105,8 @@ async def test_people_are_reminded_then_the_review_is_escalated_and_expires(hous
     assert isinstance(decided, cab_review.CabReviewDecided)
     assert decided.outcome is Outcome.EXPIRED
     assert (await house.state(intent)).open_review is None
+    recorded = await house.world.store.read_recorded(cab_review.DECIDER.stream(review))
+    assert {one.intent_id for one in recorded} == {intent}, "all of it stands in the timeline of the intent"
 
 
 async def test_what_the_voter_saw_is_on_record_by_digest(house: Rollouts) -> None:

@@ -1,12 +1,15 @@
 """The client against servers that end, refuse, or are something else: HTTP over loopback, every answer written here."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from eucora.cli.main import app
 from eucora.client import Api, Away, Event, Failed, Problem, ServiceToken, Session
 
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n"
@@ -132,6 +135,36 @@ async def test_something_else_at_the_address_is_told_in_one_line(answer: bytes) 
             await asked_for(Server(answer), use)
         assert "\n" not in str(told.value)
         assert ("elsewhere" in str(told.value)) is answer.startswith(b"HTTP/1.1 301")
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"items":null,"next_cursor":null}', b'{"items":[]}', b'{"items":[7]}'])
+async def test_an_answer_that_is_no_list_is_told_in_one_line(body: bytes) -> None:
+    async def all_of(at: Session) -> list[object]:
+        return [item async for item in at.items("/incidents")]
+
+    with pytest.raises(Failed, match="GET /incidents: the answer has no usable "):
+        await asked_for(Server(JSON + body), all_of)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"id":"a","version":"new"}', b'{"id":"a","version":null}', b'{"id":[],"version":1}']
+)
+async def test_an_answer_that_is_no_receipt_is_told_in_one_line(body: bytes) -> None:
+    with pytest.raises(Failed, match="POST /incidents: the answer has no usable "):
+        await asked_for(Server(JSON + body), lambda at: at.post("/incidents", {}))
+
+
+@pytest.mark.parametrize(("kind", "code"), [("role-missing", 1), ("request-invalid", 2)])
+async def test_a_command_ends_as_it_is_refused_and_a_script_is_told_all_of_it(kind: str, code: int) -> None:
+    serving = await asyncio.start_server(Server(refusal(422, kind=kind)).answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{serving.sockets[0].getsockname()[1]}"
+    command = ["intents", "list", "--server", url, "--token", "eucora_x"]
+    async with serving:
+        line = await asyncio.to_thread(CliRunner().invoke, app, command)
+        told = await asyncio.to_thread(CliRunner().invoke, app, [*command, "--json"])
+    assert (line.exit_code, line.stdout, line.stderr) == (code, "", f"eucora: {kind} (422): later\n")
+    assert (told.exit_code, told.stdout) == (code, "")
+    assert json.loads(told.stderr) == {"type": f"urn:eucora:problem:{kind}", "detail": "later"}
 
 
 async def test_what_is_no_address_is_asked_once() -> None:

@@ -6,7 +6,10 @@ import logging
 import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +19,13 @@ import structlog
 from typer.testing import CliRunner
 
 from databases import Database
+from eucora import __version__, bootstrap
 from eucora.application.ports import Context, Write
 from eucora.cli.console import one_line_errors
+from eucora.cli.doctor import examine
 from eucora.cli.main import app
 from eucora.domain.role_mapping import RoleMappingReplaced
+from eucora.settings import read_settings
 from eucora.store.database import connected
 from eucora.store.ids import RandomIds
 from eucora.store.log import EventLog
@@ -53,8 +59,16 @@ def test_a_token_is_shown_once_and_stored_as_a_digest(house: Database) -> None:
     shown = json.loads(said("token", "siem", "--role", "auditor", "--days", "30", "--json"))
     log = said("events")
     assert shown["id"] in log
-    assert shown["token"] not in log
+    assert shown["secret"] not in log
+    assert shown["expires_at"].endswith("Z")
     assert json.loads(log.splitlines()[0])["position"] == 0
+
+
+def test_a_token_is_one_word_however_narrow_the_terminal(house: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    secret, told = said("token", "siem", "--role", "auditor").splitlines()
+    assert re.fullmatch(r"eucora_[\w-]{60,}", secret)
+    assert re.fullmatch(r"Good until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\. It is not shown again\.", told)
 
 
 def test_events_continue_behind_a_position(house: Database) -> None:
@@ -138,6 +152,16 @@ def test_a_file_error_without_a_file_is_no_daily_matter() -> None:
         raise OSError("broken")
 
 
+def test_an_export_that_a_full_disk_ends_is_one_line(house: Database) -> None:
+    said("token", "one", "--role", "auditor")
+    command = [sys.executable, "-u", "-m", "eucora.cli.main", "events"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("eucora: no space is left where this is written")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_jobs_that_are_not_there_are_said_so(house: Database) -> None:
     assert json.loads(said("jobs", "list", "--json")) == []
     assert said("jobs", "list") == "No dead jobs.\n"
@@ -155,14 +179,30 @@ def test_the_api_description_is_compared(house: Database, tmp_path: Path) -> Non
     assert "out of date" in said("openapi", "--check", "--path", str(path), code=1)
 
 
+def test_a_place_where_nothing_can_be_kept_is_one_line(house: Database, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\xe1\x00")
+    for command in ("openapi", "schema"):
+        for path in (tmp_path / "file" / "below", tmp_path):
+            assert said(command, "--path", str(path), code=1).count("\n") == 1
+        assert "out of date" in said(command, "--check", "--path", str(tmp_path / "file"), code=1)
+
+
+@pytest.mark.parametrize("command", [["events", "--after"], ["jobs", "retry"], ["lab", "--port"]])
+def test_a_number_beyond_all_numbers_is_a_slip(house: Database, command: list[str]) -> None:
+    assert "Invalid value for" in said(*command, "99999999999999999999", code=2)
+
+
 def test_an_older_description_shows_what_breaks_its_clients(house: Database, tmp_path: Path) -> None:
     path = tmp_path / "api.json"
     said("openapi", "--path", str(path))
     assert said("openapi", "--compare", str(path)).startswith("Nothing breaks")
     path.write_text(path.read_text().replace("/api/v1/incidents", "/api/v1/troubles"))
     assert "would break clients" in said("openapi", "--compare", str(path), code=1)
-    path.write_text("{}")
-    assert "no description of an API" in said("openapi", "--compare", str(path), code=2)
+    for other in ("{}", "[]", '{"paths": []}', '{"paths": {"/": null}}', "null"):
+        path.write_text(other)
+        told = said("openapi", "--compare", str(path), code=2)
+        assert told.startswith(f"eucora: {path} is no description of an API")
+        assert told.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -190,18 +230,31 @@ def test_a_database_that_was_never_migrated_says_what_to_do(
     assert "eucora migrate" in said("doctor", code=1)
 
 
-@pytest.mark.parametrize("extra", [[], ["--version"], ["up", "--help"], ["demo", "--help"], ["lab", "--help"]])
-def test_help_is_there(extra: list[str]) -> None:
-    assert runner.invoke(app, extra).exit_code in (0, 2)
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ([], "Usage: "),
+        (["--version"], __version__),
+        (["up", "--help"], "Example: eucora up --lab"),
+        (["demo", "--help"], "Example: eucora demo --once --json"),
+        (["lab", "--help"], "Example: eucora lab --port 9090"),
+    ],
+)
+def test_help_is_there(extra: list[str], told: str) -> None:
+    result = runner.invoke(app, extra)
+    assert result.exit_code == (0 if extra else 2)
+    assert told in result.output
 
 
-def test_who_only_looks_makes_no_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_who_uses_a_database_makes_none(lines: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A slip in the folder's name, or a forgotten EUCORA_DATABASE_URL, would give an empty service."""
     for name in ("EUCORA_DATABASE_URL", "EUCORA_MIGRATION_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("EUCORA_DATA_DIR", str(tmp_path / "elsewhere"))
-    for command in (["doctor"], ["events"], ["jobs", "list"], ["replay"], ["projections", "list"]):
+    looks = ["doctor"], ["events"], ["jobs", "list"], ["replay"], ["projections", "list"]
+    for command in (*looks, ["serve", "--port", "0"], ["work"]):
         told = said(*command, code=1)
-        assert told.startswith(f"eucora: EUCORA_DATA_DIR={tmp_path / 'elsewhere'}: no database is there")
+        assert told.startswith(f"eucora: EUCORA_DATA_DIR={tmp_path / 'elsewhere'}: no database is there: make one with")
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -227,6 +280,41 @@ def test_doctor_asks_the_store_of_artifacts(house: Database, monkeypatch: pytest
     found = {row["check"]: row for row in json.loads(result.stdout)}
     assert (result.exit_code, found["artifacts"]["level"]) == (1, "LOOK")
     assert found["artifacts"]["told"].startswith("s3://artifacts does not answer: ")
+
+
+class Busy(EventLog):
+    """Somebody appends in the moment in which it is asked how far it is."""
+
+    async def head(self) -> int:
+        moment = datetime(2026, 1, 1, tzinfo=UTC)
+        event = RoleMappingReplaced("9.1", "ada", moment)
+        await self.append([Write("role_mapping-9.0", 0, [event])], context=Context("ada", "c-1"), at=moment)
+        return await super().head()
+
+
+async def test_doctor_takes_a_log_in_use_for_no_torn_one(house: Database) -> None:
+    async with bootstrap.runtime(read_settings(), house.url) as service:
+        busy = Busy(service.pool, RandomIds())
+        found = {one.check: one for one in await examine(replace(service, log=busy))}
+        await busy.close()
+    assert found["positions dense"].ok, found["positions dense"].told
+
+
+async def test_doctor_says_what_to_do_about_a_torn_log_and_an_older_schema(house: Database) -> None:
+    owner = await asyncpg.connect(house.owner_url)
+    try:
+        await owner.execute("update log_head set next = next + 1")
+        await owner.execute("update alembic_version set version_num = '0001'")
+    finally:
+        await owner.close()
+    async with bootstrap.runtime(read_settings(), house.url) as service:
+        found = {one.check: (one.level, one.told) for one in await examine(service)}
+    assert found["positions dense"] == (
+        "LOOK", "0 events, head 0: the log was changed past the service, restore it from a backup"
+    )  # fmt: skip
+    level, told = found["schema"]
+    assert level == "LOOK"
+    assert told.endswith("run 'eucora migrate' of the newest version that is in use")
 
 
 async def test_doctor_tells_that_no_worker_runs(house: Database) -> None:
@@ -257,16 +345,27 @@ def test_a_token_that_is_none_is_a_slip(monkeypatch: pytest.MonkeyPatch, token: 
     assert told.count("\n") == 1
 
 
-@pytest.mark.parametrize("server", ["127.0.0.1:8080", "", "ftp://eucora.example"])
+def test_the_password_in_the_address_of_a_service_is_not_shown() -> None:
+    with socket.socket() as closed:  # bound and not listening
+        closed.bind(("127.0.0.1", 0))
+        server = f"127.0.0.1:{closed.getsockname()[1]}"
+        told = said("intents", "list", "--token", "eucora_x", "--server", f"http://ada:canary@{server}", code=1)
+    assert f"asked at http://[redacted]@{server}: start it there" in told
+    assert "canary" not in told
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1:8080", "", "ftp://eucora.example", "http://xn--$"])
 def test_a_server_that_is_no_address_is_a_slip(server: str) -> None:
     told = said("intents", "list", "--token", "eucora_x", "--server", server, code=2)
     assert told.startswith(f"eucora: --server {server}")
     assert told.count("\n") == 1
 
 
-def test_up_on_a_taken_port_starts_nothing(house: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("host", [[], ["--host", ""]], ids=["no host", "an empty one"])
+def test_up_on_a_taken_port_starts_nothing(house: Database, host: list[str]) -> None:
+    """A host that a script left empty is none, and not every address of the machine."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = said("up", "--port", str(port), code=2)
-    assert told.startswith(f"eucora: cannot listen on 127.0.0.1:{port}: ")
-    assert "is up" not in told
+        result = runner.invoke(app, ["up", "--port", str(port), *host])
+    assert result.stderr.startswith(f"eucora: cannot listen on 127.0.0.1:{port}: ")
+    assert (result.exit_code, result.stdout) == (2, "")

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import httpx
 import pytest
 import structlog
 
 from databases import Database
-from eucora.cli.console import one_line_errors, stopped_in_order
+from eucora.cli.console import one_line_errors
 from eucora.observability import configure_logs
 
 
@@ -47,26 +48,37 @@ def test_a_service_ends_by_its_signal_when_its_log_is_gone(database: Database, t
         assert process.wait(30) == 0
 
 
+def ran(body: str) -> "subprocess.CompletedProcess[str]":
+    """A process that does what every command does, and ``body`` in it."""
+    program = (
+        "import os, signal, time, typer\n"
+        "from eucora.cli.console import one_line_errors\n"
+        "def main() -> None:\n"
+        "    with one_line_errors():\n"
+        f"{indent(body, ' ' * 8)}\n"
+    )
+    command = [sys.executable, "-c", f"{program}\ntyper.run(main)"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_command_ends_in_order_by_any_signal(number: int, code: int) -> None:
-    program = (
-        "import os, signal, sys, time, typer\n"
-        "from eucora.cli.console import one_line_errors, stopped_in_order\n"
-        "def main() -> None:\n"
-        "    with one_line_errors(), stopped_in_order():\n"
-        "        try:\n"
-        f"            os.kill(os.getpid(), {int(number)})\n"
-        "            time.sleep(30)\n"
-        "        finally:\n"
-        "            print('in order')\n"
-        "typer.run(main)\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert (ran.returncode, ran.stdout) == (code, "in order\n"), ran.stderr
+    told = ran(f"try:\n  os.kill(os.getpid(), {int(number)})\n  time.sleep(30)\nfinally:\n  print('in order')")
+    assert (told.returncode, told.stdout) == (code, "in order\n"), told.stderr
+
+
+def test_who_was_told_to_outlive_his_terminal_does() -> None:
+    """As ``nohup`` tells it: by ignoring the signal for what it begins."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        told = ran("os.kill(os.getpid(), signal.SIGHUP)\nprint('still here')")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (told.returncode, told.stdout) == (0, "still here\n"), told.stderr
 
 
 def test_what_was_there_before_is_there_afterwards() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
-    with one_line_errors(), stopped_in_order():
+    with one_line_errors():
         assert signal.getsignal(signal.SIGTERM) != before[0]
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)) == before

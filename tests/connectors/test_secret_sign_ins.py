@@ -261,6 +261,8 @@ def test_a_start_nowhere_says_what_to_set(bare: pytest.MonkeyPatch, lab: LabAddr
             {"IDENTITY_ENDPOINT": "http://evil.example.org/msi", "IDENTITY_HEADER": "h"},
             "IDENTITY_ENDPOINT is neither an https:// address nor one of this machine's own network",
         ),
+        ({"IDENTITY_ENDPOINT": "https://[::1", "IDENTITY_HEADER": "h"}, "IDENTITY_ENDPOINT is not a web address"),
+        ({"AZURE_POD_IDENTITY_AUTHORITY_HOST": "https://machine:port"}, "AZURE_POD_IDENTITY_AUTHORITY_HOST is not a"),
         (
             {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://93.184.216.34"},
             "AZURE_POD_IDENTITY_AUTHORITY_HOST is neither",

@@ -4,13 +4,13 @@ from functools import partial
 
 from eucora.application.cab_conflicts import conflicts_in
 from eucora.application.cab_delegations import OWN, lent_by
-from eucora.application.execute import Executed, PerTry, Resting, execute, load
+from eucora.application.carry_out import carry_out
+from eucora.application.execute import PerTry, Resting, load
 from eucora.application.ports import History
-from eucora.application.react import react
 from eucora.application.revocations import told_with
 from eucora.application.world import Caller, Receipt, World, require
 from eucora.domain import cab_review
-from eucora.domain.cab_review import CabReview, CabReviewOpened, RetrospectiveVerdict, ReviewNotYours, Vote
+from eucora.domain.cab_review import CabReview, RetrospectiveVerdict, ReviewNotYours, Vote
 from eucora.domain.conditions import Condition
 from eucora.domain.deployment_intent import DECIDER as INTENT
 from eucora.domain.people import Role
@@ -56,7 +56,7 @@ async def vote(
         )
         return Resting(command, intents)
 
-    return await _run(world, caller, review_id, PerTry(asked), await _intent_of(world, review_id))
+    return await _run(world, caller, review_id, PerTry(asked))
 
 
 async def withdraw(world: World, caller: Caller, review_id: str, reason: str) -> Receipt:
@@ -70,14 +70,14 @@ async def withdraw(world: World, caller: Caller, review_id: str, reason: str) ->
     if opened and caller.person.id not in opened.requesters and not caller.person.holds(Role.PLATFORM_ADMIN):
         raise ReviewNotYours
     command = cab_review.WithdrawReview(caller.person.id, reason, world.clock.now())
-    return await _run(world, caller, review_id, command, await _intent_of(world, review_id))
+    return await _run(world, caller, review_id, command)
 
 
 async def revoke(world: World, caller: Caller, review_id: str, reason: str) -> Receipt:
     """Take an approval back; the rollout that rests on it is halted in the same append."""
     require(caller.person, "revoke_approval", Role.CAB_APPROVER)
     command = cab_review.RevokeApproval(caller.person.id, reason, world.clock.now())
-    return await _run(world, caller, review_id, command, await _intent_of(world, review_id))
+    return await _run(world, caller, review_id, command)
 
 
 async def close_retrospective(
@@ -92,32 +92,19 @@ async def close_retrospective(
         involved = tuple([one for intent in intents for one in await conflicts_in(world, intent, now)])
         return Resting(cab_review.CloseRetrospective(verdict, findings, caller.person.id, now, involved), intents)
 
-    return await _run(world, caller, review_id, PerTry(asked), await _intent_of(world, review_id))
+    return await _run(world, caller, review_id, PerTry(asked))
 
 
 async def _run(
-    world: World,
-    caller: Caller,
-    review_id: str,
-    command: cab_review.Command | PerTry[CabReview, cab_review.Command],
-    intent_id: str,
+    world: World, caller: Caller, review_id: str, command: cab_review.Command | PerTry[CabReview, cab_review.Command]
 ) -> Receipt:
-    done: Executed[CabReview] = await execute(
-        world.store, cab_review.DECIDER, review_id, command,
-        context=caller.context(intent_id), at=world.clock.now(), react=react,
-        expected_version=caller.expected_version, reply=caller.reply_for(review_id), refused=caller.refusal,
-        beside=partial(told_with, world), confirm=caller.confirm,
+    """A review's events stand in the timeline of its intent."""
+    return await carry_out(
+        world, caller, cab_review.DECIDER, review_id, command, at=world.clock.now(),
+        intent_id=lambda review: review.opened.intent_id if review.opened else "", beside=partial(told_with, world),
     )  # fmt: skip
-    return Receipt(review_id, done.version, done.position)
 
 
 async def _intents_of(world: World, review: CabReview) -> tuple[History, ...]:
     """The stream of the intent that the review is about; none where nobody opened the review."""
     return (await world.store.read(INTENT.stream(review.opened.intent_id)),) if review.opened else ()
-
-
-async def _intent_of(world: World, review_id: str) -> str:
-    """So that a review's events stand in the timeline of its intent."""
-    history = await world.store.read(cab_review.DECIDER.stream(review_id))
-    first = history.events[0] if history.events else None
-    return first.intent_id if isinstance(first, CabReviewOpened) else ""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from eucora.application.cab_conflicts import conflicts_now, reviews_of, voters_in
-from eucora.application.execute import Executed, PerTry, Resting, VersionMismatch, execute, folded, load
+from eucora.application.carry_out import carry_out
+from eucora.application.execute import PerTry, Resting, VersionMismatch, folded, load
 from eucora.application.grounds import grounds_of
 from eucora.application.planes import GroupNotFound
 from eucora.application.policies import gate_policy_for, governance_for, not_in_force, risk_model_for
@@ -104,7 +105,7 @@ async def propose(world: World, caller: Caller, request: IntentRequest) -> Recei
     require(caller.person, "propose_deployment_intent", Role.PACKAGING_ENGINEER, scope=request.scope)
     intent_id = str(world.ids.new())
     command = await proposal_of(world, caller, request, intent_id)
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+    return await _run(world, caller, intent_id, command)
 
 
 async def proposal_of(world: World, caller: Caller, request: IntentRequest, intent_id: str) -> commands.ProposeIntent:
@@ -254,7 +255,7 @@ async def start(world: World, caller: Caller, intent_id: str) -> Receipt:
         )
         return Resting(command, reviews)
 
-    return _receipt(intent_id, await _run(world, caller, intent_id, PerTry(asked)))
+    return await _run(world, caller, intent_id, PerTry(asked))
 
 
 async def promote(
@@ -279,14 +280,14 @@ async def promote(
         )
         return Resting(command, reviews)
 
-    return _receipt(intent_id, await _run(world, caller, intent_id, PerTry(asked)))
+    return await _run(world, caller, intent_id, PerTry(asked))
 
 
 async def pause(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
     """Stop offering for now."""
     await _require(world, caller, intent_id, "pause_rollout", Role.PUBLISHER, Role.ENDPOINT_OPERATOR)
     command = commands.PauseRollout(caller.person.id, reason, world.clock.now())
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+    return await _run(world, caller, intent_id, command)
 
 
 async def halt(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
@@ -295,7 +296,7 @@ async def halt(world: World, caller: Caller, intent_id: str, reason: str) -> Rec
         world, caller, intent_id, "halt_rollout", Role.PUBLISHER, Role.ENDPOINT_OPERATOR, Role.SECURITY_REVIEWER
     )
     command = commands.HaltRollout("operator", caller.person.id, reason, world.clock.now())
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+    return await _run(world, caller, intent_id, command)
 
 
 async def resume(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
@@ -316,28 +317,28 @@ async def resume(world: World, caller: Caller, intent_id: str, reason: str) -> R
         )
         return Resting(command, reviews)
 
-    return _receipt(intent_id, await _run(world, caller, intent_id, PerTry(asked)))
+    return await _run(world, caller, intent_id, PerTry(asked))
 
 
 async def abort(world: World, caller: Caller, intent_id: str, reason: str) -> Receipt:
     """End the intent for good."""
     await _require(world, caller, intent_id, "abort_rollout", Role.PUBLISHER)
     command = commands.AbortRollout(caller.person.id, reason, world.clock.now())
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+    return await _run(world, caller, intent_id, command)
 
 
 async def give_up_rollback(world: World, caller: Caller, intent_id: str) -> Receipt:
     """Stop waiting for the devices that never reported the removal."""
     await _require(world, caller, intent_id, "give_up_rollback", Role.PUBLISHER)
     command = commands.GiveUpRollback(caller.person.id, world.clock.now())
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+    return await _run(world, caller, intent_id, command)
 
 
 async def rehearse(world: World, caller: Caller, intent_id: str) -> Receipt:
     """Rehearse the rollback in the lab ring."""
     await _require(world, caller, intent_id, "rehearse_rollback", Role.PUBLISHER, Role.PACKAGING_ENGINEER)
     command = commands.StartRehearsal(caller.person.id, world.clock.now())
-    return _receipt(intent_id, await _run(world, caller, intent_id, command))
+    return await _run(world, caller, intent_id, command)
 
 
 async def measure_now(world: World, state: DeploymentIntent, ring: Ring | None) -> Measurement | None:
@@ -369,14 +370,5 @@ def _in_scope(caller: Caller, state: DeploymentIntent) -> bool:
 
 async def _run(
     world: World, caller: Caller, intent_id: str, command: commands.Command | PerTry[DeploymentIntent, commands.Command]
-) -> Executed[DeploymentIntent]:
-    return await execute(
-        world.store, DECIDER, intent_id, command,
-        context=caller.context(intent_id), at=world.clock.now(), react=react,
-        expected_version=caller.expected_version, reply=caller.reply_for(intent_id), refused=caller.refusal,
-        confirm=caller.confirm,
-    )  # fmt: skip
-
-
-def _receipt(id: str, done: Executed[DeploymentIntent]) -> Receipt:
-    return Receipt(id, done.version, done.position)
+) -> Receipt:
+    return await carry_out(world, caller, DECIDER, intent_id, command, at=world.clock.now(), intent_id=intent_id)

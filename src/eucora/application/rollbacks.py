@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from enum import StrEnum
 
-from eucora.application.execute import execute, load
-from eucora.application.react import react
+from eucora.application.carry_out import carry_out
+from eucora.application.execute import load
 from eucora.application.world import Caller, Receipt, World, require
 from eucora.domain import evidence_pack
 from eucora.domain.deployment_intent import commands
@@ -38,13 +38,7 @@ async def roll_back(
     under_way = state.status in (IntentStatus.ROLLING_BACK, IntentStatus.ROLLED_BACK)
     if proposed is not None and state.ring is not None and not under_way:
         command = await _planned(world, state, proposed, command, to)
-    done = await execute(
-        world.store, DECIDER, intent_id, command,
-        context=caller.context(intent_id), at=world.clock.now(), react=react,
-        expected_version=caller.expected_version, reply=caller.reply_for(intent_id), refused=caller.refusal,
-        confirm=caller.confirm,
-    )  # fmt: skip
-    return Receipt(intent_id, done.version, done.position)
+    return await carry_out(world, caller, DECIDER, intent_id, command, at=world.clock.now(), intent_id=intent_id)
 
 
 async def _planned(

@@ -1,10 +1,12 @@
 """What every command shares: how it prints, how it fails, how it runs."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -36,9 +38,10 @@ def fail(message: str, code: int = REFUSED) -> NoReturn:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """What may go wrong in daily use ends as one line, never as a stack trace."""
+    """What may go wrong in daily use ends as one line, never as a stack trace; whoever is told to stop, in order."""
     try:
-        yield
+        with _stopped_in_order():
+            yield
     except SettingsInvalid as error:
         fail(str(error), MISUSED)
     except (UnsafeDatabase, EmbeddedPostgresFailed) as error:
@@ -51,7 +54,12 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _about_a_file(error: OSError) -> str:
-    """What went wrong with which file, and the setting that led there. Raises the error anew when it names no file."""
+    """What went wrong with which file, and the setting that led there. Raises the error anew when it names no file.
+
+    A full disk names none, and is where an export to a file ends.
+    """
+    if error.errno == errno.ENOSPC and error.filename is None:
+        return "no space is left where this is written (standard output, or a temporary file); make room, and try again"
     if not isinstance(error.filename, str | os.PathLike) or not error.strerror:
         raise error
     data_dir = Path(os.environ.get("EUCORA_DATA_DIR") or Settings.model_fields["data_dir"].default)
@@ -74,6 +82,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
+def say(line: str) -> None:
+    """A line on standard output as it is: not broken to the width of a terminal, nothing in it taken for markup."""
+    out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_json(value: object) -> None:
     """One JSON document on standard output; nothing else goes there in ``--json`` mode."""
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, default=_plain) + "\n")
@@ -87,9 +100,14 @@ def _plain(value: object) -> str:
 
 
 @contextmanager
-def stopped_in_order() -> Iterator[None]:
-    """Told to stop, or left by its terminal, is like Ctrl-C: what was started is stopped, and nothing stays behind."""
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+def _stopped_in_order() -> Iterator[None]:
+    """Told to stop, or left by its terminal, is like Ctrl-C: what was started is stopped, and nothing stays behind.
+
+    A signal that was ignored before stays so: whoever says ``nohup`` means it. A thread has no signals of its own.
+    """
+    numbers = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _stop) for number in heard}
     try:
         yield
     finally:
@@ -112,9 +130,9 @@ def _stop(number: int, _: object) -> None:
 def keep_generated(path: Path, text: str, *, check: bool) -> None:
     """Write a file that is generated and committed; with ``check`` write nothing, and fail when it is out of date."""
     if check:
-        if not path.exists() or path.read_text() != text:
+        if not path.exists() or path.read_bytes() != text.encode():
             fail(f"{path} is out of date: run 'make openapi' and commit it")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    out.print(f"Wrote {path}.")
+    say(f"Wrote {path}.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings, stopped_in_order
+from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings
 from eucora.cli.stack import Stack, free_port
 from eucora.settings import Settings
 from eucora.store.embedded import EmbeddedPostgres
@@ -28,7 +28,7 @@ def demo(
 
     Example: eucora demo --once --json
     """
-    with one_line_errors(), stopped_in_order():
+    with one_line_errors():
         try:
             # Not at the top: they need the extra 'lab', and whoever only serves does not have that.
             from eucora.cli.story import narration, report, teller

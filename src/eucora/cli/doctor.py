@@ -10,11 +10,12 @@ import typer
 from eucora.api.auth.keys import ProviderKeys
 from eucora.application.checkups import ChecksUp, Health
 from eucora.bootstrap import Runtime
-from eucora.cli.console import out, print_json
+from eucora.cli.console import print_json, say
 from eucora.cli.within import with_runtime
-from eucora.settings import Settings, hosts_of
+from eucora.settings import Settings
 from eucora.store import migrate as migrations
 from eucora.store.s3_artifacts import ArtifactStoreAway
+from eucora.unsafe_settings import hosts_of
 
 BEHIND: Final = timedelta(seconds=30)  # a worker that runs has folded an event long before
 NO_FILE: Final = "0" * 64  # the digest of nothing that anybody has
@@ -42,28 +43,31 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 
     Example: eucora doctor --json
     """
-
-    async def examine(runtime: Runtime) -> list[Finding]:
-        looks = (_database(runtime), _files(runtime), _read_models(runtime), _work(runtime), _planes(runtime))
-        return [finding for look in (*looks, _sign_in(runtime)) async for finding in look]
-
     found = with_runtime(examine)
     if as_json:
         print_json([{"check": one.check, "ok": one.ok, "level": one.level, "told": one.told} for one in found])
     else:
         for one in found:
-            out.print(f"{one.level:4} {one.check}: {one.told}", markup=False, highlight=False, soft_wrap=True)
+            say(f"{one.level:4} {one.check}: {one.told}")
     if not all(one.ok for one in found):
         raise typer.Exit(1)
+
+
+async def examine(runtime: Runtime) -> list[Finding]:
+    """All findings, in the order in which they are told."""
+    looks = (_database(runtime), _files(runtime), _read_models(runtime), _work(runtime), _planes(runtime))
+    return [finding for look in (*looks, _sign_in(runtime)) async for finding in look]
 
 
 async def _database(runtime: Runtime) -> AsyncIterator[Finding]:
     yield Finding("settings", True, f"data in {runtime.settings.data_dir}, {_place(runtime.settings)}")
     revision, newest = await migrations.current(runtime.url), migrations.newest()
-    yield Finding("schema", revision == newest, f"revision {revision}, newest {newest}")
-    counted = await runtime.pool.fetchval("select count(*) from event")
-    head = await runtime.log.head()
-    yield Finding("positions dense", counted == head + 1, f"{counted} events, head {head}")
+    way_out = "" if revision == newest else ": run 'eucora migrate' of the newest version that is in use"
+    yield Finding("schema", not way_out, f"revision {revision}, newest {newest}{way_out}")
+    # One statement: between two somebody may append, and a log in use would look torn.
+    [[counted, head]] = await runtime.pool.fetch("select (select count(*) from event), next - 1 from log_head")
+    way_out = "" if counted == head + 1 else ": the log was changed past the service, restore it from a backup"
+    yield Finding("positions dense", not way_out, f"{counted} events, head {head}{way_out}")
 
 
 def _place(settings: Settings) -> str:
@@ -85,11 +89,14 @@ async def _files(runtime: Runtime) -> AsyncIterator[Finding]:
 async def _read_models(runtime: Runtime) -> AsyncIterator[Finding]:
     """One that stands still while there is something to fold has no worker, or one that fails."""
     for lag in await runtime.runner.lag():
-        told, ok = lag.error or f"{lag.behind} events behind", not lag.error
-        if ok and lag.behind:
-            (waits, *_) = await runtime.log.read_all(lag.position, 1)
-            if runtime.world.clock.now() - waits.at > BEHIND:
-                told, ok = f"{told}, the first of {waits.at:%Y-%m-%dT%H:%M:%SZ}: run 'eucora work'", False
+        told, ok = f"{lag.behind} events behind", not lag.error
+        if lag.error:
+            told = f"{lag.error}: the worker's log has the fault that it stopped at"
+        elif lag.behind:
+            # In a torn log nothing may follow.
+            for waits in await runtime.log.read_all(lag.position, 1):
+                if runtime.world.clock.now() - waits.at > BEHIND:
+                    told, ok = f"{told}, the first of {waits.at:%Y-%m-%dT%H:%M:%SZ}: run 'eucora work'", False
         yield Finding(f"read model {lag.name}", ok, told)
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from eucora.cli.console import MISUSED, fail, out, print_json
+from eucora.cli.console import MISUSED, fail, print_json, say
 from eucora.cli.remote import LOCAL, Json, Server, Token, ask
 from eucora.client import Session
 
@@ -41,18 +41,18 @@ def list_intents(
                 break
         return found
 
-    rows = ask(server, token, read)
+    rows = ask(server, token, read, as_json=as_json)
     if as_json:
         print_json(rows)
         return
     if not rows:
-        out.print("No deployment intents.")
+        say("No deployment intents.")
         return
     for row in rows:
         at = "" if row["ring"] is None else f", ring {row['ring']}"
         verdict = f", {row['verdict']}" if row["verdict"] else ""
         release = f"{row['application']} {row['app_version']}"
-        _say(f"{row['id']}  {row['status']:12} {release}{at}, {row['devices']} devices{verdict}")
+        say(f"{row['id']}  {row['status']:12} {release}{at}, {row['devices']} devices{verdict}")
 
 
 @intents.command("show")
@@ -61,18 +61,18 @@ def show_intent(intent: Intent, token: Token, server: Server = LOCAL, as_json: J
 
     Example: eucora intents show 0199e5a4-6f00-7000-8000-000000000001
     """
-    told = ask(server, token, lambda session: session.get(_path(intent)))
+    told = ask(server, token, lambda session: session.get(_path(intent)), as_json=as_json)
     if as_json:
         print_json(told)
         return
     release = told["release"]["application"]
-    _say(f"{release['name']} {release['version']} ({told['id']}), version {told['version']}")
-    _say(f"{told['status']}, approval {told['approval']['status']}, risk {told['risk']['score']}")
+    say(f"{release['name']} {release['version']} ({told['id']}), version {told['version']}")
+    say(f"{told['status']}, approval {told['approval']['status']}, risk {told['risk']['score']}")
     for ring in told["rings"]:
         devices = sum(target["devices"] for target in ring["targets"])
-        _say(f"ring {ring['ring']}: {devices} devices" + (", open" if ring["ring"] == told["ring"] else ""))
+        say(f"ring {ring['ring']}: {devices} devices" + (", open" if ring["ring"] == told["ring"] else ""))
     if told["hold"] is not None:
-        _say(f"held: {told['hold']['reason']}")
+        say(f"held: {told['hold']['reason']}")
 
 
 @intents.command("blockers")
@@ -81,15 +81,15 @@ def show_blockers(intent: Intent, token: Token, server: Server = LOCAL, as_json:
 
     Example: eucora intents blockers 0199e5a4-6f00-7000-8000-000000000001
     """
-    told = ask(server, token, lambda session: session.get(f"{_path(intent)}/blockers"))
+    told = ask(server, token, lambda session: session.get(f"{_path(intent)}/blockers"), as_json=as_json)
     if as_json:
         print_json(told)
         return
     for one in told["blockers"]:
         value = f"is {one['value']}, wanted {one['threshold']}"
-        _say(f"{one['condition']}: {one['verdict']}, {value}; {one['reason']} ({one['who']})")
+        say(f"{one['condition']}: {one['verdict']}, {value}; {one['reason']} ({one['who']})")
     if not told["blockers"]:
-        _say(f"Nothing is in the way; the intent is {told['status']}.")
+        say(f"Nothing is in the way; the intent is {told['status']}.")
 
 
 @intents.command("halt")
@@ -122,16 +122,14 @@ def resume_intent(intent: Intent, reason: Reason, token: Token, server: Server =
 def _decide(intent: UUID, deed: str, done: str, reason: str, token: str, server: str, as_json: bool) -> None:
     if not reason.strip():
         fail("--reason: say why in a few words; it is recorded with the decision", MISUSED)
-    written = ask(server, token, lambda session: session.decide(_path(intent), deed, {"reason": reason}))
+    written = ask(
+        server, token, lambda session: session.decide(_path(intent), deed, {"reason": reason}), as_json=as_json
+    )
     if as_json:
         print_json(written.body)
     else:
-        _say(f"{intent} is {done}; it stands at version {written.version}.")
+        say(f"{intent} is {done}; it stands at version {written.version}.")
 
 
 def _path(intent: UUID) -> str:
     return f"/deployment-intents/{intent}"
-
-
-def _say(line: str) -> None:
-    out.print(line, markup=False, highlight=False, soft_wrap=True)

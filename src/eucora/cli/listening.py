@@ -1,4 +1,4 @@
-"""The door of the API: taken before anything else begins, so that a taken one is said in one line."""
+"""The door of the API, as a socket of ours: so that a taken one is said in one line, and port 0 has its number."""
 
 import socket
 

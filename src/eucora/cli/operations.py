@@ -2,9 +2,9 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import alembic.util.exc
 import typer
@@ -13,14 +13,15 @@ from rich.table import Column, Table
 from eucora import bootstrap
 from eucora.api.compatibility import breaks
 from eucora.application.replay import replay_log
-from eucora.application.service_tokens import COMMAND_LINE, issue_token_as
+from eucora.application.service_tokens import COMMAND_LINE, IssuedToken, issue_token_as
 from eucora.application.world import Caller
 from eucora.bootstrap import Runtime
-from eucora.cli.console import MISUSED, fail, keep_generated, one_line_errors, out, print_json, run, settings
+from eucora.cli.console import MISUSED, fail, keep_generated, one_line_errors, out, print_json, run, say, settings
 from eucora.cli.within import with_runtime
 from eucora.domain.people import ANY, Grant, Person, Role, Scope
 from eucora.store import migrate as migrations
 
+NUMBER_MAX: Final = 2**63 - 1  # of a position, and of a job's id: a bigint of Postgres
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 projections = typer.Typer(help="Read models: where they stand, and how to build them anew.", no_args_is_help=True)
@@ -29,7 +30,7 @@ jobs = typer.Typer(help="Background jobs: what waits, what gave up.", no_args_is
 
 def migrate(
     check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; fail when tables and migrations differ.")
+        bool, typer.Option("--check", help="Leave a named database as it is; fail when tables and migrations differ.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +40,7 @@ def migrate(
     """
     with one_line_errors():
         found = settings()
-        with bootstrap.database(found, migrated=not check) as url:
+        with bootstrap.database(found, migrated=not check, new=True) as url:
             target = found.migration_database or url.replace("eucora_app@", "eucora@")
             if check:
                 try:
@@ -50,7 +51,7 @@ def migrate(
             if as_json:
                 print_json({"revision": revision, "newest": migrations.newest()})
             else:
-                out.print(f"The database is at revision {revision}.")
+                say(f"The database is at revision {revision}.")
 
 
 def openapi(
@@ -64,23 +65,24 @@ def openapi(
 
     Example: eucora openapi --check
     """
-    text = bootstrap.openapi()
-    if compare is not None:
-        _compare(compare, text)
-        return
-    keep_generated(path, text, check=check)
+    with one_line_errors():
+        text = bootstrap.openapi()
+        if compare is not None:
+            _compare(compare, text)
+        else:
+            keep_generated(path, text, check=check)
 
 
 def _compare(older: Path, text: str) -> None:
     try:
         found = breaks(json.loads(older.read_text()), json.loads(text))
-    except (OSError, ValueError, LookupError) as error:
-        fail(f"{older} is no description of an API: {error}", code=MISUSED)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:  # JSON of any other shape, too
+        fail(f"{older} is no description of an API ({error}); name the openapi/eucora.json of a release", MISUSED)
     for one in found:
-        out.print(one, markup=False)
+        say(one)
     if found:
         fail(f"{len(found)} things would break clients that were written by {older}")
-    out.print(f"Nothing breaks clients that were written by {older}.")
+    say(f"Nothing breaks clients that were written by {older}.")
 
 
 def token(
@@ -99,24 +101,27 @@ def token(
     scope = Scope(business_unit, boundary, site)
     grants = tuple(Grant(one, scope) for one in role)
 
-    async def issue(runtime: Runtime) -> dict[str, str]:
+    async def issue(runtime: Runtime) -> tuple[IssuedToken, datetime]:
         operator = Caller(Person(COMMAND_LINE, "command line", ()), str(runtime.world.ids.new()))
         expires_at = runtime.world.clock.now() + timedelta(days=days)
         issued = await issue_token_as(
             runtime.world, operator, name=name, grants=grants, expires_at=expires_at,
             held=tuple(Grant(one) for one in Role),
         )  # fmt: skip
-        return {"id": issued.receipt.id, "token": issued.secret, "expires_at": expires_at.isoformat()}
+        return issued, expires_at
 
-    shown = with_runtime(issue, new=True)
-    if as_json:
-        print_json(shown)
+    issued, expires_at = with_runtime(issue, new=True)
+    if as_json:  # in the words of the API
+        print_json({"id": issued.receipt.id, "secret": issued.secret, "expires_at": expires_at})
     else:
-        out.print(f"{shown['token']}\nGood until {shown['expires_at']}. It is not shown again.", highlight=False)
+        until = f"{expires_at:%Y-%m-%dT%H:%M:%SZ}"
+        say(f"{issued.secret}\nGood until {until}. It is not shown again.")
 
 
 def events(
-    after: Annotated[int, typer.Option(help="Begin behind this position; -1 begins at the first.")] = -1,
+    after: Annotated[
+        int, typer.Option(min=-1, max=NUMBER_MAX, help="Begin behind this position; -1 begins at the first.")
+    ] = -1,
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 1_000_000_000,
 ) -> None:
     """Print the log as JSON lines: position, then the exact entry as it is stored and hashed.
@@ -147,10 +152,10 @@ def replay(as_json: Json = False) -> None:
         print_json(asdict(found))
     else:
         for kind, count in found.decisions.items():
-            out.print(f"{count} × {kind}", highlight=False)
+            say(f"{count} × {kind}")
         for line in (*found.differences, *(f"left out: {told}" for told in found.left_out)):
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
-        out.print(f"{len(found.differences)} came out otherwise.", highlight=False)
+            say(line)
+        say(f"{len(found.differences)} came out otherwise.")
     if found.differences:
         raise typer.Exit(1)
 
@@ -189,7 +194,7 @@ def rebuild_projection(name: Annotated[str, typer.Argument(help="As 'eucora proj
         return await runtime.runner.rebuild(name)
 
     position = with_runtime(rebuild)
-    out.print(f"{name} was rebuilt up to position {position}.")
+    say(f"{name} was rebuilt up to position {position}.")
 
 
 @jobs.command("list")
@@ -211,7 +216,7 @@ def list_jobs(
         print_json(rows)
         return
     if not rows:
-        out.print(f"No {state} jobs.")
+        say(f"No {state} jobs.")
         return
     table = Table("id", "kind", Column("intent", no_wrap=True, min_width=36), "attempts", "last error")
     for row in rows:
@@ -221,7 +226,9 @@ def list_jobs(
 
 
 @jobs.command("retry")
-def retry_job(job_id: Annotated[int, typer.Argument(help="As 'eucora jobs list' shows it.")]) -> None:
+def retry_job(
+    job_id: Annotated[int, typer.Argument(min=0, max=NUMBER_MAX, help="As 'eucora jobs list' shows it.")],
+) -> None:
     """Give a dead job its attempts back.
 
     Example: eucora jobs retry 17
@@ -232,4 +239,4 @@ def retry_job(job_id: Annotated[int, typer.Argument(help="As 'eucora jobs list' 
 
     if not with_runtime(revive):
         fail(f"no dead job {job_id}; 'eucora jobs list' shows those that there are")
-    out.print(f"Job {job_id} waits for a worker.")
+    say(f"Job {job_id} waits for a worker.")

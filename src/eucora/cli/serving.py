@@ -14,7 +14,7 @@ import typer
 from eucora import bootstrap
 from eucora.background import beside
 from eucora.cli.connections import bearable
-from eucora.cli.console import MISUSED, fail, one_line_errors, run, settings, stopped_in_order
+from eucora.cli.console import MISUSED, fail, one_line_errors, run, settings
 from eucora.cli.listening import listener
 from eucora.cli.stack import Stack
 from eucora.lab import server as lab_server
@@ -45,7 +45,7 @@ def serve(host: Host = None, port: Port = None) -> None:
 
 
 def _given(host: str | None, port: int | None) -> dict[str, object]:
-    given = {"EUCORA_HOST": host, "EUCORA_PORT": port}
+    given = {"EUCORA_HOST": host or None, "EUCORA_PORT": port}  # an empty one, as in the environment, names none
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -98,7 +98,7 @@ async def _work(found: Settings, url: str) -> None:
 
 
 def lab(
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on loopback; 0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="The fleet, the credentials and every outcome follow from it.")] = 7,
     pace: Annotated[float, typer.Option(min=0.001, help="How many times faster than real the devices live.")] = 1.0,
 ) -> None:
@@ -131,7 +131,7 @@ def up(
 
     Example: eucora up --lab
     """
-    with one_line_errors(), stopped_in_order():
+    with one_line_errors():
         found = settings(**_given(host, port))
         refuse_unsafe(found, lab=with_lab)
         with Stack(found, lab_pace=pace if with_lab else None) as stack:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -161,12 +161,7 @@ class Stack:
             process = self._processes.pop(name, None)
             if process is None:
                 continue
-            process.terminate()
-            try:
-                process.wait(STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
             if process.stdout:
                 process.stdout.close()
         self._held.close()
@@ -186,6 +181,16 @@ def lab_environment(lab: LabAddresses) -> dict[str, str]:
         "JAMF_CLIENT_ID": lab.jamf_client_id,
         "JAMF_CLIENT_SECRET": lab.jamf_client_secret,
     }
+
+
+def end(process: "subprocess.Popen[Any]") -> None:
+    """Stop a process: asked to, and killed where it has not ended after ``STOP_LIMIT_S`` seconds."""
+    process.terminate()
+    try:
+        process.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def free_port() -> int:

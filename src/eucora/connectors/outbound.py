@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import httpx
 
 from eucora.connectors.transports import BoundedBodyTransport
+from eucora.domain.workload_trust_issuers import LOOPBACK
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -23,7 +24,6 @@ Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
 Reaches: TypeAlias = Callable[[str, str, int], bool]
 """Whether a request may go to a scheme, host and port."""
 
-LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 UNICAST_V6: Final = IPv6Network("2000::/3")  # all that is given out; the rest is reserved, local or a translation
 SPECIAL: Final[tuple[Network, ...]] = tuple(
     ip_network(one)
@@ -92,7 +92,7 @@ class OutboundGuard(httpx.AsyncBaseTransport):
         raise failed
 
     def _fine(self, address: Address, host: str) -> bool:
-        if host in LOOPBACK_NAMES:  # listed as such: a simulator on this machine
+        if host in LOOPBACK:  # listed as such: a simulator on this machine
             return address.is_loopback
         return public(address) or any(address in network for network in self._networks)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from eucora.domain.decider import Decider
@@ -21,7 +20,7 @@ from eucora.domain.granting import beyond_the_held
 from eucora.domain.people import Grant, Person, Role
 from eucora.domain.reasons import require_reason
 from eucora.domain.service_token import ServiceToken, id_of, require_hands_on
-from eucora.domain.workload_trust_issuers import LOOPBACK, IssuerList
+from eucora.domain.workload_trust_issuers import IssuerList, is_issuer
 
 VALID_FOR_MAX_S: Final = 3_600
 CONDITIONS_MAX: Final = 20
@@ -265,7 +264,7 @@ def decide(state: WorkloadTrust, command: Command) -> Sequence[Event]:
 
 
 def _require_sound(terms: Terms, people: str) -> None:
-    if not _is_issuer(terms.issuer):
+    if not is_issuer(terms.issuer):
         raise TrustTermsInvalid(
             "issuer", "Name the issuer by its https address, as the claim iss of its tokens has it."
         )
@@ -289,16 +288,6 @@ def _require_sound(terms: Terms, people: str) -> None:
                 "conditions",
                 f"End the prefix {one.value!r} with / or : so that no name that only begins like it is let in.",
             )
-
-
-def _is_issuer(text: str) -> bool:
-    try:
-        address = urlsplit(text)
-        host, _ = address.hostname, address.port  # asking for the port is what checks it
-    except ValueError:
-        return False
-    safe = address.scheme == "https" or (address.scheme == "http" and host in LOOPBACK)
-    return safe and bool(host) and not (address.query or address.fragment or address.username)
 
 
 def evolve(state: WorkloadTrust, event: Event) -> WorkloadTrust:

@@ -44,17 +44,20 @@ class IssuerList:
 
 def problem_of(entry: str) -> str | None:
     """What is wrong with an entry, to be read after it; None: nothing is."""
-    if _SUFFIX.fullmatch(entry):
-        return None
-    try:
-        address = urlsplit(entry)
-        scheme, host, _ = address.scheme, address.hostname, address.port
-    except ValueError:
-        return "is no web address"
-    safe = scheme == "https" or (scheme == "http" and host in LOOPBACK)
-    if safe and host and not (address.query or address.fragment or address.username):
+    if _SUFFIX.fullmatch(entry) or is_issuer(entry):
         return None
     return "is neither an https address nor *. and a name with a dot (plain http only to this machine)"
+
+
+def is_issuer(text: str) -> bool:
+    """Whether it may be an issuer's address: https, or plain http to this machine (RFC 8414, section 2)."""
+    try:
+        address = urlsplit(text)
+        host, _ = address.hostname, address.port  # asking for the port is what checks it
+    except ValueError:
+        return False
+    safe = address.scheme == "https" or (address.scheme == "http" and host in LOOPBACK)
+    return safe and bool(host) and not (address.query or address.fragment or address.username)
 
 
 def _below(entry: str, scheme: str, host: str, port: int) -> bool:

@@ -1,73 +1,20 @@
-"""JSON documents from outside: small ones whole, and typed values out of what was parsed.
-
-A small document is bounded in size and depth, is strict UTF-8, and every text that is taken is printable.
-"""
+"""Typed values out of JSON documents from outside, as they were parsed. Every text that is taken is printable."""
 
 import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, cast
 
-import orjson
-
 from eucora.domain.findings import UnreadableEvidence
 
 JsonObject = dict[str, object]
 
-SIZE_MAX: Final = 64 * 2**20  # bytes of a document that is parsed whole
 DEPTH_MAX: Final = 64  # levels of nesting; components inside components inside … are the deepest honest case
 TEXT_MAX: Final = 4096  # characters of one text that is taken
 PROSE_MAX: Final = 1000  # characters of a text that is shortened
 TAKEN_MAX: Final = 192 * 2**20  # bytes of all texts taken out of one document: 200,000 findings with 1,000 each
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 SCORE_MAX: Final = 10  # CVSS
-
-
-def parse_json(data: bytes, *, kind: str, way_out: str) -> JsonObject:
-    """The object that ``data`` is. A UTF-8 byte order mark, which Windows tools like to write, is passed over.
-
-    Raises:
-        UnreadableEvidence: empty, too big, not UTF-8 JSON, nested deeper than ``DEPTH_MAX``, or no object.
-    """
-    if len(data) > SIZE_MAX:
-        raise UnreadableEvidence(kind, "the file", f"is larger than {SIZE_MAX} bytes", way_out)
-    body = data.removeprefix(b"\xef\xbb\xbf")
-    if not body.strip():
-        raise UnreadableEvidence(kind, "the file", "is empty", way_out)
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise UnreadableEvidence(kind, "byte 0", "is UTF-16, not UTF-8", "Save the file as UTF-8 and hand it in again.")
-    if (at := body.find(b"\x00")) >= 0:
-        raise UnreadableEvidence(
-            kind, f"byte {at}", "is a NUL byte", "Save the file as UTF-8 text and hand it in again."
-        )
-    if body.lstrip()[:1] == b"<":
-        raise UnreadableEvidence(kind, "the file", "is XML or HTML, not JSON", way_out)
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
-        raise UnreadableEvidence(kind, place, f"is not JSON ({error.msg})", way_out) from error
-    if not isinstance(document, dict):
-        raise UnreadableEvidence(kind, "the file", "is not a JSON object", way_out)
-    if _deeper_than(document, DEPTH_MAX):
-        raise UnreadableEvidence(kind, "the file", f"is nested deeper than {DEPTH_MAX} levels", way_out)
-    return cast("JsonObject", document)
-
-
-def _deeper_than(document: object, depth_max: int) -> bool:
-    # Level by level instead of recursively: depth is the attack here.
-    level: list[object] = [document]
-    for _ in range(depth_max):
-        below: list[object] = []
-        for node in level:
-            if isinstance(node, dict):
-                below.extend(value for value in node.values() if isinstance(value, dict | list))
-            elif isinstance(node, list):
-                below.extend(value for value in node if isinstance(value, dict | list))
-        if not below:
-            return False
-        level = below
-    return True
 
 
 class Reader:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from eucora.cli.console import MISUSED, fail, keep_generated, one_line_errors, out, print_json
+from eucora.cli.console import MISUSED, fail, keep_generated, one_line_errors, print_json, say
 from eucora.cli.remote import LOCAL, Json, Server, Token, ask
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def show_plan(file: File, token: Token, server: Server = LOCAL, as_json: Json = 
 
     with one_line_errors():
         intended = _read(file)
-        planned = ask(server, token, lambda session: plan(session, intended))
+        planned = ask(server, token, lambda session: plan(session, intended), as_json=as_json)
         _show(planned, as_json)
 
 
@@ -47,7 +47,7 @@ def apply(
 
     with one_line_errors():
         intended = _read(file)
-        planned = ask(server, token, lambda session: plan(session, intended))
+        planned = ask(server, token, lambda session: plan(session, intended), as_json=as_json)
         if not as_json:
             _show(planned, as_json)
         if not planned.proposes:
@@ -56,18 +56,16 @@ def apply(
             return
         if planned.removals and not yes and (as_json or not _agreed(planned)):
             fail(f"{planned.removals} removals and nobody agreed to them: look at 'eucora plan', then give --yes")
-        intent = ask(server, token, lambda session: submit(session, intended, planned))
+        intent = ask(server, token, lambda session: submit(session, intended, planned), as_json=as_json)
         if as_json:
             print_json(_told(planned) | {"intent": intent, "proposed": True})
         else:
-            out.print(f"Proposed as {intent}.", highlight=False)
+            say(f"Proposed as {intent}.")
 
 
 def schema(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when the file is out of date.")] = False,
-    path: Annotated[Path, typer.Option(help="Where the schema is kept.")] = Path(
-        "openapi/deployment-intent.schema.json"
-    ),
+    path: Annotated[Path, typer.Option(help="Where the schema is kept.")] = SCHEMA_PATH,
 ) -> None:
     """Write the JSON Schema of the deployment intent file.
 
@@ -75,8 +73,8 @@ def schema(
     """
     from eucora.cli.as_code.file import json_schema
 
-    text = json_schema()
-    keep_generated(path, text, check=check)
+    with one_line_errors():
+        keep_generated(path, json_schema(), check=check)
 
 
 def _read(file: Path) -> "Intended":
@@ -111,10 +109,10 @@ def _show(planned: "Plan", as_json: bool) -> None:
         print_json(_told(planned))
         return
     for change in planned.changes:
-        out.print(change.line, markup=False, highlight=False, soft_wrap=True)
+        say(change.line)
     if planned.changes:
-        out.print(f"{len(planned.changes)} changes, {planned.removals} of them removals.", highlight=False)
+        say(f"{len(planned.changes)} changes, {planned.removals} of them removals.")
     elif planned.proposes:
-        out.print(f"Nothing differs from {planned.intent}, which is {planned.status}: it would be proposed again.")
+        say(f"Nothing differs from {planned.intent}, which is {planned.status}: it would be proposed again.")
     else:
-        out.print(f"Nothing to do: {planned.intent} stands as the file says, {planned.status}.", highlight=False)
+        say(f"Nothing to do: {planned.intent} stands as the file says, {planned.status}.")

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from eucora import bootstrap
-from eucora.cli.console import MISUSED, REFUSED, fail, one_line_errors, out, print_json, run, settings, stopped_in_order
+from eucora.cli.console import MISUSED, REFUSED, fail, one_line_errors, print_json, run, say, settings
 from eucora.domain.errors import DomainError
 from eucora.domain.findings import UnreadableEvidence
 from eucora.settings import Settings
@@ -36,7 +36,7 @@ def dry_run(
 
     Example: eucora dry-run -f edge-tunnel.yaml
     """
-    with one_line_errors(), stopped_in_order():
+    with one_line_errors():
         found = settings()
         from eucora.cli.as_code.file import IntentFileInvalid, read_intent
 
@@ -56,7 +56,7 @@ def dry_run(
             print_json(report.document(told))
         else:
             for line in report.lines(told, bodies=bodies):
-                out.print(line, markup=False, highlight=False, soft_wrap=True)
+                say(line)
     if told.problems:
         raise typer.Exit(REFUSED)
 

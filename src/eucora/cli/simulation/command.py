@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eucora.cli.console import MISUSED, fail, one_line_errors, out, print_json, run, settings, stopped_in_order
+from eucora.cli.console import MISUSED, fail, one_line_errors, print_json, run, say, settings
 from eucora.domain.planes import Plane
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def simulate(
 
     Example: eucora simulate -f edge-tunnel.yaml --failing 0.2
     """
-    with one_line_errors(), stopped_in_order():
+    with one_line_errors():
         found = settings()
         wish = _wish(file, gate_policy, seed, windows, macs, failing, days)
         from eucora.cli.simulation import report
@@ -43,7 +43,7 @@ def simulate(
             print_json(report.document(told))
         else:
             for line in report.lines(told):
-                out.print(line, markup=False, highlight=False, soft_wrap=True)
+                say(line)
     if told.refused:
         raise typer.Exit(1)
 

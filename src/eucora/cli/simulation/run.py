@@ -22,7 +22,7 @@ from eucora.domain.deployment_intent.state import ENDED, DeploymentIntent, Inten
 from eucora.domain.errors import DomainError
 from eucora.domain.evidence_pack import Detection
 from eucora.domain.gate_types import GatePolicy, GateRun, Verdict
-from eucora.domain.people import Grant, Person, Role, Scope
+from eucora.domain.people import Grant, Person, Role
 from eucora.domain.planes import Plane
 from eucora.domain.rings import Ring
 from eucora.domain.risk_types import ApplicationProfile, DeclaredRisk
@@ -143,13 +143,13 @@ class _Live:
         request = IntentRequest(
             evidence_pack=pack,
             rings=rings,
-            scope=Scope(**rollout.scope.model_dump()),
+            scope=rollout.scope.to_scope(),
             gate_policy=version,
             change_kind=rollout.change_kind,
             purpose=rollout.purpose,
             risk_model=rollout.risk_model,
             governance_policy=rollout.governance_policy,
-            application_scope=None if home is None else Scope(**home.model_dump()),
+            application_scope=None if home is None else home.to_scope(),
         )
         self.id = (await deployment_intents.propose(world, self.as_(PACKAGER), request)).id
         proposed = (await self.state()).proposed
